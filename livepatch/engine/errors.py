@@ -1,0 +1,48 @@
+"""The situations in which the engine refuses, each an error of three lines.
+
+The rule for every message (after pluggy's habit): what you asked, what was found (with file:line), what to type next.
+"""
+
+from __future__ import annotations
+
+
+class LivepatchError(Exception):
+    """Base class of every error a user of livepatch can meet.
+
+    Args:
+        asked: what the user asked for, in the user's own words.
+        found: what was found instead, with ``file:line`` where there is one.
+        advice: what to type next.
+
+    Example:
+        >>> print(LivepatchError("replace app.greet", "app has no greet", "try app.greeting"))
+        replace app.greet
+        app has no greet
+        try app.greeting
+    """
+
+    def __init__(self, asked: str, found: str, advice: str) -> None:
+        super().__init__(asked, found, advice)
+        self.asked = asked
+        self.found = found
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.asked}\n{self.found}\n{self.advice}"
+
+    def _render_traceback_(self) -> list[str]:
+        """The three lines: IPython shows these instead of a traceback."""
+        first, *rest = str(self).splitlines()
+        return [f"{type(self).__name__}: {first}", *rest]
+
+
+class TargetNotFound(LivepatchError, LookupError):
+    """No function of that name exists in the modules that the webui has loaded."""
+
+
+class PatchRefused(LivepatchError):
+    """The change could not take effect, or could not be undone exactly, and was not made."""
+
+
+class ForeignChange(LivepatchError):
+    """Someone else changed the target since livepatch did; it was left untouched."""

@@ -1,0 +1,38 @@
+"""The situations a user of livepatch can meet, all of them :class:`LivepatchError`."""
+
+from __future__ import annotations
+
+from livepatch.engine.errors import ForeignChange, LivepatchError, PatchRefused, TargetNotFound
+
+
+class NotAttached(LivepatchError):
+    """There is no kernel of livepatch in this process."""
+
+
+class AttachFailed(LivepatchError):
+    """The kernel could not be started in this process; the process runs on as before."""
+
+
+class HostUnsupported(LivepatchError):
+    """The webui we live in does not offer what was asked for."""
+
+
+class WebuiNotFound(LivepatchError):
+    """No running webui of that name or pid can be reached."""
+
+
+class WebuiAmbiguous(LivepatchError):
+    """Several running webuis fit; one has to be chosen."""
+
+
+__all__ = [
+    "AttachFailed",
+    "ForeignChange",
+    "HostUnsupported",
+    "LivepatchError",
+    "NotAttached",
+    "PatchRefused",
+    "TargetNotFound",
+    "WebuiAmbiguous",
+    "WebuiNotFound",
+]
