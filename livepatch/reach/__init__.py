@@ -1,0 +1,1 @@
+"""Finding and reaching webuis: runtime files, attaching, running, the clients' side."""

@@ -1,0 +1,235 @@
+"""Puts the kernel into this process, and takes it out again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sys
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from livepatch.errors import AttachFailed, LivepatchError
+from livepatch.reach.folder import connection_key, normal_name, runtime_folder, socket_base
+from livepatch.reach.kernelspecs import write_kernelspec
+from livepatch.reach.process import start_time
+
+if TYPE_CHECKING:
+    from livepatch.kernel import RunningKernel
+
+TRANSPORT_VARIABLE = "LIVEPATCH_TRANSPORT"
+
+# Script names that say nothing about the webui: its flavor is the better name.
+NAMES_THAT_SAY_NOTHING = frozenset(
+    {
+        "",
+        "-c",
+        "-m",
+        "__main__",
+        "app",
+        "launch",
+        "main",
+        "manage",
+        "python",
+        "run",
+        "server",
+        "start",
+        "webui",
+    }
+)
+
+_log = logging.getLogger("livepatch.reach")
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """The kernel in this process, and how it is reached.
+
+    Args:
+        name: the webui's name.
+        pid: the id of this process.
+        connection_file: what a Jupyter client connects with.
+        kernel: the running kernel.
+    """
+
+    name: str
+    pid: int
+    connection_file: Path
+    kernel: RunningKernel = field(repr=False)
+
+    def __repr__(self) -> str:
+        how = f"open it with: livepatch lab {self.name}"
+        return f"<livepatch: attached to {self.name!r}, pid {self.pid}; {how}>"
+
+
+class _Process:
+    """What this process has attached: one kernel at most."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self.lock = threading.RLock()
+        self.attachment: Attachment | None = None
+
+
+_process = _Process()
+
+if hasattr(os, "register_at_fork"):
+    # A child has no kernel thread, and would answer with its parent's connection; it attaches anew
+    # where it serves.
+    os.register_at_fork(after_in_child=_process.forget)
+
+
+def current() -> Attachment | None:
+    """The attachment of this process, None when there is no kernel in it."""
+    attachment = _process.attachment
+    return attachment if attachment is not None and attachment.kernel.alive else None
+
+
+def attach(name: str | None = None, *, user_ns: dict[str, object] | None = None) -> Attachment:
+    """Start a kernel in this process, so that notebooks and the command line can reach it.
+
+    Calling it again answers the same attachment.
+
+    Args:
+        name: the webui's name; by default that of the script, or the webui's flavor.
+        user_ns: names that the notebooks see; a second call adds to them.
+
+    Returns:
+        The attachment.
+
+    Raises:
+        AttachFailed: the kernel could not be started; the process runs on as before.
+
+    Example:
+        >>> import livepatch
+        >>> livepatch.attach("my-webui")  # doctest: +SKIP
+        <livepatch: attached to 'my-webui', pid 4711; open it with: livepatch lab my-webui>
+    """
+    with _process.lock:
+        attachment = current()
+        if attachment is not None:
+            attachment.kernel.user_ns.update(user_ns or {})
+            return attachment
+        try:
+            _process.attachment = _start(
+                normal_name(default_name() if name is None else name), user_ns
+            )
+        except LivepatchError:
+            raise
+        except ImportError as error:
+            raise AttachFailed(
+                "attach a kernel to this process",
+                f"{error} (Python: {sys.executable})",
+                f"install it there: {sys.executable} -m pip install livepatch",
+            ) from error
+        except Exception as error:
+            # Whatever keeps the kernel from starting, a full disk for one: the webui must not die
+            # of it.
+            raise AttachFailed(
+                "attach a kernel to this process",
+                f"{type(error).__name__}: {error}",
+                "mend that, then: livepatch.attach()",
+            ) from error
+        return _process.attachment
+
+
+def _start(name: str, user_ns: dict[str, object] | None) -> Attachment:
+    from livepatch.kernel import start_kernel
+
+    folder, pid = runtime_folder(), os.getpid()
+    stem = f"{name}-{pid}"
+    transport = _transport()
+    kernel = start_kernel(
+        folder / f"{stem}.json",
+        transport=transport,
+        ip=str(socket_base(folder, stem)) if transport == "ipc" else "127.0.0.1",
+        key=connection_key(folder, name),
+        # The key signs messages but does not hide them: on TCP, any user of the machine could read
+        # along.
+        curve=transport == "tcp",
+        user_ns=user_ns,
+        metadata={
+            "name": name,
+            "pid": pid,
+            "started": start_time(pid),
+            "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "python": platform.python_version(),
+            **_host_facts(),
+        },
+        info=_host_facts,
+        banner=f"livepatch: in the webui {name!r}, pid {pid}",
+    )
+    _offer_to_jupyterlab(name)
+    return Attachment(name, pid, folder / f"{stem}.json", kernel)
+
+
+def _transport() -> Literal["ipc", "tcp"]:
+    if os.environ.get(TRANSPORT_VARIABLE) == "tcp" or os.name != "posix":
+        return "tcp"
+    return "ipc"
+
+
+def _host_facts() -> dict[str, object]:
+    """What the webui is and where it serves, as far as can be told now."""
+    from livepatch.hosts.detect import host
+
+    try:
+        found = host()
+        return {"flavor": found.flavor, "version": found.version, "address": found.address}
+    except Exception:
+        # A webui in the middle of its start, or of an unknown make, must stay reachable: the facts
+        # are an extra.
+        _log.debug("the webui could not be told", exc_info=True)
+        return {"flavor": None, "version": None, "address": None}
+
+
+def default_name() -> str:
+    """The name a webui gets when none is given.
+
+    Its script's, or its flavor where the script's name says nothing.
+    """
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    module = spec.name.removesuffix(".__main__") if spec is not None else ""
+    script = module or Path(sys.argv[0] if sys.argv else "").stem
+    if script not in NAMES_THAT_SAY_NOTHING:
+        return script
+    return str(_host_facts()["flavor"] or script.strip("-_") or "python")
+
+
+def _offer_to_jupyterlab(name: str) -> None:
+    try:
+        write_kernelspec(name)
+    except OSError as error:
+        # The webui can be reached without: livepatch exec, livepatch console, and the generic
+        # kernelspec.
+        _log.warning(
+            "livepatch: JupyterLab will not list %r, its kernelspec cannot be written: %s",
+            name,
+            error,
+        )
+
+
+def detach(timeout: float = 5.0) -> None:
+    """Take the kernel out of this process again, and restore everything done through livepatch.
+
+    Everything in this process, that is; without a kernel only the restoring is left to do.
+
+    Args:
+        timeout: how long to wait for a running cell, in seconds.
+    """
+    with _process.lock:
+        _restore_all_patches()
+        attachment, _process.attachment = _process.attachment, None
+        if attachment is not None:
+            attachment.kernel.stop(timeout)
+
+
+def _restore_all_patches() -> None:
+    from livepatch import engine
+
+    engine.restore_all()

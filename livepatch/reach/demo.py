@@ -1,0 +1,275 @@
+"""``livepatch demo``: the webui that comes along, and the tour notebook attached to it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from livepatch.errors import LivepatchError
+from livepatch.reach.kernelspecs import kernelspec_name, write_kernelspec
+from livepatch.reach.lab import require, start_lab
+from livepatch.reach.provisioner import CHOICE_VARIABLE
+from livepatch.reach.webuis import Webui, running_webuis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "demo"
+PORT = 7865
+START_TIMEOUT = 120.0  # seconds; a first start compiles every module
+TOUR = "tour.ipynb"
+DURING_TAG = "during"
+PICTURE = {"prompt": "a greenhouse at dawn", "steps": 8, "seed": 7, "width": 256, "height": 256}
+TEXT = {"prompt": "The greenhouse", "max_tokens": 24, "seed": 7}
+
+
+def tour_notebook() -> Path:
+    """The tour notebook as it was installed, or as it lies in a checkout."""
+    installed = Path(str(files("livepatch"))) / "demo" / "notebooks" / TOUR
+    checkout = Path(str(files("livepatch"))).parent / "notebooks" / TOUR
+    for path in (installed, checkout):
+        if path.is_file():
+            return path
+    raise LivepatchError(
+        "open the tour notebook",
+        f"there is neither {installed} nor {checkout}",
+        f'{sys.executable} -m pip install --force-reinstall "livepatch[demo]"',
+    )
+
+
+@contextmanager
+def demo_webui(port: int | None = None) -> Iterator[tuple[Webui, str]]:
+    """The demo webui with a kernel inside, in a process of its own, ended when left.
+
+    Args:
+        port: its port; 7865 if None, or any free one where that is taken.
+
+    Yields:
+        The webui's record and its address.
+
+    Raises:
+        LivepatchError: it ended, or gave no answer, before it served.
+    """
+    for module in ("fastapi", "gradio", "uvicorn"):
+        require(module, "demo", "run the demo")
+    port = port or (PORT if _is_free(PORT) else _any_free_port())
+    command = [*(sys.executable, "-m", "livepatch", "run", "--name", NAME)]
+    command += ["-m", "livepatch.demo", "--port", str(port)]
+    # In a session of its own: the terminal's Ctrl-C reaches us alone, and we end it.
+    process = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        yield _wait_until_it_serves(process, address), address
+    finally:
+        _end(process)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _any_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_serves(process: subprocess.Popen[bytes], address: str) -> Webui:
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise LivepatchError(
+                "start the demo webui",
+                f"it ended with exit code {process.returncode} before it served {address}",
+                "read what it printed above",
+            )
+        webui = next((webui for webui in running_webuis() if webui.pid == process.pid), None)
+        if webui is not None and _answers(f"{address}/api/health"):
+            return webui
+        time.sleep(0.1)
+    raise LivepatchError(
+        "start the demo webui",
+        f"{address} gave no answer within {START_TIMEOUT:.0f} s",
+        "read what it printed above, then try another port: livepatch demo --port N",
+    )
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def show(*, port: int | None = None, lab_port: int | None = None, browser: bool = True) -> int:
+    """The demo webui, and JupyterLab with the tour open on it; Ctrl-C ends both.
+
+    Args:
+        port: the webui's port.
+        lab_port: JupyterLab's port.
+        browser: open a browser.
+
+    Returns:
+        The exit code.
+    """
+    require("jupyterlab", "lab", "open the tour in JupyterLab")
+    notebook = _working_copy()
+    with demo_webui(port) as (webui, address):
+        print(f"webui:    {address}\nnotebook: {notebook}\nCtrl-C ends both.", file=sys.stderr)
+        lab = start_lab(notebook, webui, port=lab_port, browser=browser, own_session=True)
+        try:
+            return lab.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            _end(lab)
+
+
+def _working_copy() -> Path:
+    """The tour in a folder of the user's: the installed package is not for working in."""
+    from platformdirs import user_data_path
+
+    folder = user_data_path("livepatch", appauthor=False) / "notebooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / TOUR
+    if copy.exists():
+        copy.replace(folder / f"{copy.stem}-{time.strftime('%Y%m%d-%H%M%S')}.ipynb")
+    shutil.copyfile(tour_notebook(), copy)
+    return copy
+
+
+def run_once(*, port: int | None = None, notebook: Path | None = None) -> int:
+    """The tour without a screen: executed in the webui's kernel, watched over HTTP.
+
+    Prints the webui's answer ``before``, ``during`` (after the cell that carries the tag "during")
+    and ``after`` the tour, one line of JSON each.
+
+    Args:
+        port: the webui's port.
+        notebook: the notebook to execute, the tour if None.
+
+    Returns:
+        0; 1 when a cell failed, or the answers do not show a change and its way back.
+    """
+    for module in ("nbclient", "PIL"):
+        require(module, "demo", "execute the tour")
+    import nbformat
+
+    tour = nbformat.read(notebook or tour_notebook(), as_version=4)  # type: ignore[no-untyped-call]
+    with demo_webui(port) as (webui, address), tempfile.TemporaryDirectory() as folder:
+        answers = {"before": _question(address)}
+        _print_answer("before", answers["before"])
+        failure = _execute(tour, webui, Path(folder), address, answers)
+        if failure is None:
+            answers["after"] = _question(address)
+            _print_answer("after", answers["after"])
+    failure = failure or _shortcoming(answers)
+    if failure is not None:
+        print(failure, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _print_answer(moment: str, answer: dict[str, Any]) -> None:
+    print(f"{moment}: {json.dumps(answer)}", flush=True)
+
+
+def _execute(
+    tour: Any, webui: Webui, folder: Path, address: str, answers: dict[str, dict[str, Any]]
+) -> str | None:
+    """Execute the notebook through the provisioner; answers what failed, None when nothing did."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    def ask_during(cell: Any, **_: object) -> None:
+        if DURING_TAG in cell["metadata"].get("tags", ()) and "during" not in answers:
+            answers["during"] = _question(address)
+            _print_answer("during", answers["during"])
+
+    write_kernelspec(webui.name)
+    client = NotebookClient(
+        tour,
+        kernel_name=kernelspec_name(webui.name),
+        timeout=120,
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_executed=ask_during,
+    )
+    try:
+        client.execute(env={**os.environ, CHOICE_VARIABLE: str(webui.pid)})
+    except CellExecutionError as error:
+        return str(error)  # The failing cell's source and its traceback.
+    return None
+
+
+def _shortcoming(answers: dict[str, dict[str, Any]]) -> str | None:
+    if "during" not in answers:
+        return f'livepatch demo: no cell of the notebook carries the tag "{DURING_TAG}"'
+    if answers["during"] == answers["before"]:
+        return "livepatch demo: the answer during the tour is the same as before it"
+    if answers["after"] != answers["before"]:
+        return "livepatch demo: the answer after the tour is not the one before it"
+    return None
+
+
+def _question(address: str) -> dict[str, Any]:
+    """What the webui answers to the same two requests: facts of its picture, and its text."""
+    from io import BytesIO
+
+    from PIL import Image, ImageStat
+
+    generated = _post(f"{address}/api/generate", PICTURE)
+    if "error" in generated:
+        return generated
+    png = base64.b64decode(generated["image"])
+    picture = Image.open(BytesIO(png)).convert("RGB")
+    return {
+        "sha256": hashlib.sha256(png).hexdigest()[:16],
+        "size": list(picture.size),
+        "mean_rgb": [round(mean, 1) for mean in ImageStat.Stat(picture).mean],
+        "info": generated["info"],
+        "text": _post(f"{address}/api/complete", TEXT).get("text"),
+    }
+
+
+def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            content: dict[str, Any] = json.load(answer)
+            return content
+    except urllib.error.HTTPError as error:
+        with error:
+            return {"error": error.code, "detail": error.read().decode(errors="replace")[:200]}

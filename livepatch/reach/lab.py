@@ -1,0 +1,152 @@
+"""JupyterLab, or a terminal console, on a running webui."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from livepatch.errors import LivepatchError
+from livepatch.reach.kernelspecs import kernelspec_name, write_kernelspec
+from livepatch.reach.provisioner import CHOICE_VARIABLE
+
+if TYPE_CHECKING:
+    from livepatch.reach.webuis import Webui
+
+
+def require(module: str, extra: str, asked: str) -> None:
+    """See to it that a module of an extra is installed in this environment.
+
+    Args:
+        module: the module's name.
+        extra: the extra that brings it.
+        asked: what it is needed for, in the user's words.
+
+    Raises:
+        LivepatchError: it is not, with the pip line that installs it.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise LivepatchError(
+            asked,
+            f"{module} is not installed for {sys.executable}",
+            f'{sys.executable} -m pip install "livepatch[{extra}]"',
+        )
+
+
+def attached_notebook(folder: Path, webui: Webui) -> Path:
+    """A notebook in that folder which opens on the webui; an existing one is taken as it is.
+
+    Args:
+        folder: where it lies.
+        webui: what it opens on.
+
+    Returns:
+        Its path, ``livepatch-NAME.ipynb``.
+    """
+    path = folder / f"{kernelspec_name(webui.name)}.ipynb"
+    if not path.exists():
+        cell: dict[str, object] = {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": "load",
+            "metadata": {},
+            "outputs": [],
+            "source": ["%load_ext livepatch\n", "%webui"],
+        }
+        content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    choose_kernel(path, webui.name)
+    return path
+
+
+def choose_kernel(notebook: Path, name: str) -> None:
+    """Make a notebook open on the webuis of that name."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    kernelspec = {
+        "display_name": f"livepatch: {name}",
+        "language": "python",
+        "name": kernelspec_name(name),
+    }
+    if content["metadata"].get("kernelspec") != kernelspec:
+        content["metadata"]["kernelspec"] = kernelspec
+        notebook.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def start_lab(
+    notebook: Path,
+    webui: Webui,
+    *,
+    port: int | None = None,
+    browser: bool = True,
+    own_session: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start JupyterLab with a notebook open on a webui. It keeps Jupyter's token, and to loopback.
+
+    Args:
+        notebook: the notebook to open; its folder is what JupyterLab shows.
+        webui: the webui that it opens on.
+        port: JupyterLab's port; Jupyter's own choice if None.
+        browser: open a browser.
+        own_session: keep the terminal's Ctrl-C from it; the caller ends it.
+
+    Returns:
+        The process.
+
+    Raises:
+        LivepatchError: JupyterLab is not installed here.
+    """
+    require("jupyterlab", "lab", "open JupyterLab")
+    write_kernelspec(webui.name)
+    choose_kernel(notebook, webui.name)
+    command = [
+        *(sys.executable, "-m", "jupyterlab", str(notebook)),
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.root_dir={notebook.parent}",
+        "--ServerApp.answer_yes=True",
+    ]
+    if port is not None:
+        command.append(f"--ServerApp.port={port}")
+    if not browser:
+        command.append("--no-browser")
+    environment = {**os.environ, CHOICE_VARIABLE: str(webui.pid)}
+    return subprocess.Popen(command, env=environment, start_new_session=own_session)
+
+
+def wait_for(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a program that has the terminal; Ctrl-C is its own to answer.
+
+    Returns:
+        Its exit code.
+    """
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+def open_lab(webui: Webui, *, port: int | None = None, browser: bool = True) -> int:
+    """JupyterLab in the current folder with a notebook on the webui, until it is closed.
+
+    Returns:
+        JupyterLab's exit code.
+    """
+    require("jupyterlab", "lab", f"open JupyterLab on {webui}")
+    notebook = attached_notebook(Path.cwd(), webui)
+    return wait_for(start_lab(notebook, webui, port=port, browser=browser))
+
+
+def open_console(webui: Webui) -> int:
+    """A terminal console on the webui, until it is closed.
+
+    Returns:
+        The console's exit code.
+    """
+    require("jupyter_console", "lab", f"open a console on {webui}")
+    command = [sys.executable, "-m", "jupyter_console", "--existing", str(webui.connection_file)]
+    return wait_for(subprocess.Popen(command))

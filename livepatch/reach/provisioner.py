@@ -1,0 +1,218 @@
+"""How Jupyter reaches a webui: a kernel provisioner that attaches instead of launching.
+
+It runs in the client's process (JupyterLab, nbclient …). The kernel is the webui's: no client may
+end it, signal it or remove its files. So shutting down means letting go, the only signal that
+passes is an interrupt, sent as a message, and the sockets handed out are links, because
+``KernelManager.cleanup_ipc_files()`` deletes what it was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_client.connect import ConnectionFileMixin
+from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
+from tornado.web import HTTPError
+from traitlets import Float, Unicode
+
+from livepatch.errors import LivepatchError, WebuiNotFound
+from livepatch.reach.folder import remove_sockets, runtime_folder, socket_base
+from livepatch.reach.webuis import CLIENT_LINK_PREFIX, Webui, choose, running_webuis
+
+if TYPE_CHECKING:
+    from jupyter_client.connect import KernelConnectionInfo
+
+CHOICE_VARIABLE = "LIVEPATCH_WEBUI"
+CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+CONNECTION_KEYS = (
+    "ip",
+    "transport",
+    "signature_scheme",
+    *CHANNELS,
+    "curve_publickey",
+    "curve_secretkey",
+)
+
+
+class NotReachedError(HTTPError):
+    """No webui could be attached to: status 409 and the reason, which JupyterLab shows.
+
+    Any other exception would reach the user as an empty "500 Internal Server Error".
+    """
+
+    def __init__(self, error: LivepatchError) -> None:
+        message = f"livepatch could not {error.asked}: {error.found}. To do: {error.advice}"
+        message = " ".join(message.split()).replace(
+            "%", ""
+        )  # One line: it becomes an HTTP reason phrase.
+        super().__init__(409, message, reason=message)
+        self.message = message
+
+    def __str__(self) -> str:
+        # jupyter_server's sessions handler answers 500 with str(error).
+        return self.message
+
+
+class LivepatchProvisioner(KernelProvisionerBase):
+    """Attaches a Jupyter client to a running webui."""
+
+    webui = Unicode("", help="Name or pid of the webui; empty for the only running one.").tag(
+        config=True
+    )
+    patience = Float(600.0, help="Seconds to wait for a webui that ended to be started again.").tag(
+        config=True
+    )
+
+    _attached_to: Webui | None = None
+    _let_go = True
+    _links: Path | None = None
+
+    @property
+    def has_process(self) -> bool:
+        """Whether this client is attached."""
+        return self._attached_to is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The webui's process id."""
+        return self._attached_to.pid if self._attached_to is not None else None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Find the webui; when it is the one that just ended, wait for it to come back."""
+        wanted = str((kwargs.get("env") or os.environ).get(CHOICE_VARIABLE) or "")
+        try:
+            self._chosen = (
+                await self._returned(wanted) if self._lost_its_webui else self._find(wanted)
+            )
+            self._check_encryption(self._chosen)
+        except LivepatchError as error:
+            raise NotReachedError(error) from error
+        return await super().pre_launch(cmd=["livepatch", "list"], **kwargs)
+
+    _lost_its_webui = False
+
+    def _find(self, wanted: str) -> Webui:
+        running = running_webuis()
+        if not self.webui:
+            return choose(wanted or None, running)
+        fitting = [webui for webui in running if self.webui in (webui.name, str(webui.pid))]
+        narrowed = [webui for webui in fitting if wanted and wanted in (webui.name, str(webui.pid))]
+        return choose(self.webui, narrowed or fitting or running)
+
+    async def _returned(self, wanted: str) -> Webui:
+        """The webui of that name once it runs again.
+
+        JupyterLab tries once to revive a kernel that died, and gives up when that fails; loading a
+        model takes minutes.
+        """
+        self._lost_its_webui = False
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                return self._find(wanted)
+            except WebuiNotFound:
+                if self._manager_is_shutting_down or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.25)
+
+    def _check_encryption(self, webui: Webui) -> None:
+        encrypted = webui.connection.get("curve_publickey") is not None
+        if encrypted and not ConnectionFileMixin.class_traits().get("curve_publickey"):
+            raise LivepatchError(
+                f"attach to {webui}",
+                "its kernel speaks encrypted TCP, which this jupyter_client does not know",
+                "pip install -U jupyter_client in the environment of JupyterLab",
+            )
+
+    @property
+    def _manager_is_shutting_down(self) -> bool:
+        return bool(getattr(self.parent, "shutting_down", False))
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
+        """Attach to the webui that was found."""
+        connection = self._chosen.connection
+        info = {key: connection[key] for key in CONNECTION_KEYS if connection.get(key) is not None}
+        info["key"] = connection["key"].encode()
+        if info["transport"] == "ipc":
+            info = self._with_own_links(info)
+        self._attached_to, self._let_go = self._chosen, False
+        self.connection_info: KernelConnectionInfo = info  # type: ignore[assignment]
+        return self.connection_info
+
+    def _with_own_links(self, info: dict[str, Any]) -> dict[str, Any]:
+        """The same connection through links of this client, always of the same names.
+
+        A client keeps its sockets when a webui restarts: ZeroMQ connects again by name, and the
+        name leads to the new one.
+        """
+        if self._links is None:
+            stem = f"{CLIENT_LINK_PREFIX}{os.getpid()}-{str(self.kernel_id)[:8]}"
+            self._links = socket_base(runtime_folder(), stem)
+        changed = dict(info, ip=str(self._links))
+        self._links.parent.mkdir(mode=0o700, exist_ok=True)
+        for number, channel in enumerate(CHANNELS, start=1):
+            link = Path(f"{self._links}-{number}")
+            link.unlink(missing_ok=True)
+            link.symlink_to(f"{info['ip']}-{info[channel]}")
+            changed[channel] = number
+        return changed
+
+    async def poll(self) -> int | None:
+        """None while attached to a running webui, else 0."""
+        webui = self._attached_to
+        if webui is None or self._let_go:
+            return 0
+        if webui.is_running:
+            return None
+        self._lost_its_webui = True
+        return 0
+
+    async def wait(self) -> int | None:
+        """Wait until no longer attached."""
+        while await self.poll() is None:
+            await asyncio.sleep(0.1)
+        self._attached_to = None
+        return 0
+
+    async def send_signal(self, signum: int) -> None:
+        """Pass an interrupt on as a message; the webui's process gets no signal.
+
+        A manager that shuts down interrupts first: closing one notebook must not interrupt another
+        one's cell.
+        """
+        manager = self.parent
+        if signum == signal.SIGINT and manager is not None and not self._manager_is_shutting_down:
+            manager._connect_control_socket()
+            manager.session.send(
+                manager._control_socket, manager.session.msg("interrupt_request", content={})
+            )
+
+    async def kill(self, restart: bool = False) -> None:  # noqa: ARG002
+        """Let go of the webui, which runs on."""
+        self._let_go = True
+
+    async def terminate(self, restart: bool = False) -> None:  # noqa: ARG002
+        """Let go of the webui, which runs on."""
+        self._let_go = True
+
+    async def shutdown_requested(self, restart: bool = False) -> None:
+        """Let go: the kernel stays, with a fresh namespace when asked to restart."""
+        self._let_go = True
+        if restart:
+            # The user asks for a restart now and wants an answer now, whether or not the webui is
+            # there.
+            self._lost_its_webui = False
+
+    async def cleanup(self, restart: bool = False) -> None:  # noqa: ARG002
+        """Remove this client's links."""
+        if self._links is not None:
+            remove_sockets(self._links)
+
+    async def get_provisioner_info(self) -> dict[str, Any]:
+        """What another process needs to go on with this client's attachment."""
+        return {**await super().get_provisioner_info(), "pid": self.pid}

@@ -1,0 +1,204 @@
+"""The running webuis one can attach to: read from their files, asked for what changes."""
+
+from __future__ import annotations
+
+import json
+import queue
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from livepatch.errors import WebuiAmbiguous, WebuiNotFound
+from livepatch.reach.folder import remove_sockets, runtime_folder
+from livepatch.reach.process import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+CLIENT_LINK_PREFIX = "c-"
+HOW_TO_START = "start one: livepatch run SCRIPT, or: livepatch demo"
+
+
+@dataclass(frozen=True)
+class Webui:
+    """One running webui.
+
+    Args:
+        name: its name.
+        pid: its process id.
+        flavor: its kind ("a1111", "comfyui" …), None while it is not known.
+        address: where it serves, None while it does not.
+        since: when the kernel was attached (UTC, ISO 8601).
+        python: the version of its Python.
+        connection_file: of its kernel.
+        connection: what the connection file says.
+    """
+
+    name: str
+    pid: int
+    flavor: str | None
+    address: str | None
+    since: str
+    python: str
+    connection_file: Path
+    connection: dict[str, Any] = field(repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, str | int | None]:
+        """The facts as JSON knows them, without the connection's secrets."""
+        facts = asdict(replace(self, connection={}))
+        del facts["connection"]
+        return {**facts, "connection_file": str(self.connection_file)}
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+    @property
+    def started(self) -> str | None:
+        """The start time of its process, for ``is_alive``."""
+        return _text(self.connection["livepatch"].get("started"))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process runs and still offers this kernel."""
+        return is_alive(self.pid, self.started) and self.connection_file.exists()
+
+
+def running_webuis() -> list[Webui]:
+    """The webuis that run, the newest first, as their connection files tell.
+
+    The files of dead processes are removed.
+
+    Returns:
+        One record per process with a kernel.
+    """
+    folder = runtime_folder()
+    _sweep_links(folder)
+    found = []
+    for path in folder.glob("*.json"):
+        webui = _read(path)
+        if webui is None:
+            continue
+        if is_alive(webui.pid, webui.started):
+            found.append(webui)
+        else:
+            _sweep(webui)
+    return sorted(found, key=lambda webui: (webui.since, webui.pid), reverse=True)
+
+
+def _read(path: Path) -> Webui | None:
+    try:
+        connection = json.loads(path.read_text(encoding="utf-8"))
+        facts = connection["livepatch"]
+        return Webui(
+            name=str(facts["name"]),
+            pid=int(facts["pid"]),
+            flavor=_text(facts.get("flavor")),
+            address=_text(facts.get("address")),
+            since=str(facts["since"]),
+            python=str(facts["python"]),
+            connection_file=path,
+            connection=connection,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        # Removed between the listing and the reading, or somebody else's file: not a webui of ours.
+        return None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _sweep(webui: Webui) -> None:
+    """Remove what a process left behind: uvicorn raises SIGTERM again, so atexit never ran."""
+    if webui.connection.get("transport") == "ipc":
+        remove_sockets(Path(webui.connection["ip"]))
+    webui.connection_file.unlink(missing_ok=True)
+
+
+def _sweep_links(folder: Path) -> None:
+    for link in folder.glob(f"{CLIENT_LINK_PREFIX}*"):
+        if link.is_symlink() and not link.exists():
+            link.unlink(missing_ok=True)
+
+
+def choose(name_or_pid: str | int | None = None, among: Sequence[Webui] | None = None) -> Webui:
+    """The one webui that is meant.
+
+    Args:
+        name_or_pid: its name or pid; None for the only running one.
+        among: the webuis to choose from, all running ones if None.
+
+    Returns:
+        The webui.
+
+    Raises:
+        WebuiNotFound: nothing of that name or pid runs.
+        WebuiAmbiguous: several fit.
+    """
+    running = list(running_webuis() if among is None else among)
+    wanted = "" if name_or_pid is None else str(name_or_pid)
+    fitting = [webui for webui in running if wanted.lower() in ("", webui.name, str(webui.pid))]
+    if len(fitting) == 1:
+        return fitting[0]
+    asked = f"find the webui {wanted}" if wanted else "find the running webui"
+    listing = ", ".join(str(webui) for webui in running)
+    if not running:
+        raise WebuiNotFound(asked, "no webui with a kernel of livepatch is running", HOW_TO_START)
+    if not fitting:
+        raise WebuiNotFound(asked, f"running: {listing}", f"choose one of them, or {HOW_TO_START}")
+    listing = ", ".join(str(webui) for webui in fitting)
+    by = "pid" if len({webui.name for webui in fitting}) == 1 else "name or pid"
+    raise WebuiAmbiguous(asked, f"{len(fitting)} fit: {listing}", f"choose one by its {by}")
+
+
+def client_of(webui: Webui) -> BlockingKernelClient:
+    """A client of the webui's kernel; its channels are not started yet."""
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+    client = BlockingKernelClient()
+    client.load_connection_info(webui.connection)  # type: ignore[arg-type]
+    return client
+
+
+def with_live_details(webui: Webui, timeout: float = 0.5) -> Webui:
+    """The same record with what changes while a webui runs: its flavor and address.
+
+    Args:
+        webui: a record from the connection file.
+        timeout: how long to wait for the webui's answer, in seconds.
+
+    Returns:
+        A fresh record; the same one when the webui gives no answer in time.
+    """
+    details = ask_for_info(webui, timeout)
+    return replace(
+        webui,
+        flavor=_text(details.get("flavor")) or webui.flavor,
+        address=_text(details.get("address")) or webui.address,
+    )
+
+
+def ask_for_info(webui: Webui, timeout: float = 0.5) -> dict[str, Any]:
+    """What the kernel says of its webui; it answers while a cell runs.
+
+    Args:
+        webui: the webui.
+        timeout: how long to wait, in seconds.
+
+    Returns:
+        The answer; empty when none came in time.
+    """
+    client = client_of(webui)
+    client.start_channels(shell=False, iopub=False, stdin=False, hb=False, control=True)
+    try:
+        request = client.session.msg("livepatch_info_request", {})
+        client.control_channel.send(request)
+        reply = client.get_control_msg(timeout=timeout)
+    except queue.Empty:
+        return {}
+    finally:
+        client.stop_channels()
+        client.context.destroy(linger=0)
+    return dict(reply["content"])
