@@ -1,6 +1,7 @@
 """The situations in which the engine refuses, each an error of three lines.
 
-The rule for every message (after pluggy's habit): what you asked, what was found (with file:line), what to type next.
+The rule for every message (after pluggy's habit): what you asked, what was found (with file:line),
+what to type next.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """Keeps a notebook's interrupt out of a commit.
 
-An interrupt is a ``KeyboardInterrupt`` raised in another thread at any bytecode. In the middle of a commit it left
-1,805 of 2,448 commits half applied, so a commit is *masked*: an interrupt that arrives inside is held back and raised
-when the commit has ended. Two mends work together:
+An interrupt is a ``KeyboardInterrupt`` raised in another thread at any bytecode. In the middle of a
+commit it left 1,805 of 2,448 commits half applied, so a commit is *masked*: an interrupt that
+arrives inside is held back and raised when the commit has ended. Two mends work together:
 
-- the kernel delivers its interrupts through :func:`deliver`, which holds them back while the thread is masked;
-- a commit is idempotent, and :func:`masked` runs it again when a ``KeyboardInterrupt`` got in by another way (Ctrl-C on
-  the main thread, where Python's own signal handler raises it).
+- the kernel delivers its interrupts through :func:`deliver`, which holds them back while the thread
+  is masked;
+- a commit is idempotent, and :func:`masked` runs it again when a ``KeyboardInterrupt`` got in by
+  another way (Ctrl-C on the main thread, where Python's own signal handler raises it between any
+  two bytecodes).
 """
 
 from __future__ import annotations
@@ -14,26 +16,81 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from .registry import registry
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Result = TypeVar("Result")
 
-_lock = threading.Lock()
-_depth: dict[int, int] = {}
-_held_back: set[int] = set()
-
 
 def deliver(thread_id: int, raise_interrupt: Callable[[], None]) -> None:
-    """Interrupt a thread, unless it is inside a commit: then the interrupt is raised as the commit ends.
+    """Interrupt a thread; if it is inside a commit, the interrupt is raised as that ends.
 
     Args:
         thread_id: the thread's ``threading.get_ident()``.
-        raise_interrupt: raises ``KeyboardInterrupt`` in that thread; called under a lock, so that no commit can begin
-            between the question and the call.
+        raise_interrupt: raises ``KeyboardInterrupt`` in that thread; called under a lock, so that
+            no commit can begin between the question and the call.
     """
-    with _lock:
-        if thread_id in _depth:
-            _held_back.add(thread_id)
+    with registry.mask_lock:
+        if thread_id in registry.masked_threads:
+            registry.held_back.add(thread_id)
         else:
             raise_interrupt()
+
+
+def masked(commit: Callable[[], Result]) -> Result:
+    """Run a commit that no interrupt can cut in two.
+
+    Args:
+        commit: does the work; must be idempotent, as it runs again when an interrupt got in all the
+            same.
+
+    Returns:
+        What ``commit`` returned.
+
+    Raises:
+        KeyboardInterrupt: an interrupt came while the commit ran; the commit is complete.
+
+    Example:
+        >>> masked(lambda: "done")
+        'done'
+    """
+    thread_id = threading.get_ident()
+    if thread_id in registry.masked_threads:
+        return commit()
+    interrupted = False
+    try:
+        with registry.mask_lock:
+            registry.masked_threads.add(thread_id)
+        # An interrupt sent before the mask is still pending in the interpreter. It arrives at the
+        # next backward jump: here, where nothing has changed yet.
+        for _ in range(64):
+            pass
+        while True:
+            try:
+                result = commit()
+            except KeyboardInterrupt:
+                interrupted = True
+            else:
+                break
+    finally:
+        interrupted = _leave(thread_id) or interrupted
+    if interrupted:
+        raise KeyboardInterrupt
+    return result
+
+
+def _leave(thread_id: int) -> bool:
+    """End the mask, whatever arrives meanwhile; answer whether an interrupt was held back."""
+    interrupted = False
+    while True:
+        try:
+            with registry.mask_lock:
+                registry.masked_threads.discard(thread_id)
+                interrupted = thread_id in registry.held_back or interrupted
+                registry.held_back.discard(thread_id)
+        except KeyboardInterrupt:
+            interrupted = True
+        else:
+            return interrupted

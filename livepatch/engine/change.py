@@ -1,0 +1,182 @@
+"""The one protocol of a change, and the one door through which every change goes.
+
+Layers on functions, values, middleware, callbacks, hooks, routes: whatever changes the webui is a
+:class:`Change`. Transactions, undo, redo, the journal and reports are written once, against this
+protocol.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .events import publish
+from .masking import masked
+from .registry import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class ChangeDescription:
+    """What a change is, as data for the journal and the reports.
+
+    Attributes:
+        verb: what it does, as the user's verb: ``"replace"``, ``"restore"``, ``"switch off"`` …
+        target: the target's dotted name.
+        owner: whose layer it is.
+        name: the layer's name.
+        source: the new code's text, where it has one.
+        facts: what it did and what it could not reach, for the answer line.
+    """
+
+    verb: str
+    target: str
+    owner: str
+    name: str
+    source: str | None = None
+    facts: tuple[str, ...] = ()
+
+
+class Change(ABC):
+    """One step of one thing in the webui from one state to another, and back.
+
+    ``commit`` and ``revert`` are idempotent: an interrupt may make them run again.
+    """
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Check what stands against a commit or a revert and raise it; change nothing."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make it true."""
+
+    @abstractmethod
+    def revert(self) -> None:
+        """Make true again what was before the commit; leave alone what others did since."""
+
+    @abstractmethod
+    def describe(self) -> ChangeDescription:
+        """What it is, as data."""
+
+
+@dataclass(eq=False)
+class Step:
+    """Changes that became true together: one step for undo and redo."""
+
+    changes: list[Change] = field(default_factory=list)
+
+    def commit(self) -> None:
+        """Make all of it true, or none."""
+        _run(lambda: _all_or_nothing(self.changes))
+
+    def revert(self) -> None:
+        """Make all of it untrue, or none."""
+        for change in self.changes:
+            change.prepare()
+        _run(lambda: _all_or_nothing([_Reverse(change) for change in reversed(self.changes)]))
+
+
+_open_step: contextvars.ContextVar[Step | None] = contextvars.ContextVar(
+    "livepatch_open_step", default=None
+)
+
+
+def apply(*changes: Change) -> None:
+    """Make changes true: all of them or none, and one step for undo.
+
+    Inside :func:`transaction` they join the step of the transaction.
+
+    Raises:
+        LivepatchError: a change was refused; nothing has changed.
+        KeyboardInterrupt: an interrupt came while the changes were made; they are all true.
+    """
+    joined = _open_step.get()
+    step = Step(list(changes))
+
+    def commit() -> None:
+        step.commit()
+        if joined is None:
+            publish("step", step)
+        else:
+            joined.changes.extend(c for c in changes if c not in joined.changes)
+
+    with registry.lock:
+        for change in changes:
+            change.prepare()
+        masked(commit)
+
+
+@contextlib.contextmanager
+def transaction() -> Iterator[Step]:
+    """All changes made in the ``with`` body, or none of them.
+
+    Each change is true as soon as its verb has answered, so that the body can look at what it does.
+    When the body raises, everything done in it is taken back and the exception passes on. It is one
+    step for undo and redo.
+
+    Example:
+        >>> with transaction() as step:
+        ...     pass
+        >>> step.changes
+        []
+    """
+    outer = _open_step.get()
+    step = Step()
+    token = _open_step.set(step)
+    try:
+        yield step
+    except BaseException:
+        _open_step.reset(token)
+        step.revert()
+        raise
+    _open_step.reset(token)
+    if outer is not None:
+        outer.changes.extend(step.changes)
+    elif step.changes:
+        masked(lambda: publish("step", step))
+
+
+def _run(commit: Callable[[], None]) -> None:
+    with registry.lock:
+        masked(commit)
+
+
+def _all_or_nothing(changes: Sequence[Change]) -> None:
+    publish("before_commit", changes)
+    done: list[Change] = []
+    try:
+        for change in changes:
+            change.commit()
+            done.append(change)
+    except KeyboardInterrupt:
+        raise  # not a failure of the change: masked() runs the commit to its end
+    except BaseException:
+        for change in reversed(done):
+            change.revert()
+        raise
+    publish("after_commit", changes)
+
+
+class _Reverse(Change):
+    """The way back of a change, as a change."""
+
+    def __init__(self, change: Change) -> None:
+        self.change = change
+
+    def prepare(self) -> None:
+        """Nothing to check: reverting leaves alone what others did since."""
+
+    def commit(self) -> None:
+        self.change.revert()
+
+    def revert(self) -> None:
+        self.change.commit()
+
+    def describe(self) -> ChangeDescription:
+        return self.change.describe()

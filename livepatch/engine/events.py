@@ -1,0 +1,61 @@
+"""What the engine tells others, so that it need not know them.
+
+``before_commit`` and ``after_commit`` carry the changes that are about to become, or have become,
+true (a revert included); ``step`` carries a finished :class:`~.change.Step`, which history records.
+A host adapter subscribes to evict its webui's caches.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Literal
+
+from .registry import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Event = Literal["before_commit", "after_commit", "step"]
+
+log = logging.getLogger("livepatch")
+
+
+def subscribe(event: Event, call: Callable[[Any], None]) -> Callable[[], None]:
+    """Call ``call`` at every such event.
+
+    Args:
+        event: ``"before_commit"``, ``"after_commit"`` (both with a list of changes) or ``"step"``
+            (with a ``Step``).
+        call: may be called twice for one event when an interrupt came in between. What it raises is
+            logged and changes nothing, except at ``before_commit``: there it refuses the change.
+
+    Returns:
+        A function that ends the subscription.
+
+    Example:
+        >>> seen = []
+        >>> unsubscribe = subscribe("after_commit", seen.extend)
+        >>> unsubscribe()
+    """
+    subscribers = registry.subscribers.setdefault(event, [])
+    subscribers.append(call)
+
+    def unsubscribe() -> None:
+        if call in subscribers:
+            subscribers.remove(call)
+
+    return unsubscribe
+
+
+def publish(event: Event, payload: object) -> None:
+    """Tell the subscribers of an event."""
+    for call in tuple(registry.subscribers.get(event, ())):
+        if event == "before_commit":
+            call(payload)
+            continue
+        try:
+            call(payload)
+        except Exception:
+            # The change is already true and the webui runs on it: a listener's fault is told, never
+            # passed on.
+            log.exception("livepatch: a subscriber of %r failed", event)

@@ -1,0 +1,75 @@
+"""The kind of a function: what a call of it answers.
+
+Whoever stored a function (FastAPI, Gradio, an ``await``) decided by its kind how to call it, so a
+replacement is of the same kind.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, Literal
+
+from .errors import PatchRefused
+from .sources import place
+
+if TYPE_CHECKING:
+    from types import CodeType, FunctionType
+
+Kind = Literal["plain function", "generator", "coroutine", "async generator"]
+
+KIND_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+_HOW_TO_WRITE: dict[Kind, str] = {
+    "plain function": "def, without yield",
+    "generator": "def, with yield",
+    "coroutine": "async def, without yield",
+    "async generator": "async def, with yield",
+}
+
+
+def kind_of(code: CodeType) -> Kind:
+    """The kind that a code object's flags name.
+
+    Example:
+        >>> async def fetch(): ...
+        >>> kind_of(fetch.__code__)
+        'coroutine'
+    """
+    if code.co_flags & inspect.CO_ASYNC_GENERATOR:
+        return "async generator"
+    if code.co_flags & inspect.CO_COROUTINE:
+        return "coroutine"
+    if code.co_flags & inspect.CO_GENERATOR:
+        return "generator"
+    return "plain function"
+
+
+def of_same_kind(new: FunctionType, old: FunctionType, asked: str) -> FunctionType:
+    """``new`` itself, or bridged to the kind of ``old`` where that is possible.
+
+    A plain function can stand for a coroutine (its result is what is awaited); nothing else can be
+    bridged.
+
+    Raises:
+        PatchRefused: the kinds differ.
+    """
+    new_kind, old_kind = kind_of(new.__code__), kind_of(old.__code__)
+    if new_kind == old_kind:
+        return new
+    if old_kind == "coroutine" and new_kind == "plain function":
+        return _awaitable(new)
+    raise PatchRefused(
+        asked,
+        f"the original is a {old_kind} ({place(old)}), the new code is a {new_kind} "
+        f"({place(new)}); callers chose how to call it by its kind",
+        f"write the new code as a {old_kind}: {_HOW_TO_WRITE[old_kind]}",
+    )
+
+
+def _awaitable(function: FunctionType) -> FunctionType:
+    @functools.wraps(function)
+    async def bridge(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return bridge  # type: ignore[return-value]  # functools.wraps hides that it is a function

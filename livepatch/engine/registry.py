@@ -1,0 +1,55 @@
+"""The one place of the engine's state in a process.
+
+Exported extensions carry a copy of the engine under their own package name. All copies of one
+process share this object, found under a fixed name in ``sys.modules``: whoever comes first makes
+it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .layers import Stack
+
+SHARED_NAME = "_livepatch_registry"
+VERSION = 1
+
+
+class Registry(ModuleType):
+    """What every copy of the engine in this process knows.
+
+    Attributes:
+        lock: held from the preparation of a change to its commit.
+        patched: the stacks with layers on them, by ``id(function)``.
+        stacks: every stack that someone still holds, patched or not, so that a function never gets
+            two. A stack keeps its function alive, so the ids stay unique.
+        subscribers: what is called on an event, by the event's name.
+        mask_lock, masked_threads, held_back: see ``masking.py``.
+        notebook_modules: names of the modules whose code is a notebook's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(SHARED_NAME)
+        self.version = VERSION
+        self.lock = threading.RLock()
+        self.patched: dict[int, Stack] = {}
+        self.stacks: weakref.WeakValueDictionary[int, Stack] = weakref.WeakValueDictionary()
+        self.subscribers: dict[str, list[Callable[[Any], None]]] = {}
+        self.mask_lock = threading.Lock()
+        self.masked_threads: set[int] = set()
+        self.held_back: set[int] = set()
+        self.notebook_modules = {"livepatch_notebook"}
+
+
+def _shared() -> Registry:
+    return cast("Registry", sys.modules.setdefault(SHARED_NAME, Registry()))
+
+
+registry = _shared()
