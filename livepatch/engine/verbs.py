@@ -6,7 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from .answers import AnswerLine, answer
 from .change import apply
+from .errors import TargetNotFound
 from .layers import Layer, Placement, Stack, stack_of
 from .patches import patch_from_callable, patch_from_text
 from .registry import registry
@@ -101,13 +103,12 @@ def put(target: Target, stack: Stack, patch: Patch, *, owner: str, name: str, ve
     apply(stack.with_placement(Placement(layer, patch), verb))
     milliseconds = (time.perf_counter() - begun) * 1000
     facts = [_what_lies_where(stack, layer), *target.facts, *patch.facts, f"{milliseconds:.2f} ms"]
-    layer.answer = " · ".join(
-        [f"{'replaced again' if again else 'replaced'} {target.path}", *facts, *_unreached([top])]
-    )
+    done = f"{'replaced again' if again else 'replaced'} {target.path}"
+    layer.answer = answer(done, *facts, *_unreached([top]))
     return layer
 
 
-def restore(target: object, function: object = None, *, name: str | None = None) -> str:
+def restore(target: object, function: object = None, *, name: str | None = None) -> AnswerLine:
     """Take our layers off a function: it is again what it would be without livepatch.
 
     Args:
@@ -125,23 +126,21 @@ def restore(target: object, function: object = None, *, name: str | None = None)
     Example:
         >>> import textwrap
         >>> restore("textwrap.dedent")
-        "nothing to restore: textwrap.dedent runs the webui's own code"
+        nothing to restore: textwrap.dedent runs the webui's own code
     """
     asked = f"restore {_shown(target)}"
     with registry.lock:
         stack, path = _stack_named(asked, target, function)
         layers = [p.layer for p in stack.placements if name is None or p.layer.name == name]
         if not layers:
-            return nothing_to_restore(asked, stack, path, name)
+            return _nothing_to_restore(asked, stack, path, name)
         return _remove(stack, path, layers)
 
 
-def nothing_to_restore(asked: str, stack: Stack, path: str, name: str | None) -> str:
+def _nothing_to_restore(asked: str, stack: Stack, path: str, name: str | None) -> AnswerLine:
     """The answer to a restore that finds nothing to do; an error where a name was given."""
-    from .errors import TargetNotFound
-
     if name is None:
-        return f"nothing to restore: {path} runs the webui's own code"
+        return answer(f"nothing to restore: {path} runs the webui's own code")
     present = ", ".join(repr(p.layer.name) for p in stack.placements)
     raise TargetNotFound(
         f"{asked} --name {name}",
@@ -150,19 +149,19 @@ def nothing_to_restore(asked: str, stack: Stack, path: str, name: str | None) ->
     )
 
 
-def _remove(stack: Stack, path: str, layers: list[Layer]) -> str:
+def _remove(stack: Stack, path: str, layers: list[Layer]) -> AnswerLine:
     top = stack.top_code
     apply(stack.without(*layers))
     left = len(stack.placements)
     what = f"{left} other layer{'s' * (left != 1)} stay" if left else "the webui's own code again"
     taken = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
-    answer = " · ".join([f"restored {path}", what, f"{taken} taken off", *_unreached([top])])
+    line = answer(f"restored {path}", what, f"{taken} taken off", *_unreached([top]))
     for layer in layers:
-        layer.answer = answer
-    return answer
+        layer.answer = line
+    return line
 
 
-def restore_all() -> str:
+def restore_all() -> AnswerLine:
     """Take every layer of livepatch off, in one step.
 
     Returns:
@@ -170,7 +169,7 @@ def restore_all() -> str:
 
     Example:
         >>> restore_all()
-        'nothing to restore: no function is patched'
+        nothing to restore: no function is patched
     """
     with registry.lock:
         changes = [
@@ -178,11 +177,12 @@ def restore_all() -> str:
             for stack in registry.patched.values()
         ]
         if not changes:
-            return "nothing to restore: no function is patched"
+            return answer("nothing to restore: no function is patched")
         tops = [change.stack.top_code for change in changes]
         apply(*changes)
     paths = ", ".join(change.stack.path for change in changes)
-    return " · ".join([f"restored {len(changes)} targets", paths, *_unreached(tops)])
+    count = f"{len(changes)} target{'s' * (len(changes) != 1)}"
+    return answer(f"restored {count}", paths, *_unreached(tops))
 
 
 def layers() -> Sequence[Layer]:

@@ -1,0 +1,47 @@
+"""Change a running webui from a notebook, and put it back exactly."""
+
+from __future__ import annotations
+
+from livepatch.engine import Layer, replace, restore, restore_all, transaction
+from livepatch.errors import (
+    AttachFailed,
+    ForeignChange,
+    HostUnsupported,
+    LivepatchError,
+    NotAttached,
+    PatchRefused,
+    TargetNotFound,
+    WebuiAmbiguous,
+    WebuiNotFound,
+)
+from livepatch.history import journal, redo, undo
+from livepatch.magics import load_ipython_extension, unload_ipython_extension
+from livepatch.reach.attach import attach, detach
+from livepatch.reports import patches
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AttachFailed",
+    "ForeignChange",
+    "HostUnsupported",
+    "Layer",
+    "LivepatchError",
+    "NotAttached",
+    "PatchRefused",
+    "TargetNotFound",
+    "WebuiAmbiguous",
+    "WebuiNotFound",
+    "attach",
+    "detach",
+    "journal",
+    "load_ipython_extension",
+    "patches",
+    "redo",
+    "replace",
+    "restore",
+    "restore_all",
+    "transaction",
+    "undo",
+    "unload_ipython_extension",
+]

@@ -1,0 +1,7 @@
+"""What was done: the journal of every change, undo and redo."""
+
+from __future__ import annotations
+
+from .journal import Entry, Journal, journal, redo, undo
+
+__all__ = ["Entry", "Journal", "journal", "redo", "undo"]

@@ -1,0 +1,160 @@
+"""The ordered record of every change in this process; undo and redo walk along it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, overload
+
+from livepatch.engine import PatchRefused, subscribe
+from livepatch.engine.answers import AnswerLine, answer
+from livepatch.engine.masking import masked
+
+if TYPE_CHECKING:
+    from livepatch.engine import ChangeDescription, Step
+
+
+@dataclass(eq=False)
+class Entry:
+    """One step in the journal.
+
+    Attributes:
+        number: its place, counted from 1.
+        step: what was changed; it knows the way back.
+        changes: what was changed, as data: verb, target, owner, name, source text.
+        time: when it became true, in UTC.
+        undone: whether it is taken back at present.
+    """
+
+    number: int
+    step: Step
+    changes: tuple[ChangeDescription, ...]
+    time: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    undone: bool = False
+
+    def __str__(self) -> str:
+        what = ", ".join(f"{c.verb} {c.target} ({c.owner}'s {c.name!r})" for c in self.changes)
+        return f"{self.number}. {what}{' · undone' if self.undone else ''}"
+
+
+class Journal(Sequence[Entry]):
+    """Every step since the process began, oldest first.
+
+    Undo takes back the youngest step that is not undone; a new step drops the undone ones behind
+    it from redo, but not from the record.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._redoable: list[Entry] = []
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
+        return self._entries[index]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def record(self, step: Step) -> None:
+        """Write a step down; the same step again is not written twice."""
+        if self._entries and self._entries[-1].step is step:
+            return
+        changes = tuple(change.describe() for change in step.changes)
+        self._entries.append(Entry(len(self._entries) + 1, step, changes))
+        self._redoable.clear()
+
+    def undo(self) -> Entry:
+        """Take the youngest step back that is not undone.
+
+        Raises:
+            PatchRefused: there is nothing to undo.
+            ForeignChange: someone else changed a target since; nothing was touched.
+        """
+        entry = next((e for e in reversed(self._entries) if not e.undone), None)
+        if entry is None:
+            raise PatchRefused("undo", "the journal has no step that is not undone", "lp.journal")
+
+        def commit() -> None:
+            entry.step.revert()
+            entry.undone = True
+            if entry not in self._redoable:
+                self._redoable.append(entry)
+
+        masked(commit)
+        return entry
+
+    def redo(self) -> Entry:
+        """Make the step true again that was undone last.
+
+        Raises:
+            PatchRefused: there is nothing to redo.
+            ForeignChange: someone else changed a target since; nothing was touched.
+        """
+        if not self._redoable:
+            raise PatchRefused(
+                "redo", "no step is undone, or something else was changed since", "lp.journal"
+            )
+        entry = self._redoable[-1]
+
+        def commit() -> None:
+            entry.step.commit()
+            entry.undone = False
+            if entry in self._redoable:
+                self._redoable.remove(entry)
+
+        masked(commit)
+        return entry
+
+
+journal = Journal()
+subscribe("step", journal.record)
+
+
+def undo() -> AnswerLine:
+    """Take the last step back.
+
+    Returns:
+        The answer line.
+
+    Raises:
+        PatchRefused: there is nothing to undo.
+
+    Example:
+        >>> import textwrap, livepatch as lp
+        >>> layer = lp.replace("textwrap.dedent", lambda text: "patched")
+        >>> lp.undo().partition(" · ")[0]
+        'undone: replace textwrap.dedent'
+        >>> textwrap.dedent("  text")
+        'text'
+    """
+    return answer(*_told("undone", journal.undo()))
+
+
+def redo() -> AnswerLine:
+    """Make the step true again that was undone last.
+
+    Returns:
+        The answer line.
+
+    Raises:
+        PatchRefused: there is nothing to redo.
+
+    Example:
+        >>> import textwrap, livepatch as lp
+        >>> layer = lp.replace("textwrap.dedent", lambda text: "patched")
+        >>> answer = lp.undo()
+        >>> lp.redo().partition(" · ")[0]
+        'redone: replace textwrap.dedent'
+        >>> answer = lp.undo()
+    """
+    return answer(*_told("redone", journal.redo()))
+
+
+def _told(done: str, entry: Entry) -> list[str]:
+    changes = ", ".join(f"{change.verb} {change.target}" for change in entry.changes)
+    owners = sorted({f"{change.owner}'s {change.name!r}" for change in entry.changes})
+    return [f"{done}: {changes}", *owners]

@@ -1,0 +1,62 @@
+"""``%load_ext livepatch`` and ``%unload_ext livepatch``.
+
+Unloading restores everything that was done through livepatch in this process: of the well-known
+IPython extensions this is the first that leaves a shell as it found it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from livepatch.engine import restore_all
+from livepatch.engine.registry import registry
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+COMPLETED = ("replace", "restore", "patches")
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics and their completion (called by ``%load_ext livepatch``).
+
+    Args:
+        shell: the IPython shell that asked.
+    """
+    # IPython is imported here, so that `import livepatch` in a webui without a kernel stays light.
+    from .completion import complete_target
+    from .live_patch import LivePatch
+
+    taken = set(LivePatch.magics["line"]) & set(shell.magics_manager.magics["line"])
+    if taken:
+        names = ", ".join(f"%{name}" for name in sorted(taken))
+        warnings.warn(f"livepatch takes the place of {names}", stacklevel=2)
+    registry.notebook_modules.add(shell.user_module.__name__)
+    shell.register_magics(LivePatch)
+    for name in COMPLETED:
+        for mark in ("%", "%%"):
+            shell.set_hook("complete_command", complete_target, str_key=f"{mark}{name}")
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Restore everything and take the magics away (called by ``%unload_ext livepatch``).
+
+    Args:
+        shell: the IPython shell that asked.
+    """
+    from .live_patch import LivePatch
+
+    print(restore_all())
+    manager = shell.magics_manager
+    ours = manager.registry.pop(LivePatch.__name__, None)
+    for kind in ("line", "cell"):
+        for name in LivePatch.magics[kind]:
+            if getattr(manager.magics[kind].get(name), "__self__", None) is ours:
+                del manager.magics[kind][name]
+    if ours in shell.configurables:
+        shell.configurables.remove(ours)
+    completers = shell.strdispatchers["complete_command"].strs
+    for name in COMPLETED:
+        for mark in ("%", "%%"):
+            completers.pop(f"{mark}{name}", None)

@@ -1,0 +1,49 @@
+"""Reports as HTML for a notebook: no scripts, no outside files, JupyterLab's own colours.
+
+The ``--jp-*`` variables are those of JupyterLab's theme, light or dark; the system colours behind
+them (CSS Color 4) serve where there is no theme.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+TEXT = "var(--jp-content-font-color1, CanvasText)"
+QUIET = "var(--jp-content-font-color2, GrayText)"
+BORDER = "var(--jp-border-color2, ButtonBorder)"
+CODE = "var(--jp-code-font-family, monospace)"
+
+
+def html_table(title: str, headings: list[str], rows: list[list[str]], empty: str) -> str:
+    """A table with a caption, or the caption and what to say when there are no rows."""
+    if not rows:
+        return f'<p style="color:{TEXT};margin:0">{escape(title)}: {escape(empty)}</p>'
+    head = "".join(f'<th scope="col" style="{_cell()}">{escape(text)}</th>' for text in headings)
+    body = "".join(f"<tr>{''.join(map(_data_cell, row))}</tr>" for row in rows)
+    caption = f'<caption style="caption-side:top;text-align:left;color:{QUIET}">'
+    return (
+        f'<table style="border-collapse:collapse;color:{TEXT}">'
+        f"{caption}{escape(title)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def html_line(line: str, python: str, source: str) -> str:
+    """An answer line: what was done, then its facts more quietly, then the Python call."""
+    done, *facts = line.split(" · ")
+    parts = [f"<strong>{escape(done)}</strong>"]
+    parts += [f'<span style="color:{QUIET}"> · {escape(fact)}</span>' for fact in facts]
+    html = f'<div style="color:{TEXT}">{"".join(parts)}</div>'
+    if python:
+        html += f'<div style="color:{QUIET};font-family:{CODE}">= {escape(python)}</div>'
+    if source:
+        html += f'<pre style="color:{TEXT};margin:4px 0 0">{escape(source)}</pre>'
+    return html
+
+
+def _cell() -> str:
+    return f"text-align:left;padding:2px 10px 2px 0;border-bottom:1px solid {BORDER}"
+
+
+def _data_cell(text: str) -> str:
+    return f'<td style="{_cell()};font-family:{CODE}">{escape(text)}</td>'

@@ -1,0 +1,91 @@
+"""What a verb answers: data with a text and an HTML form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
+
+from .html import html_line, html_table
+from .text import text_table
+
+Item = TypeVar("Item")
+Columns = dict[str, Callable[[Any], object]]
+
+
+class Report(Sequence[Item], Generic[Item]):
+    """A sequence of things that shows as a table, in a terminal and in a notebook.
+
+    Args:
+        title: one line that says what is listed.
+        items: the things themselves.
+        columns: for each heading, how to get the cell from a thing.
+        empty: what to say when there is nothing.
+
+    Example:
+        >>> print(Report("Words", ["kernel"], {"word": str, "length": len}))
+        Words
+        word    length
+        kernel  6
+    """
+
+    def __init__(
+        self, title: str, items: Sequence[Item], columns: Columns, empty: str = "nothing"
+    ) -> None:
+        self.title = title
+        self.items = tuple(items)
+        self.columns = columns
+        self.empty = empty
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def rows(self) -> list[list[str]]:
+        """The cells as text, a list for each thing."""
+        return [[str(get(item)) for get in self.columns.values()] for item in self.items]
+
+    def __str__(self) -> str:
+        if not self.items:
+            return f"{self.title}: {self.empty}"
+        return f"{self.title}\n{text_table(list(self.columns), self.rows())}"
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        headings = list(self.columns)
+        html = html_table(self.title, headings, self.rows(), self.empty)
+        data = [dict(zip(headings, row, strict=True)) for row in self.rows()]
+        return {"text/plain": str(self), "text/html": html, "application/json": data}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The one line that says what a verb did and what it could not reach.
+
+    Attributes:
+        line: the answer line, its facts divided by ``·``.
+        python: the equivalent Python call.
+        source: a text to show below, such as a diff.
+    """
+
+    line: str
+    python: str = ""
+    source: str = ""
+
+    def __str__(self) -> str:
+        python = f"\n= {self.python}" if self.python else ""
+        source = f"\n{self.source.rstrip()}" if self.source else ""
+        return f"{self.line}{python}{source}"
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        html = html_line(self.line, self.python, self.source)
+        return {"text/plain": str(self), "text/html": html}
