@@ -1,0 +1,143 @@
+"""The application object of the kernel: its sockets and helper threads, in a process that is not its own."""
+
+from __future__ import annotations
+
+import atexit
+import inspect
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import zmq
+from ipykernel.iostream import IOPubThread, OutStream
+from ipykernel.kernelapp import IPKernelApp
+from IPython.core.profiledir import ProfileDir
+from traitlets import Any as AnyTrait
+from traitlets import Type
+
+from livepatch.kernel.context import inside
+from livepatch.kernel.requests import WebuiKernel
+from livepatch.kernel.restart import PristineShell
+
+
+class WebuiKernelApp(IPKernelApp):  # type: ignore[misc]
+    """Starts and ends a kernel without what ``IPKernelApp`` does to its process.
+
+    Left out are the crash handler (``sys.excepthook``), the command line, pdb's replacement, the poller of the parent
+    process, signals, faulthandler, ``sys.path``, MPLBACKEND, and the ``atexit`` calls that would block the webui's exit.
+    """
+
+    kernel_class = Type(WebuiKernel)
+    notebook = AnyTrait()
+    info = AnyTrait()
+    initial_namespace = AnyTrait()
+    metadata = AnyTrait()
+
+    def initialize(self, argv: Any = None) -> None:
+        """Make sockets, streams, kernel and shell; nothing is answered before ``kernel.start()``."""
+        self._own_profile: str | None = None
+        self.connection_file = str(Path(self.connection_file).absolute())
+        self._make_profile()
+        self.init_sockets()
+        self.init_heartbeat()
+        self.log_connection_info()
+        self.init_io()
+        with inside(self.notebook):
+            self.init_kernel()
+            self.init_shell()
+        self.notebook.shell = self.shell
+        self.kernel.remember_pristine_shell(PristineShell(self.shell))
+        # They join threads, and so would hold the webui's exit up; RunningKernel keeps one of its own.
+        for registered in (self.close, self.iopub_thread.stop, self.shell.atexit_operations):
+            atexit.unregister(registered)
+
+    def _make_profile(self) -> None:
+        """Use the user's IPython profile where there is one; a webui's home folder is not littered with a new one."""
+        home = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython")
+        location = home / "profile_default"
+        if not (location.is_dir() and os.access(location, os.W_OK)):
+            self._own_profile = tempfile.mkdtemp(prefix="livepatch-profile-")
+            location = Path(self._own_profile)
+        self.profile_dir = ProfileDir(location=str(location), parent=self)
+
+    def init_iopub(self, context: Any) -> None:
+        """Make the output channel; ipykernel's would listen on a TCP port for forked children."""
+        takes_session = "session" in inspect.signature(IOPubThread).parameters  # ipykernel 7.1
+        socket = context.socket(zmq.XPUB if takes_session else zmq.PUB)
+        socket.linger = 1000
+        if self.curve_secretkey is not None:
+            self._apply_curve_server_options(socket)
+        self.iopub_port = self._bind_socket(socket, self.iopub_port)
+        options = {"session": self.session} if takes_session else {}
+        self.iopub_thread = IOPubThread(socket, pipe=False, **options)
+        self.iopub_thread.start()
+        self.iopub_socket = self.iopub_thread.background_socket
+
+    def log_connection_info(self) -> None:
+        """Remember the ports; print nothing into the webui's output."""
+        names = ("shell", "iopub", "stdin", "hb", "control")
+        self._ports = {name: getattr(self, f"{name}_port") for name in names}
+
+    def init_io(self) -> None:
+        """Make the streams that cells print to; they are routed to later."""
+        self.output_streams = tuple(
+            OutStream(self.session, self.iopub_thread, name, watchfd=False)
+            for name in ("stdout", "stderr")
+        )
+        self.displayhook = type("NoDisplayHook", (), {})()  # ipykernel sets an attribute of it
+
+    def reset_io(self) -> None:
+        """Leave ``sys.stdout`` alone: the router is taken back elsewhere."""
+
+    def connection_info(self) -> dict[str, Any]:
+        """The content of the connection file."""
+        info: dict[str, Any] = {
+            **{f"{name}_port": port for name, port in self._ports.items()},
+            "ip": self.ip,
+            "key": self.session.key.decode(),
+            "transport": self.transport,
+            "signature_scheme": self.session.signature_scheme,
+            "kernel_name": "livepatch",
+        }
+        if getattr(self, "curve_publickey", None) is not None:
+            info["curve_publickey"] = self.curve_publickey.decode()
+            info["curve_secretkey"] = self.curve_secretkey.decode()
+        info["livepatch"] = self.metadata
+        return info
+
+    def publish_connection_file(self) -> None:
+        """Write the connection file: readable by the user alone from its first byte, and complete when it appears."""
+        path = Path(self.connection_file)
+        written = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(self.connection_info(), file, indent=1)
+        os.replace(written, path)
+
+    def remove_files(self) -> None:
+        """Remove the connection file and the sockets' files."""
+        Path(self.connection_file).unlink(missing_ok=True)
+        self.cleanup_ipc_files()
+        if self._own_profile is not None:
+            shutil.rmtree(self._own_profile, ignore_errors=True)
+
+    def close(self) -> None:
+        """End the helper threads and close the sockets; whatever is under way to a client is sent before."""
+        if self.heartbeat and self.heartbeat.is_alive():
+            self.heartbeat.context.term()  # its thread closes the socket; elsewhere it must not be closed
+            self.heartbeat.join()
+        for thread in (self.shell_channel_thread, self.control_thread):
+            if thread is not None and thread.is_alive():
+                thread.stop()
+                thread.join()
+        if self.iopub_thread is not None:
+            self.iopub_thread.stop()
+            self.iopub_thread.close()
+        if self.context is not None:
+            self.context.destroy()
+        if self.shell is not None:
+            with inside(self.notebook):
+                self.shell.atexit_operations()

@@ -1,0 +1,90 @@
+"""The settings of the kernel: the user's own where they do not touch the process, ours where they would."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from traitlets.config.loader import Config, ConfigFileNotFound, PyFileConfigLoader
+
+from livepatch.errors import AttachFailed
+from livepatch.kernel.app import WebuiKernelApp
+
+if TYPE_CHECKING:
+    import logging
+
+    from livepatch.kernel.context import Notebook
+
+
+def make_app(
+    connection_file: Path, notebook: Notebook, options: dict[str, Any], log: logging.Logger
+) -> WebuiKernelApp:
+    """Make the application that holds the kernel; :meth:`WebuiKernelApp.initialize` starts it.
+
+    Args:
+        connection_file: where the connection file goes.
+        notebook: the mark of the kernel's cells.
+        options: the arguments of :func:`livepatch.kernel.start_kernel`.
+        log: takes the kernel's messages.
+
+    Returns:
+        The application.
+
+    Raises:
+        AttachFailed: encryption was asked for and this ipykernel has none.
+    """
+    config = Config()
+    # jedi parses the webui's packages, in the webui's process and memory; IPython's own completer asks the live objects.
+    config.Completer.use_jedi = False
+    config.merge(_users_configuration(log))
+    config.HistoryManager.enabled = False  # no sqlite file, no thread that writes it
+    config.HistoryManager.hist_file = ":memory:"
+    config.Session.key = options["key"]
+    if options["banner"]:
+        config.InteractiveShell.banner2 = options["banner"]
+    if not log.level:
+        log.setLevel(30)  # a webui that logs at DEBUG need not read every message of the kernel
+    app = WebuiKernelApp(
+        config=config,
+        log=log,
+        connection_file=str(connection_file),
+        transport=options["transport"],
+        ip=options["ip"],
+        notebook=notebook,
+        info=options["info"],
+        initial_namespace=options["user_ns"],
+        metadata=options["metadata"],
+    )
+    if options["curve"]:
+        _encrypt(app)
+    return app
+
+
+def _users_configuration(log: logging.Logger) -> Config:
+    home = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython")
+    found = Config()
+    for name in ("ipython_config.py", "ipython_kernel_config.py"):
+        try:
+            loader = PyFileConfigLoader(name, path=str(home / "profile_default"), log=log)
+            found.merge(loader.load_config())
+        except ConfigFileNotFound:
+            continue
+        except (
+            Exception
+        ):  # a user's file may raise anything; the kernel starts without it, as ipython does
+            log.warning("%s was not read", home / "profile_default" / name, exc_info=True)
+    return found
+
+
+def _encrypt(app: WebuiKernelApp) -> None:
+    import ipykernel
+    import zmq
+
+    if not hasattr(app, "_apply_curve_server_options"):
+        raise AttachFailed(
+            "start an encrypted kernel in this process",
+            f"ipykernel {ipykernel.__version__} has no CurveZMQ",
+            "pip install 'ipykernel>=7.3' in the webui's environment",
+        )
+    app.curve_publickey, app.curve_secretkey = zmq.curve_keypair()

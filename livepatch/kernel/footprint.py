@@ -1,0 +1,126 @@
+"""What differs in the process while a kernel is in it, and the way back.
+
+The list is short on purpose, and a test compares the rest of the process: the routers in ``sys.stdout`` and
+``sys.stderr``, the context that threads inherit from cells, ``comm``'s two functions, and (only while a cell runs) the
+sliced waits, ``getpass`` and the switch interval. ``get_ipython()`` and its like answer inside cells only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from livepatch.kernel.context import answer_in_cells, in_cell, inherit_context_from_cells, inside
+from livepatch.kernel.dispatch import function_in_cells
+from livepatch.kernel.streams import route_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# Where IPython keeps the last error for %debug.
+_LAST_ERROR = ("last_type", "last_value", "last_traceback", "last_exc")
+
+
+@contextmanager
+def imports_without_traces() -> Iterator[None]:
+    """Import and build the kernel without what that does to the process: warning filters, the recursion limit, environ."""
+    filters = list(warnings.filters)
+    recursion_limit = sys.getrecursionlimit()
+    environment = dict(os.environ)
+    try:
+        yield
+    finally:
+        # Only what is known to be IPython's and ipykernel's: a thread of the webui may add filters at the same time.
+        for added in [entry for entry in warnings.filters if entry not in filters]:
+            if _is_ipythons_filter(added):
+                warnings.filters.remove(added)  # type: ignore[attr-defined]
+        if sys.getrecursionlimit() != recursion_limit:  # jedi raises it when imported
+            sys.setrecursionlimit(recursion_limit)
+        for name in set(os.environ) - set(environment):
+            if name.startswith(("PYDEVD_", "DEBUGPY_")):
+                del os.environ[name]
+
+
+def _is_ipythons_filter(entry: tuple[Any, ...]) -> bool:
+    message = getattr(entry[1], "pattern", entry[1]) or ""
+    return entry[2].__name__ == "ProvisionalCompleterWarning" or "Trio's signal handling" in message
+
+
+class Footprint:
+    """The kernel's presence in the process.
+
+    Args:
+        app: the application, with its kernel and shell made.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._undo = ExitStack()
+        add = self._undo.callback
+        try:
+            add(_forget_last_error())
+            add(_forget_module(app.shell.user_module.__name__))
+            for instance in (app, app.kernel, app.shell):
+                singletons = [*type(instance)._walk_mro()]
+                add(answer_in_cells(instance, singletons))
+            add(_comms_in_cells(app))
+            add(inherit_context_from_cells())
+            add(route_streams(*app.output_streams))
+        except BaseException:
+            self.remove()
+            raise
+
+    def remove(self) -> None:
+        """Put everything back; a second time does nothing."""
+        self._undo.pop_all().close()
+
+
+def _forget_last_error() -> Callable[[], None]:
+    before = {name: getattr(sys, name) for name in _LAST_ERROR if hasattr(sys, name)}
+
+    def undo() -> None:
+        for name in _LAST_ERROR:
+            if name in before:
+                setattr(sys, name, before[name])
+            elif hasattr(sys, name):
+                delattr(sys, name)  # its traceback would keep the notebook's objects alive
+
+    return undo
+
+
+def _forget_module(name: str) -> Callable[[], None]:
+    def undo() -> None:
+        sys.modules.pop(name, None)
+
+    return undo
+
+
+def _comms_in_cells(app: Any) -> Callable[[], None]:
+    """Let widgets made in cells talk to the notebook, and only those; ipykernel answers for the whole process."""
+    import comm
+    from ipykernel.comm.comm import BaseComm
+
+    notebook, manager = app.notebook, app.kernel.comm_manager
+
+    class NotebookComm(BaseComm):  # type: ignore[misc]
+        """A comm that reaches the notebook from the webui's threads too, once a cell made it."""
+
+        def publish_msg(self, *args: Any, **options: Any) -> None:
+            with inside(notebook):
+                super().publish_msg(*args, **options)
+
+    def create(*args: Any, **options: Any) -> NotebookComm:
+        return NotebookComm(*args, **options)
+
+    undone = [
+        function_in_cells(comm, "create_comm", create, in_cell),
+        function_in_cells(comm, "get_comm_manager", lambda: manager, in_cell),
+    ]
+
+    def undo() -> None:
+        for put_back in undone:
+            put_back()
+
+    return undo

@@ -1,0 +1,156 @@
+"""Stopping a cell without a signal: the process's signals are the webui's alone."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from livepatch.engine import masking
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+Result = TypeVar("Result")
+
+_set_async_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_set_async_exception.argtypes = [ctypes.c_ulong, ctypes.py_object]
+_set_async_exception.restype = ctypes.c_int
+
+# How long the kernel's loop may take to cancel an awaiting cell before the cell counts as busy, in seconds.
+CANCEL_PATIENCE = 0.3
+
+
+class _Execution:
+    """One cell (or widget callback) that is running in a thread."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self.awaiting: tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]] | None = None
+
+
+class Interrupts:
+    """Knows which threads are executing cells and raises ``KeyboardInterrupt`` in them.
+
+    Example:
+        reply = await interrupts.execute(run_the_cell())  # interrupts.interrupt() from another thread ends it
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._executions: dict[int, list[_Execution]] = {}
+
+    def is_executing(self) -> bool:
+        """Whether the calling thread is executing a cell."""
+        return threading.get_ident() in self._executions
+
+    async def execute(self, cell: Awaitable[Result]) -> Result:
+        """Await a cell's execution: until it ends it can be interrupted, and no interrupt gets out of it afterwards."""
+        execution = _Execution()
+        try:
+            self._begin(execution)
+            return await cell
+        finally:
+            # An interrupt may be raised at the very call; a context manager's __exit__ would be left by it.
+            while True:
+                try:
+                    self._end(execution)
+                    break
+                except KeyboardInterrupt:
+                    continue
+
+    def call(self, callback: Callable[..., Result], *args: Any) -> Result:
+        """Call a widget's callback, interruptible as a cell is."""
+        execution = _Execution()
+        try:
+            self._begin(execution)
+            return callback(*args)
+        finally:
+            while True:
+                try:
+                    self._end(execution)
+                    break
+                except KeyboardInterrupt:
+                    continue
+
+    def _begin(self, execution: _Execution) -> None:
+        with self._lock:
+            self._executions.setdefault(threading.get_ident(), []).append(execution)
+
+    def _end(self, execution: _Execution) -> None:
+        thread_id = threading.get_ident()
+        with self._lock:
+            running = self._executions.get(thread_id, [])
+            if execution in running:
+                running.remove(execution)
+            if not running:
+                self._executions.pop(thread_id, None)
+        if execution.interrupted:
+            # An interrupt sent in the last moment is raised at the next bytecodes: here, where it is absorbed.
+            # Clearing it by SetAsyncExc(tid, NULL) makes 3.12 slow for good and locks up 3.11 under a debugger.
+            for _ in range(64):
+                pass
+
+    @contextmanager
+    def awaiting(self, future: asyncio.Future[Any]) -> Iterator[None]:
+        """While the block runs the cell awaits ``future``: an interrupt cancels it where the loop is free to do so."""
+        execution = self._current()
+        if execution is None:
+            yield
+            return
+        execution.awaiting = (asyncio.get_running_loop(), future)
+        try:
+            yield
+        finally:
+            execution.awaiting = None
+
+    def cancelled_by_user(self) -> bool:
+        """Whether the cell that is running in this thread was cancelled by an interrupt."""
+        execution = self._current()
+        return execution is not None and execution.interrupted
+
+    def _current(self) -> _Execution | None:
+        running = self._executions.get(threading.get_ident())
+        return running[-1] if running else None
+
+    def interrupt(self) -> int:
+        """Interrupt every cell that is running.
+
+        Returns:
+            How many there were.
+        """
+        with self._lock:
+            running = [(thread_id, held[-1]) for thread_id, held in self._executions.items()]
+        for thread_id, execution in running:
+            if not self._cancelled(execution):
+                self._raise_in(thread_id, execution)
+        return len(running)
+
+    def _cancelled(self, execution: _Execution) -> bool:
+        awaiting = execution.awaiting
+        if awaiting is None:
+            return False
+        loop, future = awaiting
+        answered = threading.Event()
+        claim = threading.Lock()  # taken by whoever ends the cell: the loop, or the exception below
+
+        def cancel() -> None:
+            if claim.acquire(blocking=False):
+                execution.interrupted = True
+                future.cancel()
+                answered.set()
+
+        loop.call_soon_threadsafe(cancel)
+        # Busy: its Python code holds the loop, and the exception does what cancelling cannot.
+        return answered.wait(CANCEL_PATIENCE) or not claim.acquire(blocking=False)
+
+    def _raise_in(self, thread_id: int, execution: _Execution) -> None:
+        def raise_interrupt() -> None:
+            _set_async_exception(thread_id, KeyboardInterrupt)
+
+        with self._lock:  # the cell can't end between the question and the exception
+            if execution in self._executions.get(thread_id, []):
+                execution.interrupted = True
+                masking.deliver(thread_id, raise_interrupt)

@@ -1,0 +1,253 @@
+"""How the kernel inside a webui answers a notebook's requests where it differs from a kernel of its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import types
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ipykernel.ipkernel import IPythonKernel
+from traitlets import Any as AnyTrait
+from traitlets import Type
+
+from livepatch.kernel.context import inside
+from livepatch.kernel.interrupts import Interrupts
+from livepatch.kernel.shell import CellCompiler, NotebookShell
+from livepatch.kernel.whilerunning import WhileRunning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from livepatch.kernel.restart import PristineShell
+
+# The module that cells run in; `__main__` is the webui's.
+NOTEBOOK_MODULE = "livepatch_notebook"
+
+# How long a restart may take until the front end is told that it is on its way, in seconds.
+RESTART_PATIENCE = 3.0
+
+
+class WebuiKernel(IPythonKernel):  # type: ignore[misc]
+    """An IPython kernel that is a guest in its process.
+
+    Attributes:
+        notebook: the mark of its cells' contexts.
+        interrupts: the executions that are under way.
+        output_streams: the streams that cells print to, once they are made.
+    """
+
+    shell_class = Type(NotebookShell)
+    compiler_class = Type(CellCompiler)
+    debugger_class = Type(object)  # ipykernel's would import debugpy; see NoDebugger
+    notebook = AnyTrait()
+    info = AnyTrait()
+    initial_namespace = AnyTrait()
+    output_streams = AnyTrait()
+    control_msg_types = [*IPythonKernel.control_msg_types, "livepatch_info_request"]  # noqa: RUF012
+
+    def __init__(self, **options: Any) -> None:
+        self.interrupts = Interrupts()
+        self._while_running = WhileRunning(self.interrupts, self.getpass)
+        self._pristine: PristineShell | None = None
+        module = types.ModuleType(NOTEBOOK_MODULE, "The namespace of the notebooks on this webui.")
+        app = options["parent"]
+        for name in ("notebook", "info", "initial_namespace", "output_streams"):
+            options[name] = getattr(app, name)
+        module.__dict__.update(app.initial_namespace)
+        options.update(user_module=module, user_ns=module.__dict__)
+        with _no_debugger():
+            super().__init__(**options)
+        for message in ("comm_open", "comm_msg", "comm_close"):
+            self.shell_handlers[message] = self._interruptible(self.shell_handlers[message])
+
+    @classmethod
+    def instance(cls, *args: Any, **options: Any) -> WebuiKernel:
+        """Make the kernel without entering it as the process's: it answers inside cells only."""
+        return cls(*args, **options)
+
+    def remember_pristine_shell(self, pristine: PristineShell) -> None:
+        """Keep what a restart goes back to."""
+        self._pristine = pristine
+
+    def forget_running_cells(self) -> None:
+        """Take back what holds only while cells run: in a forked child no cell is running."""
+        self._while_running.forget()
+
+    def _initialize_thread_hooks(self) -> None:
+        """Leave ``Thread.run`` alone (ipykernel 7.0 replaces it); threads inherit the cell's context."""
+
+    def _clean_thread_parent_frames(self, *_args: Any) -> None:
+        """Do nothing: see :meth:`_initialize_thread_hooks`."""
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        """What a front end may use: everything but the debugger, which would stop every thread of the webui."""
+        features = ["kernel subshells"] if self._supports_kernel_subshells else []
+        from ipykernel._version import kernel_protocol_version
+
+        return {
+            "protocol_version": kernel_protocol_version,
+            "implementation": self.implementation,
+            "implementation_version": self.implementation_version,
+            "language_info": self.language_info,
+            "banner": self.banner,
+            "help_links": self.help_links,
+            "supported_features": features,
+        }
+
+    async def poll_stopped_queue(self) -> None:
+        """Wait for no debugger."""
+
+    def dispatch_debugpy(self, msg: Any) -> None:
+        """Take no debugger's messages."""
+
+    async def do_debug_request(self, msg: Any) -> dict[str, Any]:
+        """Refuse: the debugger stops every thread of the webui, so it is not offered."""
+        return {
+            "type": "response",
+            "request_seq": msg.get("seq", 0),
+            "command": msg.get("command", ""),
+            "success": False,
+            "message": "the debugger would stop every thread of the webui and is off",
+        }
+
+    def pre_handler_hook(self) -> None:
+        """Leave SIGINT to the webui."""
+
+    def post_handler_hook(self) -> None:
+        """Leave SIGINT to the webui."""
+
+    def _forward_input(self, allow_stdin: bool = False) -> None:
+        # builtins.input stays: cells find `input` in their namespace, getpass asks whose cell is running.
+        self._allow_stdin = allow_stdin
+
+    def _restore_input(self) -> None:
+        """Put nothing back: nothing was replaced."""
+
+    @contextmanager
+    def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
+        with self.interrupts.awaiting(future):
+            yield
+
+    _dummy_context_manager = _cancel_on_sigint  # what ipykernel uses off the thread that started it
+
+    async def dispatch_shell(self, *args: Any, **options: Any) -> None:
+        """Answer a request in the context of the notebook's cells."""
+        with inside(self.notebook):
+            await super().dispatch_shell(*args, **options)
+
+    async def do_execute(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Execute a cell; an interrupt ends the cell and nothing else."""
+        self._while_running.begin()
+        try:
+            reply: dict[str, Any] = await self.interrupts.execute(
+                super().do_execute(*args, **options)
+            )
+        except KeyboardInterrupt:  # came between IPython's own handlers
+            self.shell.showtraceback()
+            return {
+                "status": "error",
+                "ename": "KeyboardInterrupt",
+                "evalue": "",
+                "traceback": self.shell._last_traceback or [],
+                "execution_count": self.shell.execution_count - 1,
+                "user_expressions": {},
+                "payload": [],
+            }
+        finally:
+            self._while_running.end()
+        return reply
+
+    def _interruptible(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        def handle(*args: Any) -> Any:
+            return self.interrupts.call(handler, *args)
+
+        return handle
+
+    def _send_interrupt_children(self) -> None:
+        self.interrupts.interrupt()
+
+    def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
+        """Complete as ipykernel does, without its ``warnings.catch_warnings``: filters are the process's."""
+        from IPython.core.completer import rectify_completions
+
+        position = len(code) if cursor_pos is None else cursor_pos
+        completer = self.shell.Completer
+        timeout = completer.jedi_compute_type_timeout / 1000
+        found = list(
+            rectify_completions(code, completer._completions(code, position, _timeout=timeout))
+        )
+        unique = list({(c.start, c.end, c.text): c for c in found}.values())
+        typed = [
+            {
+                "start": c.start,
+                "end": c.end,
+                "text": c.text,
+                "type": c.type,
+                "signature": c.signature,
+            }
+            for c in unique
+        ]
+        return {
+            "matches": [completion.text for completion in unique],
+            "cursor_start": unique[0].start if unique else position,
+            "cursor_end": unique[0].end if unique else position,
+            "metadata": {"_jupyter_types_experimental": typed},
+            "status": "ok",
+        }
+
+    async def livepatch_info_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Answer what the webui says about itself; on the control thread, so while a cell runs as well."""
+        try:
+            content = {"status": "ok", **(self.info() if self.info is not None else {})}
+        except (
+            Exception
+        ) as error:  # a failing host adapter is an answer too, and must not end the channel
+            content = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
+        self.session.send(stream, "livepatch_info_reply", content, parent, ident=ident)
+
+    async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Let the client go; on restart give a fresh namespace. Kernel and webui run on."""
+        restart = bool(parent["content"].get("restart", False))
+        if restart:
+            fresh = asyncio.run_coroutine_threadsafe(
+                self._start_afresh(), self.io_loop.asyncio_loop
+            )
+            self._abort_queues()  # cells that wait belong to the session that ends
+            self.interrupts.interrupt()
+            # A cell in a C call ends later than that; the front end needn't wait for it.
+            await asyncio.wait([asyncio.wrap_future(fresh)], timeout=RESTART_PATIENCE)
+        content = {"status": "ok", "restart": restart}
+        self.session.send(stream, "shutdown_reply", content, parent, ident=ident)
+
+    async def _start_afresh(self) -> None:
+        async with self._main_asyncio_lock:
+            with inside(self.notebook):
+                if self._pristine is not None:
+                    self._pristine.put_back()
+                self.shell.reset(new_session=True)
+                self.shell.user_ns.update(self.initial_namespace)
+                self.comm_manager.comms.clear()
+
+    def do_shutdown(self, restart: bool) -> dict[str, Any]:
+        """Answer only; see :meth:`shutdown_request`."""
+        return {"status": "ok", "restart": restart}
+
+
+@contextmanager
+def _no_debugger() -> Iterator[None]:
+    """Keep ipykernel from importing debugpy, which sets the environment and prepares to trace every thread."""
+    name = "ipykernel.debugger"
+    loaded = sys.modules.get(name)
+    stub = types.ModuleType(name)
+    stub._is_debugpy_available = False  # type: ignore[attr-defined]
+    sys.modules[name] = stub
+    try:
+        yield
+    finally:
+        if loaded is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = loaded

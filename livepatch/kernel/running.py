@@ -1,0 +1,290 @@
+"""Starting a kernel in a thread of the webui, and taking it out again."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Literal
+
+from livepatch.errors import AttachFailed
+from livepatch.kernel.context import Notebook, in_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from livepatch.kernel.footprint import Footprint
+
+log = logging.getLogger("livepatch.kernel")
+
+
+class RunningKernel:
+    """A kernel in a thread of this process.
+
+    Made by :func:`start_kernel`.
+
+    Attributes:
+        connection_info: the content of the connection file.
+        shell: IPython's shell.
+        kernel: ipykernel's kernel object.
+    """
+
+    def __init__(self, options: dict[str, Any], connection_file: Path) -> None:
+        self.connection_info: dict[str, Any] = {}
+        self.shell: Any = None
+        self.kernel: Any = None
+        self._options = options
+        self._connection_file = connection_file
+        self._notebook = Notebook()
+        self._app: Any = None
+        self._footprint: Footprint | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._stopping = False
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=self._serve, name="livepatch-kernel", daemon=True)
+
+    @property
+    def user_ns(self) -> dict[str, Any]:
+        """The namespace that the notebooks on this kernel share."""
+        namespace: dict[str, Any] = self.shell.user_ns
+        return namespace
+
+    @property
+    def alive(self) -> bool:
+        """Whether the kernel answers: False once it was stopped, and in a forked child."""
+        return self._pid == os.getpid() and self._thread.is_alive() and not self._stopping
+
+    def interrupt(self) -> int:
+        """Interrupt the cells that are running; the webui notices nothing.
+
+        Returns:
+            How many cells there were.
+        """
+        interrupted: int = self.kernel.interrupts.interrupt()
+        return interrupted
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Take the kernel out of the process, which is then as it was before; only ``sys.modules`` has grown.
+
+        A running cell is interrupted. Called from a cell, the kernel goes when that cell has ended and been answered.
+
+        Args:
+            timeout: seconds to wait for the thread to end. A cell that is in a call that can't be interrupted keeps the
+                thread longer; the process is put back in order all the same.
+        """
+        if self._stopping or self._loop is None:
+            return
+        self._stopping = True
+        from_cell = in_cell() or threading.current_thread() is self._thread
+        self.kernel._aborting = True
+        if not from_cell:
+            self.interrupt()
+        self._loop.call_soon_threadsafe(self._finish_soon)
+        if from_cell:
+            return
+        self._thread.join(timeout)
+        self._leave_process()
+
+    def start(self, timeout: float) -> None:
+        """Start the thread and wait until the kernel answers; see :func:`start_kernel`."""
+        self._thread.start()
+        if not self._ready.wait(timeout):
+            self._stopping = True
+            raise AttachFailed(
+                "start a kernel in this process",
+                f"it was not ready after {timeout:g} s (importing IPython and ipykernel can take long on a cold disk)",
+                "try again",
+            )
+        if self._failure is not None:
+            raise AttachFailed(
+                "start a kernel in this process",
+                f"{type(self._failure).__name__}: {self._failure}".splitlines()[0],
+                "the webui runs on as before; mend the cause and attach again",
+            ) from self._failure
+
+    def _serve(self) -> None:
+        # Never the host's policy: its loops may be uvloop's, and its loop in this thread none of ours.
+        self._loop = loop = asyncio.SelectorEventLoop()
+        asyncio.set_event_loop(loop)
+        try:
+            self._build()
+        except BaseException as error:  # goes on in the thread that asked for the kernel
+            self._failure = error
+        if self._failure is None and not self._stopping:
+            self._ready.set()
+            self._run_loop(loop)
+        self._close(loop)
+        self._ready.set()
+
+    def _build(self) -> None:
+        from livepatch.kernel.footprint import Footprint, imports_without_traces
+
+        with imports_without_traces():
+            from livepatch.kernel.configuration import make_app
+
+            self._app = app = make_app(self._connection_file, self._notebook, self._options, log)
+            app.initialize()
+        self._footprint = Footprint(app)
+        app.kernel.start()
+        self.shell, self.kernel = app.shell, app.kernel
+        self.connection_info = app.connection_info()
+        _when_the_process_ends_or_forks(self)
+        app.publish_connection_file()  # last: who finds it finds a kernel that answers
+
+    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        while True:
+            try:
+                loop.run_forever()
+                return
+            except (KeyboardInterrupt, SystemExit):
+                # An interrupt that came between two steps of the loop, or exit() in a task that a cell left: asyncio
+                # lets both out of the loop, and the kernel lives on.
+                continue
+
+    def _finish_soon(self) -> None:
+        assert self._loop is not None
+        self._finisher = self._loop.create_task(self._finish())
+
+    async def _finish(self) -> None:
+        """Stop the loop once the cell that runs has ended and its answer has gone out."""
+        assert self._loop is not None
+        async with self.kernel._main_asyncio_lock:
+            channel = self.kernel.shell_channel_thread
+            if channel is not None:
+                settled = asyncio.run_coroutine_threadsafe(_settle(), channel.io_loop.asyncio_loop)
+                await asyncio.wrap_future(settled)
+        self._loop.stop()
+
+    def _close(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._stopping = True
+        self._leave_process()
+        try:
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            if left:
+                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            if self._app is not None:
+                self._app.close()
+        except Exception:  # the process is already in order; what is left is this thread's own
+            log.exception("the kernel did not end cleanly")
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    def _leave_process(self) -> None:
+        """Put back everything in the process that is not this thread's own. Any thread may call it, more than once."""
+        _forget(self)
+        self._notebook.live = False
+        if self._footprint is not None:
+            self._footprint.remove()
+        if self.kernel is not None:
+            self.kernel.forget_running_cells()
+        if self._app is not None and self._pid == os.getpid():
+            self._app.remove_files()
+
+
+async def _settle() -> None:
+    """Let a loop take up what lies at its sockets already."""
+    for _ in range(3):
+        await asyncio.sleep(0.01)
+
+
+_starting = threading.Lock()
+_running: list[RunningKernel] = []
+_forks_watched = False
+
+
+def running_kernel() -> RunningKernel | None:
+    """The kernel that runs in this process, or None."""
+    return next((kernel for kernel in _running if kernel.alive), None)
+
+
+def start_kernel(
+    connection_file: Path,
+    *,
+    transport: Literal["ipc", "tcp"],
+    ip: str,
+    key: bytes,
+    curve: bool = False,
+    user_ns: dict[str, object] | None = None,
+    metadata: dict[str, object],
+    info: Callable[[], dict[str, object]] | None = None,
+    banner: str = "",
+    timeout: float = 15.0,
+) -> RunningKernel:
+    """Start a real IPython kernel in a daemon thread of this process.
+
+    Args:
+        connection_file: where to write the connection file (0600); its folder exists.
+        transport: "ipc" or "tcp".
+        ip: for ipc the path prefix of the sockets (``<ip>-1`` …), for tcp the address.
+        key: signs the messages (HMAC-SHA256).
+        curve: encrypt with CurveZMQ; needed for tcp, where the key alone does not keep others from reading.
+        user_ns: names that cells find from the start, and again after a restart.
+        metadata: goes into the connection file under "livepatch".
+        info: answers ``livepatch_info_request`` on the control channel, in the control thread.
+        banner: what a console shows when it connects.
+        timeout: seconds that starting may take.
+
+    Returns:
+        The running kernel.
+
+    Raises:
+        AttachFailed: the kernel could not be started; the process is as it was.
+
+    Example:
+        kernel = start_kernel(path, transport="ipc", ip=str(path.with_suffix("")), key=b"…", metadata={})
+        kernel.stop()
+    """
+    options = {
+        "transport": transport,
+        "ip": ip,
+        "key": key,
+        "curve": curve,
+        "user_ns": dict(user_ns or {}),
+        "metadata": metadata,
+        "info": info,
+        "banner": banner,
+    }
+    with _starting:
+        there = running_kernel()
+        if there is not None:
+            raise AttachFailed(
+                "start a kernel in this process",
+                f"one is running already: {there._connection_file}",
+                "use it, or livepatch.detach() first",
+            )
+        kernel = RunningKernel(options, connection_file)
+        kernel.start(timeout)
+        return kernel
+
+
+def _when_the_process_ends_or_forks(kernel: RunningKernel) -> None:
+    global _forks_watched
+    _running.append(kernel)
+    atexit.register(kernel._leave_process)
+    if not _forks_watched and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork_in_child)
+        _forks_watched = True
+
+
+def _forget(kernel: RunningKernel) -> None:
+    if kernel in _running:
+        _running.remove(kernel)
+    # Not from the exit itself: unregistering there is needless, and unregistering twice is harmless.
+    atexit.unregister(kernel._leave_process)
+
+
+def _after_fork_in_child() -> None:
+    """A child has no kernel thread: it forgets the parent's kernel and has its streams to itself."""
+    global _starting
+    _starting = threading.Lock()  # may have been copied locked
+    for kernel in _running:
+        kernel._stopping = True
+        kernel._leave_process()

@@ -1,0 +1,136 @@
+"""``sys.stdout`` and ``sys.stderr``: a cell's output goes to its notebook, everything else where it always went."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+from livepatch.kernel.context import in_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Router:
+    """Stands in for a standard stream and hands every attribute out of the stream that the context is due.
+
+    The choice is made at the attribute, not at the call: ``print`` in the webui gets the own stream's ``write``, so a
+    traceback, ``isatty()``, ``encoding``, ``buffer``, ``reconfigure()`` and ``isinstance`` are what they were.
+    """
+
+    __slots__ = ("__weakref__", "_host", "_notebook")
+
+    def __init__(self, host: TextIO, notebook: NotebookStream) -> None:
+        object.__setattr__(self, "_host", host)
+        object.__setattr__(self, "_notebook", notebook)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "fileno":  # descriptors are the process's, in a cell as well
+            return object.__getattribute__(self, "_host").fileno
+        return getattr(_due(self), name)
+
+    # IPython sets `sys.stdout.write` while a cell runs, to keep a copy of the output: on the notebook's stream, then.
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(_due(self), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(_due(self), name)
+
+    def __dir__(self) -> list[str]:
+        return dir(_due(self))
+
+    def __repr__(self) -> str:
+        return repr(_due(self))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_due(self))
+
+    def __enter__(self) -> Any:
+        return _due(self).__enter__()
+
+    def __exit__(self, *exception: object) -> Any:
+        return _due(self).__exit__(*exception)
+
+
+def _due(router: Router) -> Any:
+    """The stream that the current context writes to."""
+    return object.__getattribute__(router, "_notebook" if in_cell() else "_host")
+
+
+class NotebookStream:
+    """What a cell finds in ``sys.stdout``: ipykernel's stream, and for the rest what the webui's own stream has.
+
+    Args:
+        outstream: ipykernel's ``OutStream``.
+        host: the webui's own stream.
+    """
+
+    def __init__(self, outstream: Any, host: TextIO) -> None:
+        self._outstream = outstream
+        self._host = host
+        self.buffer = _BytesToText(outstream)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return getattr(self._outstream, name)
+        except AttributeError:
+            return getattr(self._host, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._host)
+
+    def __enter__(self) -> NotebookStream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stay open: one cell's ``with`` would end the output of every later one."""
+
+    def close(self) -> None:
+        """Stay open, for the same reason."""
+
+
+class _BytesToText:
+    """``sys.stdout.buffer`` of a cell: bytes become text as the notebook's stream would decode them."""
+
+    def __init__(self, outstream: Any) -> None:
+        self._outstream = outstream
+
+    def write(self, data: bytes) -> int:
+        self._outstream.write(bytes(data).decode("utf-8", errors="replace"))
+        return len(data)
+
+    def flush(self) -> None:
+        self._outstream.flush()
+
+    def writable(self) -> bool:
+        return True
+
+
+def route_streams(stdout: Any, stderr: Any) -> Callable[[], None]:
+    """Put routers into ``sys.stdout`` and ``sys.stderr``.
+
+    Args:
+        stdout: ipykernel's ``OutStream`` for output.
+        stderr: the one for errors.
+
+    Returns:
+        A callable that puts the webui's own streams back. Where someone wrapped a router meanwhile it stays inside that
+        wrapper, and hands everything to the webui's own stream.
+    """
+    routed: list[tuple[str, TextIO, Router]] = []
+    for name, outstream in (("stdout", stdout), ("stderr", stderr)):
+        host = getattr(sys, name)
+        if (
+            host is None
+        ):  # pythonw, some services: there is nothing to route and nothing to answer for
+            continue
+        router = Router(host, NotebookStream(outstream, host))
+        setattr(sys, name, router)
+        routed.append((name, host, router))
+
+    def undo() -> None:
+        for name, host, router in routed:
+            if getattr(sys, name) is router:
+                setattr(sys, name, host)
+
+    return undo
