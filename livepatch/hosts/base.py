@@ -1,0 +1,114 @@
+"""What the adapter of a webui flavor answers."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .servers import RunningServer, describe_loop, servers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATCHING = frozenset(
+    {
+        "replace",
+        "wrap",
+        "restore",
+        "patches",
+        "diff",
+        "journal",
+        "undo",
+        "redo",
+        "where",
+        "trace",
+        "watch",
+        "export",
+        "lint",
+    }
+)
+
+
+class Host:
+    """The webui we live in. One subclass for each flavor.
+
+    An adapter looks at what the process has already loaded (``sys.modules``, the servers that
+    run) and imports nothing of the webui; every answer may be None while the webui starts.
+    An adapter of your own is a subclass, named by an entry point of the group
+    ``livepatch.hosts``; ``livepatch/hosts/demo.py`` is a complete example.
+    """
+
+    flavor: ClassVar[str] = "plain"
+    """The name of the kind of webui."""
+
+    specificity: ClassVar[int] = 0
+    """Of several adapters that recognise the process the one with the highest is taken: 0 any
+    Python process, 10 a server, 20 a UI framework, 100 one particular webui."""
+
+    @classmethod
+    def is_detected(cls) -> bool:
+        """Whether this process is a webui of this flavor; looks only at what is loaded."""
+        return True
+
+    @property
+    def version(self) -> str | None:
+        """The version of what the flavor names; None when it does not say."""
+        return None
+
+    @property
+    def address(self) -> str | None:
+        """The URL the webui answers at; None while no server listens."""
+        server = self.server()
+        return server.address if server is not None else None
+
+    @property
+    def loop(self) -> str:
+        """Where the event loop of the webui's server runs, in a few words."""
+        server = self.server()
+        return server.description if server is not None else describe_loop(None, None)
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """The verbs that have something to work on in this webui."""
+        server = self.server()
+        return PATCHING if server is None or server.loop is None else PATCHING | {"webui"}
+
+    @property
+    def extension_folder(self) -> Path | None:
+        """Where extensions of this webui lie; None when the flavor has no such folder."""
+        return None
+
+    def server(self) -> RunningServer | None:
+        """The server that serves the webui; None when none runs."""
+        return next(iter(servers()), None)
+
+    def app(self) -> Any:
+        """The app of the webui (Starlette or aiohttp); None when it is not found."""
+        server = self.server()
+        return server.app if server is not None else None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.flavor} {self.version} at {self.address}>"
+
+
+def attribute_of(module: str, *names: str) -> Any:
+    """An attribute of a module that is already loaded; None when module or attribute lacks.
+
+    Args:
+        module: the full name of the module; it is never imported.
+        *names: the attribute, then the attribute of that, and so on.
+
+    Example:
+        >>> attribute_of("sys", "version_info", "major")
+        3
+    """
+    found: Any = sys.modules.get(module)
+    for name in names:
+        found = getattr(found, name, None)
+    return found
+
+
+def names_of_main() -> list[Any]:
+    """What the top level of the program that was started names, at this moment."""
+    main = sys.modules.get("__main__")
+    return list(vars(main).values()) if main is not None else []

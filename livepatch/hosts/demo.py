@@ -1,0 +1,65 @@
+"""The webui that comes with the package; also the example for adapters of your own.
+
+An adapter is a subclass of :class:`~livepatch.hosts.base.Host` with a ``flavor``. To have it
+found, name it in the metadata of your package::
+
+    [project.entry-points."livepatch.hosts"]
+    greenhouse = "my_package.greenhouse:DemoHost"
+
+Its three rules: look only at what is loaded, never import the webui, and answer None for what
+is not there (yet).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .base import attribute_of
+from .gradio import GradioHost, blocks_of
+from .servers import RunningServer, servers
+
+WEBUI = "livepatch.demo"
+SHARED = f"{WEBUI}.shared"
+
+
+class DemoHost(GradioHost):
+    """Greenhouse, the demo webui: a Gradio page with callbacks, scripts and extensions."""
+
+    flavor = "demo"
+    specificity = 100
+
+    @classmethod
+    def is_detected(cls) -> bool:
+        """The demo has read its command line: more than one of its modules being imported."""
+        return attribute_of(SHARED, "cmd_opts") is not None
+
+    @property
+    def version(self) -> str | None:
+        """The version that the demo gives itself."""
+        version = attribute_of(WEBUI, "__version__")
+        return version if isinstance(version, str) else None
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """The registry of callbacks, the scripts and the extensions besides Gradio's events."""
+        return super().supports | {"callbacks", "hooks", "extensions"}
+
+    @property
+    def extension_folder(self) -> Path | None:
+        """The folder given by ``--extensions-dir``; None when the demo runs without one."""
+        folder = attribute_of(SHARED, "cmd_opts", "extensions_dir")
+        return folder.absolute() if isinstance(folder, Path) else None
+
+    def server(self) -> RunningServer | None:
+        """The server whose app is the demo's: the process may run others as well."""
+        app = self.app()
+        return next((found for found in servers() if app is not None and found.app is app), None)
+
+    def app(self) -> Any:
+        """The demo's FastAPI app; None while it is being built."""
+        return attribute_of(SHARED, "app")
+
+    def blocks(self) -> Any:
+        """The demo's page; None while it is being built."""
+        return attribute_of(SHARED, "demo") or blocks_of(self.app())

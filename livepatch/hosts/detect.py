@@ -1,0 +1,75 @@
+"""Which webui is this? Picks the most specific adapter that recognises the process."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from .base import Host
+from .demo import DemoHost
+from .gradio import GradioHost
+from .plain import PlainHost
+from .starlette import StarletteHost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENTRY_POINTS = "livepatch.hosts"
+ADAPTERS: tuple[type[Host], ...] = (DemoHost, GradioHost, StarletteHost, PlainHost)
+
+
+def host() -> Host:
+    """The adapter of the webui we live in.
+
+    Adapters are asked from the most to the least specific; of equals those of other packages
+    come before ours. The answer is not kept: a webui that starts later is recognised then.
+
+    Returns:
+        An adapter; in a process that no other recognises the plain one.
+
+    Example:
+        >>> host().flavor in {"demo", "gradio", "starlette", "plain"}
+        True
+    """
+    for adapter in adapters():
+        if _recognises(adapter):
+            return adapter()
+    return PlainHost()
+
+
+def adapters() -> list[type[Host]]:
+    """The adapters, those of other packages included, most specific first."""
+    return sorted([*_foreign_adapters(), *ADAPTERS], key=lambda adapter: -adapter.specificity)
+
+
+@functools.cache
+def _foreign_adapters() -> tuple[type[Host], ...]:
+    # Once for each process: reading the metadata of every installed package takes its time.
+    return tuple(_load_foreign_adapters())
+
+
+def _load_foreign_adapters() -> Iterator[type[Host]]:
+    for entry_point in entry_points(group=ENTRY_POINTS):
+        try:
+            adapter = entry_point.load()
+        except Exception as error:
+            _complain(f"the adapter {entry_point.value} could not be loaded: {error!r}")
+            continue
+        if isinstance(adapter, type) and issubclass(adapter, Host):
+            yield adapter
+        else:
+            _complain(f"{entry_point.value} is no subclass of livepatch.hosts.base.Host")
+
+
+def _recognises(adapter: type[Host]) -> bool:
+    try:
+        return adapter.is_detected()
+    except Exception as error:  # the fault of one adapter must not keep the others from answering
+        _complain(f"the adapter {adapter.flavor} failed to look at this process: {error!r}")
+        return False
+
+
+def _complain(message: str) -> None:
+    warnings.warn(f"{ENTRY_POINTS}: {message}", RuntimeWarning, stacklevel=3)
