@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from typing import TYPE_CHECKING
 
@@ -10,37 +11,57 @@ from livepatch.reach.process import is_alive
 from livepatch.reach.webuis import client_of
 
 if TYPE_CHECKING:
+    from jupyter_client.blocking.client import BlockingKernelClient
+
     from livepatch.reach.webuis import Webui
 
-# A cell cannot wait for the end of the kernel that runs it: the detaching has a thread of its own.
-DETACH = "__import__('threading').Thread(target=__import__('livepatch').detach).start()"
+DETACH = "__import__('livepatch').detach()"
+PATIENCE = 2.0  # seconds that a running cell may take to end before it is interrupted
 
 
 def detach_webui(webui: Webui, timeout: float = 15.0) -> None:
     """Take the kernel out of a webui and restore everything that livepatch changed in it.
+
+    A cell that is running is interrupted.
 
     Args:
         webui: the webui; it runs on.
         timeout: how long to wait for it, in seconds.
 
     Raises:
-        LivepatchError: the kernel was still there after that time.
+        LivepatchError: not everything could be restored, or the kernel did not end in time.
     """
     client = client_of(webui)
     client.start_channels(stdin=False, hb=False, iopub=False)
     try:
-        client.execute(DETACH, silent=True, store_history=False, allow_stdin=False)
         deadline = time.monotonic() + timeout
-        while webui.connection_file.exists():
-            if not is_alive(webui.pid, webui.started):
-                return
+        while not _asked(client, webui) and webui.is_running:
             if time.monotonic() > deadline:
                 raise LivepatchError(
                     f"detach from {webui}",
-                    f"its kernel did not end within {timeout:.0f} s; a cell may be running in it",
-                    "interrupt that cell in its notebook; the kernel then ends by itself",
+                    f"its kernel gave no answer within {timeout:.0f} s: a cell waits in it",
+                    "the kernel ends by itself when that cell does",
                 )
-            time.sleep(0.05)
+        while webui.connection_file.exists() and is_alive(webui.pid, webui.started):
+            time.sleep(0.02)
     finally:
         client.stop_channels()
         client.context.destroy(linger=0)
+
+
+def _asked(client: BlockingKernelClient, webui: Webui) -> bool:
+    """Ask once; False when a running cell was in the way and has been interrupted."""
+    request = client.execute(DETACH, silent=True, store_history=False, allow_stdin=False)
+    try:
+        reply = client.get_shell_msg(timeout=PATIENCE)
+    except queue.Empty:
+        client.control_channel.send(client.session.msg("interrupt_request", {}))
+        return False
+    content = reply["content"]
+    if content["status"] == "error":
+        raise LivepatchError(
+            f"detach from {webui}",
+            f"{content['ename']}: {content['evalue']}",
+            f"livepatch exec {webui.pid} -c '%patches' shows what is left",
+        )
+    return bool(content["status"] == "ok" and request)

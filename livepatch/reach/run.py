@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import CodeType
 
+# The frames between the interpreter and the script; runpy is frozen from 3.11 on.
+FILES_OF_OURS = frozenset({__file__, runpy.__file__, "<frozen runpy>"})
 WINDOWS_CONTROL_C_EXIT = -1073741510  # STATUS_CONTROL_C_EXIT, 0xC000013A
 
 
@@ -74,39 +76,37 @@ def run_script(
     _set_first_path(script, module)
     try:
         program = _find_program(script, module)
-    except ImportError as error:
+        _fill_main_module(main, program)
+        if module:
+            sys.argv[0] = program.file
+        exec(program.code, main.__dict__)
+    except _NothingToRun as error:
         raise LivepatchError(
             f"run {'-m ' if module else ''}{script}",
             str(error),
             "check the name, and that this is the webui's own Python: " + sys.executable,
         ) from error
-    except SyntaxError as error:
-        return _report(error.with_traceback(None))
-    _fill_main_module(main, program)
-    if module:
-        sys.argv[0] = program.file
-    return _execute(program.code, main, at_exit)
-
-
-def _execute(code: CodeType, main: ModuleType, at_exit: _AtExit) -> int:
-    try:
-        exec(code, main.__dict__)
     except SystemExit:
         raise  # The interpreter knows what each form of it means.
     except BaseException as error:
-        own_frame = error.__traceback__
-        exit_code = _report(error.with_traceback(own_frame.tb_next if own_frame else None))
-        if isinstance(error, KeyboardInterrupt):
-            at_exit.interrupted = True
-            return WINDOWS_CONTROL_C_EXIT if sys.platform == "win32" else exit_code
-        return exit_code
+        _report(error)
+        at_exit.interrupted = isinstance(error, KeyboardInterrupt)
+        if at_exit.interrupted and sys.platform == "win32":
+            return WINDOWS_CONTROL_C_EXIT
+        return 1
     return 0
 
 
-def _report(error: BaseException) -> int:
+class _NothingToRun(ImportError):
+    """What runpy raises for a module that is not there."""
+
+
+def _report(error: BaseException) -> None:
     """Print an uncaught exception as Python does, through the hook that the script may have set."""
-    sys.excepthook(type(error), error, error.__traceback__)
-    return 1
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename in FILES_OF_OURS:
+        traceback = traceback.tb_next
+    sys.excepthook(type(error), error.with_traceback(traceback), traceback)
 
 
 class _AtExit:
@@ -133,7 +133,10 @@ class _AtExit:
 
 def _own_main_module() -> ModuleType:
     main = ModuleType("__main__")
-    main.__dict__["__builtins__"] = builtins
+    names: dict[str, object] = {"__builtins__": builtins}
+    if sys.version_info < (3, 14):
+        names["__annotations__"] = {}
+    main.__dict__.update(names)
     sys.modules["__main__"] = main
     return main
 
@@ -156,9 +159,14 @@ def _set_first_path(script: str, module: bool) -> None:
     if module:
         sys.path[0] = os.getcwd()
     elif _is_folder_or_archive(script):
-        sys.path[0] = script
+        sys.path[0] = _absolute(script)
     else:
         sys.path[0] = os.path.dirname(os.path.realpath(script))
+
+
+def _absolute(script: str) -> str:
+    """The path as Python writes it: absolute, and otherwise as the user typed it."""
+    return os.path.join(os.getcwd(), script)
 
 
 def _is_folder_or_archive(script: str) -> bool:
@@ -168,12 +176,12 @@ def _is_folder_or_archive(script: str) -> bool:
 def _find_program(script: str, module: bool) -> _Program:
     # runpy's private functions are what python -m itself uses; pdb and coverage rely on them too.
     if module:
-        _, spec, code = runpy._get_module_details(script)  # type: ignore[attr-defined]
+        _, spec, code = runpy._get_module_details(script, _NothingToRun)  # type: ignore[attr-defined]
         return _Program(code, spec.origin, spec)
     if _is_folder_or_archive(script):
-        _, spec, code = runpy._get_main_module_details()  # type: ignore[attr-defined]
+        _, spec, code = runpy._get_main_module_details(_NothingToRun)  # type: ignore[attr-defined]
         return _Program(code, spec.origin, spec)
-    file = os.path.abspath(script)
+    file = _absolute(script)
     with io.open_code(file) as stream:
         compiled = pkgutil.read_code(stream)
     if compiled is None:

@@ -1,0 +1,154 @@
+"""Finding webuis: the runtime folder, the records in it, and the choice among them."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from reach_support import Place, place
+
+from livepatch.errors import AttachFailed, LivepatchError, WebuiAmbiguous, WebuiNotFound
+from livepatch.reach import folder as folders
+from livepatch.reach.process import is_alive, start_time
+from livepatch.reach.webuis import choose, running_webuis, with_live_details
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with place() as folder:
+        monkeypatch.setenv("LIVEPATCH_RUNTIME_DIR", str(folder.runtime))
+        yield folder
+
+
+def test_a_running_webui_is_found_with_its_facts_and_gone_when_it_ended(here: Place) -> None:
+    webui = here.start()
+    (found,) = running_webuis()
+    assert (found.name, found.pid) == ("greeter", webui.pid)
+    assert found.since.endswith("+00:00")
+    assert found.python == ".".join(map(str, sys.version_info[:3]))
+    assert found.connection["key"] not in json.dumps(found.as_dict())
+    assert with_live_details(found, timeout=10).flavor is not None
+
+    sockets = list(here.runtime.glob("greeter-*-*"))
+    assert sockets
+    webui.end()
+    assert running_webuis() == []
+    assert [path.name for path in here.runtime.iterdir()] == ["greeter.key"]
+
+
+def test_a_record_of_a_reused_pid_is_swept(here: Place) -> None:
+    webui = here.start()
+    (found,) = running_webuis()
+    record = dict(found.connection, livepatch={**found.connection["livepatch"], "started": "1"})
+    found.connection_file.write_text(json.dumps(record))
+    assert running_webuis() == []
+    assert is_alive(webui.pid)
+    assert not found.connection_file.exists()
+
+
+def test_files_of_others_are_left_alone(here: Place) -> None:
+    folder = folders.runtime_folder()
+    for name, text in {"a.json": "{", "b.json": "[1]", "c.json": '{"livepatch": 1}'}.items():
+        (folder / name).write_text(text)
+    assert running_webuis() == []
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_a_choice_names_what_runs(here: Place) -> None:
+    with pytest.raises(WebuiNotFound, match="livepatch run SCRIPT"):
+        choose()
+    first = here.start("--name", "One")
+    assert choose().pid == first.pid
+    second = here.start("--name", "two")
+    assert choose("ONE").pid == first.pid
+    assert choose(second.pid).name == "two"
+    with pytest.raises(WebuiAmbiguous) as ambiguous:
+        choose()
+    assert f"one (pid {first.pid})" in ambiguous.value.found
+    assert f"two (pid {second.pid})" in ambiguous.value.found
+    with pytest.raises(WebuiNotFound, match=r"two \(pid"):
+        choose("three")
+    third = here.start("--name", "two")
+    with pytest.raises(WebuiAmbiguous, match="choose one by its pid"):
+        choose("two")
+    assert choose(str(third.pid)).pid == third.pid
+
+
+def test_a_webui_of_the_same_name_has_the_same_key_after_a_restart(here: Place) -> None:
+    here.start("--name", "web").end()
+    key = (here.runtime / "web.key").read_bytes()
+    here.start("--name", "web")
+    assert choose("web").connection["key"] == key.decode()
+    assert stat.S_IMODE((here.runtime / "web.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(choose("web").connection_file.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_the_folder_is_the_users_alone(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stat.S_IMODE(folders.runtime_folder().stat().st_mode) == 0o700
+    here.runtime.chmod(0o755)
+    assert stat.S_IMODE(folders.runtime_folder().stat().st_mode) == 0o700
+    here.runtime.chmod(0o777)
+    with pytest.raises(LivepatchError) as refused:
+        folders.runtime_folder()
+    assert len(str(refused.value).splitlines()) == 3
+    assert "0777" in refused.value.found
+    here.runtime.chmod(0o700)
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    with pytest.raises(LivepatchError, match="belongs to user"):
+        folders.runtime_folder()
+
+
+def test_without_the_variable_the_folder_lies_in_the_users_runtime_folder(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LIVEPATCH_RUNTIME_DIR")
+    here.folder.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(here.folder))
+    folder = folders.runtime_folder()
+    assert folder.name == "livepatch"
+    if sys.platform.startswith("linux"):
+        assert folder == here.folder / "livepatch"
+
+
+def test_a_long_path_gets_a_short_folder_for_its_sockets(here: Place) -> None:
+    long = here.folder / ("x" * 90)
+    webui = here.start(LIVEPATCH_RUNTIME_DIR=str(long))
+    found = here.livepatch("exec", "-c", "6 * 7", LIVEPATCH_RUNTIME_DIR=str(long))
+    assert (found.stdout, found.returncode) == ("42\n", 0)
+    (record,) = long.glob("*.json")
+    sockets = Path(json.loads(record.read_text())["ip"]).parent
+    assert sockets.name.startswith("lp-")
+    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+    webui.end()
+    here.livepatch("list", LIVEPATCH_RUNTIME_DIR=str(long))
+    assert not sockets.exists()
+
+
+def test_names_are_made_normal_or_refused() -> None:
+    assert folders.normal_name("My WebUI (2)") == "my-webui-2"
+    assert folders.normal_name("../../etc") == "etc"
+    with pytest.raises(AttachFailed, match="a-z"):
+        folders.normal_name("…")
+
+
+def test_a_process_is_told_from_its_successor() -> None:
+    assert is_alive(os.getpid(), start_time(os.getpid()))
+    assert not is_alive(os.getpid(), "another time")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        started = start_time(child.pid)
+        assert is_alive(child.pid, started)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert not is_alive(child.pid, started)  # a zombie
+    assert not is_alive(child.pid)
+    assert start_time(child.pid) is None
