@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXAMPLE = "a garden of machines by the sea at dusk"
 
 CSS = """
-.gradio-container { max-width: 1120px !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; max-width: 1120px !important; margin: 0 auto !important; }
 #headline h1 { font-weight: 650; letter-spacing: -0.02em; margin-bottom: 0.1rem; }
 #headline p { color: var(--body-text-color-subdued); margin-top: 0; }
 #info textarea { font-family: var(--font-mono); font-size: 0.85em; }

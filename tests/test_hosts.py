@@ -1,0 +1,462 @@
+"""Which webui a process is, and where its server, app and loop are."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import urllib.request
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from webui_process import REPOSITORY, Webui
+
+from livepatch.hosts import Host, adapters, detect, host
+from livepatch.hosts.plain import PlainHost
+from livepatch.hosts.servers import servers, serving_loop, unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Runs first in every process below. `look()` answers what detection sees and what it imported;
+# `look_once_listening` does so in a thread of its own, as a kernel would, when the port answers.
+PRELUDE = """
+import json, socket, sys, threading, warnings
+warnings.simplefilter("error")
+from livepatch.hosts import adapters, host
+from livepatch.hosts.servers import running_loops, serving_loop
+
+adapters()  # reads the metadata of the installed packages, once for each process
+
+
+def look():
+    before = set(sys.modules)
+    found = host()
+    app, serving = found.app(), serving_loop()
+    seen = dict(
+        flavor=found.flavor,
+        version=found.version,
+        address=found.address,
+        loop=found.loop,
+        supports=sorted(found.supports),
+        app=None if app is None else f"{type(app).__module__}.{type(app).__name__}",
+        is_app=app is not None and app is globals().get("app"),
+        folder=found.extension_folder and str(found.extension_folder),
+        thread=serving and serving.thread.name,
+        loops=len(running_loops()),
+        blocks=hasattr(found, "blocks") and found.blocks() is not None,
+        repr=repr(found),
+    )
+    seen["imported"] = sorted(set(sys.modules) - before)
+    return seen
+
+
+def say():
+    print("seen", json.dumps(look()), flush=True)
+
+
+def look_when(is_ready):
+    ready = threading.Event()
+
+    def watch():
+        while not is_ready():
+            ready.wait(0.01)
+        say()
+
+    threading.Thread(target=watch, name="looker", daemon=True).start()
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+port = free_port()
+"""
+
+FASTAPI = """
+from fastapi import FastAPI
+import uvicorn
+app = FastAPI()
+
+@app.get("/where")
+async def where():
+    return look()
+
+@app.get("/who")
+def who():
+    return look()
+"""
+
+
+@pytest.fixture
+def run() -> Iterator[Any]:
+    """Runs a program after the prelude; answers what it saw and the process."""
+    processes: list[Webui] = []
+
+    def start(program: str, *more: str) -> tuple[dict[str, Any], Webui]:
+        source = "\n".join([PRELUDE, *map(textwrap.dedent, (program, *more))])
+        process = Webui("-c", source)
+        processes.append(process)
+        seen = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
+        assert seen["imported"] == []
+        return seen, process
+
+    yield start
+    for process in processes:
+        process.end(signal.SIGKILL)
+
+
+def get(address: str, path: str) -> dict[str, Any]:
+    with urllib.request.urlopen(address + path, timeout=30) as response:
+        answer: dict[str, Any] = json.load(response)
+    return answer
+
+
+def test_uvicorn_in_the_main_thread(run: Any) -> None:
+    seen, _ = run(FASTAPI, "look_when(lambda: answers(port))", "uvicorn.run(app, port=port)")
+    assert seen["flavor"] == "starlette"
+    assert seen["version"] == version("starlette")
+    assert seen["loop"] == "asyncio loop in thread MainThread"
+    assert seen["thread"] == "MainThread"
+    assert seen["is_app"]
+    assert {"replace", "middleware", "routes", "webui"} <= set(seen["supports"])
+    assert "events" not in seen["supports"]
+    assert seen["folder"] is None
+
+    # From within a request: on the loop's own thread, and on one of the pool.
+    for path in ("/where", "/who"):
+        within = get(seen["address"], path)
+        assert within == {**seen, "imported": within["imported"]}
+        assert not within["imported"]
+
+
+def test_uvicorn_on_all_interfaces_with_a_wrapped_app(run: Any) -> None:
+    seen, _ = run(
+        FASTAPI,
+        """
+        from starlette.middleware.cors import CORSMiddleware
+        wrapped = CORSMiddleware(app, allow_origins=["*"])
+        look_when(lambda: answers(port))
+        uvicorn.run(wrapped, host="0.0.0.0", port=port, root_path="/x")
+        """,
+    )
+    assert seen["is_app"]
+    assert get(seen["address"], "/where")["address"] == seen["address"]
+    assert seen["address"].startswith("http://127.0.0.1:")
+
+
+def test_uvicorn_in_a_thread_on_any_port(run: Any) -> None:
+    seen, _ = run(
+        FASTAPI,
+        """
+        server = uvicorn.Server(uvicorn.Config(app, port=0))
+        thread = threading.Thread(target=server.run, name="webui server")
+        look_when(lambda: server.started)
+        thread.start()
+        """,
+    )
+    assert seen["thread"] == "webui server"
+    assert seen["loop"] == "asyncio loop in thread webui server"
+    assert get(seen["address"], "/who")["address"] == seen["address"]
+
+
+def test_a_server_that_is_awaited_in_the_programs_own_loop(run: Any) -> None:
+    seen, _ = run(
+        FASTAPI,
+        """
+        import asyncio
+
+        async def main():
+            server = uvicorn.Server(uvicorn.Config(app, port=0))
+            look_when(lambda: server.started)
+            await asyncio.gather(server.serve(), asyncio.Event().wait())
+
+        asyncio.run(main())
+        """,
+    )
+    assert seen["thread"] == "MainThread"
+    assert seen["is_app"]
+    assert get(seen["address"], "/where")["address"] == seen["address"]
+
+
+def test_an_app_given_by_its_import_path_and_by_a_factory(run: Any) -> None:
+    for given in ("'__main__:app', port=port", "lambda: app, factory=True, port=port"):
+        seen, _ = run(FASTAPI, "look_when(lambda: answers(port))", f"uvicorn.run({given})")
+        assert seen["flavor"] == "starlette"
+        assert seen["is_app"]
+
+
+def test_an_asgi_app_that_is_not_starlettes(run: Any) -> None:
+    seen, _ = run(
+        """
+        import uvicorn
+
+        async def app(scope, receive, send):
+            pass
+
+        look_when(lambda: answers(port))
+        uvicorn.run(app, port=port, lifespan="off")
+        """
+    )
+    assert seen["flavor"] == "plain"
+    assert seen["app"] == "builtins.function"
+    assert seen["address"].startswith("http://127.0.0.1:")
+    assert "webui" in seen["supports"]
+    assert "middleware" not in seen["supports"]
+
+
+def test_gradio_launched_by_itself(run: Any) -> None:
+    seen, _ = run(
+        """
+        import os
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        warnings.simplefilter("ignore")  # Gradio's own
+        import gradio as gr
+        with gr.Blocks() as page:
+            gr.Textbox()
+        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_port=port)
+        assert url.rstrip("/") == host().address, url
+        say()
+        threading.Event().wait()
+        """
+    )
+    assert seen["flavor"] == "gradio"
+    assert seen["version"] == version("gradio")
+    assert seen["app"] == "gradio.routes.App"
+    assert seen["blocks"]
+    assert seen["thread"] != "MainThread"
+    assert {"middleware", "routes", "events", "webui"} <= set(seen["supports"])
+
+
+def test_gradio_mounted_beside_another_server(run: Any) -> None:
+    seen, _ = run(
+        FASTAPI,
+        """
+        import os
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        warnings.simplefilter("ignore")  # Gradio's own
+        import gradio as gr
+        with gr.Blocks() as page:
+            gr.Textbox()
+        api = FastAPI()
+        api_server = uvicorn.Server(uvicorn.Config(api, port=0))
+        threading.Thread(target=api_server.run, name="api").start()
+        gr.mount_gradio_app(app, page, path="/ui")
+        server = uvicorn.Server(uvicorn.Config(app, port=port))
+        threading.Thread(target=server.run, name="page").start()
+        look_when(lambda: server.started and api_server.started)
+        """,
+    )
+    assert seen["flavor"] == "gradio"
+    assert seen["is_app"]
+    assert seen["loop"] == "asyncio loop in thread page"
+    assert get(seen["address"], "/where")["address"] == seen["address"]
+
+
+@pytest.mark.parametrize(
+    ("program", "flavor", "app"),
+    [
+        ("", "plain", None),
+        ("import fastapi", "plain", None),
+        (FASTAPI, "starlette", "fastapi.applications.FastAPI"),
+        (FASTAPI + "server = uvicorn.Server(uvicorn.Config(app))", "starlette", None),
+        ("import livepatch.demo.shared", "plain", None),
+        (
+            "import livepatch.demo.shared as shared\nshared.cmd_opts = shared.Options()",
+            "demo",
+            None,
+        ),
+    ],
+    ids=["nothing", "imported", "app", "server made", "demo imported", "demo starts"],
+)
+def test_half_started(run: Any, program: str, flavor: str, app: str | None) -> None:
+    seen, _ = run(program, "say()")
+    assert seen["flavor"] == flavor
+    assert seen["address"] is None
+    assert seen["loop"] == "no event loop found"
+    assert seen["thread"] is None
+    assert "webui" not in seen["supports"]
+    assert "replace" in seen["supports"]
+    if app is not None:
+        assert seen["app"] == app
+
+
+def test_a_server_that_is_starting_and_one_that_has_stopped(run: Any) -> None:
+    seen, process = run(
+        FASTAPI,
+        """
+        import contextlib
+
+        @contextlib.asynccontextmanager
+        async def lifespan(app):
+            say()
+            yield
+
+        app.router.lifespan_context = lifespan
+        server = uvicorn.Server(uvicorn.Config(app, port=0))
+        thread = threading.Thread(target=server.run, name="webui server")
+        thread.start()
+        ready = threading.Event()
+        while not server.started:
+            ready.wait(0.01)
+        say()
+        server.should_exit = True
+        thread.join()
+        say()
+        """,
+    )
+    assert (seen["address"], seen["thread"], seen["is_app"]) == (None, "webui server", True)
+    serves = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
+    assert serves["address"].startswith("http://127.0.0.1:")
+    stopped = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
+    assert (stopped["address"], stopped["thread"], stopped["is_app"]) == (None, None, True)
+
+
+def test_the_demo(run: Any, tmp_path: Path) -> None:
+    extension = tmp_path / "looker" / "scripts"
+    extension.mkdir(parents=True)
+    (extension / "looker.py").write_text(
+        "import __main__\nfrom livepatch.demo import script_callbacks\n__main__.say()\n"
+        "script_callbacks.on_app_started(lambda demo, app: __main__.say())\n"
+    )
+    starting, process = run(
+        f"""
+        warnings.simplefilter("ignore")  # Gradio's own
+        from livepatch.demo import webui, shared, worker
+        look_when(lambda: serving_loop() is not None and host().address is not None)
+        webui.main(["--port", "0", "--extensions-dir", {str(tmp_path)!r}])
+        """
+    )
+    assert starting["flavor"] == "demo"
+    assert (starting["address"], starting["app"], starting["blocks"]) == (None, None, False)
+    assert starting["folder"] == str(tmp_path)
+    built = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
+    assert (built["address"], built["app"]) == (None, "fastapi.applications.FastAPI")
+    serves = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
+    assert serves["imported"] == []
+    assert serves["version"] == get(serves["address"], "/api/health")["version"]
+    assert serves["thread"] == "MainThread"
+    assert serves["blocks"]
+    verbs = {"callbacks", "hooks", "extensions", "events", "routes", "middleware", "webui"}
+    assert verbs <= set(serves["supports"])
+
+
+def test_looking_keeps_nothing_of_the_webuis_functions_alive(run: Any) -> None:
+    # Opening the locals of a frame below Python 3.13 makes a copy that lives as long as the frame.
+    seen, _ = run(
+        """
+        import weakref
+
+        class Image: pass
+
+        def generate():
+            image = Image()
+            alive = weakref.ref(image)
+            look()
+            del image
+            return alive() is None
+
+        freed = generate()
+        print("seen", json.dumps({**look(), "freed": freed}), flush=True)
+        """
+    )
+    assert seen["freed"]
+
+
+def test_importing_the_adapters_imports_no_webui() -> None:
+    program = (
+        "import sys; import livepatch.hosts as hosts; hosts.host();"
+        "heavy = {'uvicorn', 'starlette', 'fastapi', 'gradio', 'numpy', 'PIL', 'IPython',"
+        "'ipykernel', 'livepatch.demo'}; print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+class FakeEntryPoint:
+    value = "somewhere:Adapter"
+
+    def __init__(self, loaded: Any) -> None:
+        self.loaded = loaded
+
+    def load(self) -> Any:
+        if isinstance(self.loaded, Exception):
+            raise self.loaded
+        return self.loaded
+
+
+@pytest.fixture
+def entry_point(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    def offer(loaded: Any) -> None:
+        detect._foreign_adapters.cache_clear()
+        monkeypatch.setattr(detect, "entry_points", lambda group: [FakeEntryPoint(loaded)])
+
+    yield offer
+    detect._foreign_adapters.cache_clear()
+
+
+def test_an_adapter_of_another_package(entry_point: Any) -> None:
+    class Theirs(Host):
+        flavor = "theirs"
+        specificity = 200
+
+    entry_point(Theirs)
+    assert host().flavor == "theirs"
+    assert host().address is None
+
+
+def test_an_equal_adapter_of_another_package_comes_before_ours(entry_point: Any) -> None:
+    class Theirs(PlainHost):
+        flavor = "theirs"
+
+    entry_point(Theirs)
+    order = [adapter.flavor for adapter in adapters()]
+    assert order.index("theirs") == order.index("plain") - 1
+
+
+def test_a_bad_adapter_is_told_and_skipped(entry_point: Any) -> None:
+    class Raises(Host):
+        flavor = "raises"
+        specificity = 200
+
+        @classmethod
+        def is_detected(cls) -> bool:
+            raise OSError("no such webui")
+
+    entry_point(Raises)
+    with pytest.warns(RuntimeWarning, match=r"adapter raises failed .*no such webui"):
+        assert host().flavor == "plain"
+    entry_point(ImportError("no module"))
+    with pytest.warns(RuntimeWarning, match=r"somewhere:Adapter could not be loaded"):
+        assert host().flavor == "plain"
+    entry_point("not a class")
+    with pytest.warns(RuntimeWarning, match=r"somewhere:Adapter is no subclass"):
+        assert host().flavor == "plain"
+
+
+def test_wrappers_in_a_circle_are_no_app() -> None:
+    class Wrapper:
+        app: Any = None
+
+    one, other = Wrapper(), Wrapper()
+    one.app, other.app = other, one
+    assert unwrap(one) is None
+    assert unwrap(None) is None
+
+
+def test_a_process_without_server() -> None:
+    assert servers() == []
+    assert serving_loop() is None
