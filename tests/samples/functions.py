@@ -1,0 +1,97 @@
+"""One function of every kind, and the ways in which a program holds them."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+FACTOR = 3
+LIMITS = {"steps": 20}
+
+
+def plain(a, b=2, *, c=1):
+    """Doc of plain."""
+    return ("old", a, b, c)
+
+
+def annotated(a: int, b: str = "x") -> tuple[int, str]:
+    """Doc of annotated."""
+    return (a, b)
+
+
+annotated.tag = "webui's own"
+
+
+def uses_module(a):
+    return math.floor(a) * FACTOR
+
+
+def numbers(count):
+    sent = []
+    for number in range(count):
+        sent.append((yield number))
+    return sent
+
+
+async def fetch(a):
+    return ("old", a)
+
+
+async def stream(count):
+    for number in range(count):
+        yield number
+
+
+def make_counter():
+    count = 0
+
+    def counter():
+        nonlocal count
+        count += 1
+        return count
+
+    return counter
+
+
+counter = make_counter()
+
+
+def logged(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return ("logged", function(*args, **kwargs))
+
+    return wrapper
+
+
+@logged
+def decorated(a):
+    return ("old", a)
+
+
+class Base:
+    def greet(self, name):
+        return f"hello {name}"
+
+    def __secret(self):
+        return "secret"
+
+    def tell(self):
+        return self.__secret()
+
+
+class Child(Base):
+    def greet(self, name):
+        return super().greet(name) + "!"
+
+    @staticmethod
+    def static(a):
+        return ("old", a)
+
+    @classmethod
+    def build(cls, a):
+        return (cls.__name__, "old", a)
+
+    @property
+    def size(self):
+        return 1

@@ -1,0 +1,93 @@
+"""What cannot be done is said in three lines, and changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+from samples import functions
+
+import livepatch as lp
+
+FUNCTION = "def new(a):\n    return a"
+
+
+@pytest.mark.parametrize(
+    ("target", "new", "error", "found", "advice"),
+    [
+        ("samples.functions.plian", FUNCTION, lp.TargetNotFound, "has no 'plian'", ".plain?"),
+        ("samples.function.plain", FUNCTION, lp.TargetNotFound, "has no 'function'", "functions"),
+        ("functions.plain", FUNCTION, lp.TargetNotFound, "functions", "samples.functions.plain?"),
+        ("plain", FUNCTION, lp.TargetNotFound, "names no module", "samples.functions.plain?"),
+        ("no such", FUNCTION, lp.TargetNotFound, "not a dotted name", "package.module.function"),
+        ("samples.functions.Child.gret", FUNCTION, lp.TargetNotFound, "'gret'", "Child.greet?"),
+        ("samples.functions.FACTOR", FUNCTION, lp.PatchRefused, "of type int (3)", "function"),
+        ("samples.functions.math", FUNCTION, lp.PatchRefused, "a module", "math.function"),
+        ("samples.functions.math.floor", FUNCTION, lp.PatchRefused, "built in", "in Python"),
+        ("samples.functions.Child", FUNCTION, lp.PatchRefused, "a class", "Child.method"),
+        ("samples.functions.Child.tell", FUNCTION, lp.PatchRefused, "inherits", "Base.tell"),
+        ("samples.functions.plain", "def new(:", lp.PatchRefused, "line 1", "mend"),
+        ("samples.functions.plain", "x = 1", lp.PatchRefused, "no function", "def plain(a, b"),
+        ("samples.functions.plain", f"{FUNCTION}\n{FUNCTION}", lp.PatchRefused, "2 func", "one"),
+        ("samples.functions.plain", f"x = 1\n{FUNCTION}", lp.PatchRefused, "x = 1", "own"),
+        ("samples.functions.plain", f"@cache\n{FUNCTION}", lp.PatchRefused, "@cache", "leave"),
+        ("samples.functions.plain", "def new(a):\n    yield a", lp.PatchRefused, "gener", "plain"),
+        ("samples.functions.plain", 7, lp.PatchRefused, "a int, not", "give a function"),
+        ("samples.functions.plain", functions.plain, lp.PatchRefused, "target itself", "another"),
+        (functions.Child().greet, FUNCTION, lp.PatchRefused, "one instance", "Child.greet"),
+        (functions.fetch, "def new(a):\n    yield a", lp.PatchRefused, "coroutine", "async def"),
+    ],
+)
+def test_three_lines_and_nothing_changed(target, new, error, found, advice):
+    before = functions.plain.__code__, functions.Child.greet.__code__, functions.fetch.__code__
+    journal = len(lp.journal)
+    with pytest.raises(error) as caught:
+        lp.replace(target, new)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3, lines
+    assert lines[0].startswith("replace ")
+    assert found in lines[1]
+    assert advice in lines[2]
+    after = functions.plain.__code__, functions.Child.greet.__code__, functions.fetch.__code__
+    assert after == before
+    assert len(lp.patches()) == 0
+    assert len(lp.journal) == journal
+
+
+def test_looking_a_name_up_imports_nothing():
+    import sys
+
+    loaded = set(sys.modules)
+    with pytest.raises(lp.TargetNotFound):
+        lp.replace("wsgiref.simple_server.make_server", FUNCTION)
+    assert set(sys.modules) == loaded
+
+
+def test_restoring_what_is_not_patched():
+    assert "nothing to restore" in lp.restore("samples.functions.plain")
+    layer = lp.replace("samples.functions.plain", FUNCTION)
+    with pytest.raises(lp.TargetNotFound, match="its layers are: 'replace'"):
+        lp.restore("samples.functions.plain", name="other")
+    layer.remove()
+
+
+def test_a_foreign_change_of_the_code_is_noticed_and_left_alone():
+    layer = lp.replace("samples.functions.plain", FUNCTION)
+    ours = functions.plain.__code__
+    foreign = (lambda a: "foreign").__code__
+    functions.plain.__code__ = foreign
+    for change in (layer.remove, layer.off, lambda: lp.replace(functions.plain, FUNCTION), lp.undo):
+        with pytest.raises(lp.ForeignChange, match="test_engine_refusals.py"):
+            change()
+        assert functions.plain.__code__ is foreign
+    functions.plain.__code__ = ours
+    layer.remove()
+    assert functions.plain(1) == ("old", 1, 2, 1)
+
+
+def test_imports_above_the_function_run_for_the_writer():
+    namespace = {"__name__": "livepatch_notebook", "lp": lp}
+    text = "import textwrap\\ndef new(a):\\n    return textwrap.shorten(a, 5)"
+    exec(f"layer = lp.replace('samples.functions.plain', '{text}')", namespace)
+    assert functions.plain("one two") == "[...]"
+    assert namespace["textwrap"].__name__ == "textwrap"
+    assert not hasattr(functions, "textwrap")
+    namespace["layer"].remove()
