@@ -9,6 +9,7 @@ import sys
 import textwrap
 import urllib.request
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -239,7 +240,7 @@ def test_gradio_launched_by_itself(run: Any) -> None:
     assert {"middleware", "routes", "events", "webui"} <= set(seen["supports"])
 
 
-def test_gradio_mounted_beside_another_server(run: Any) -> None:
+def test_gradio_mounted_beside_other_servers(run: Any) -> None:
     seen, _ = run(
         FASTAPI,
         """
@@ -249,13 +250,13 @@ def test_gradio_mounted_beside_another_server(run: Any) -> None:
         import gradio as gr
         with gr.Blocks() as page:
             gr.Textbox()
-        api = FastAPI()
-        api_server = uvicorn.Server(uvicorn.Config(api, port=0))
-        threading.Thread(target=api_server.run, name="api").start()
         gr.mount_gradio_app(app, page, path="/ui")
-        server = uvicorn.Server(uvicorn.Config(app, port=port))
-        threading.Thread(target=server.run, name="page").start()
-        look_when(lambda: server.started and api_server.started)
+        served = {"first": FastAPI(), "page": app, "last": FastAPI()}
+        running = []
+        for name, each in served.items():
+            running.append(uvicorn.Server(uvicorn.Config(each, port=0)))
+            threading.Thread(target=running[-1].run, name=name).start()
+        look_when(lambda: all(server.started for server in running))
         """,
     )
     assert seen["flavor"] == "gradio"
@@ -321,6 +322,41 @@ def test_a_server_that_is_starting_and_one_that_has_stopped(run: Any) -> None:
     assert serves["address"].startswith("http://127.0.0.1:")
     stopped = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
     assert (stopped["address"], stopped["thread"], stopped["is_app"]) == (None, None, True)
+
+
+def test_a_server_that_listens_comes_before_one_that_starts(run: Any) -> None:
+    seen, _ = run(
+        FASTAPI,
+        """
+        import contextlib
+        listening = uvicorn.Server(uvicorn.Config(app, port=0))
+        threading.Thread(target=listening.run, name="listening", daemon=True).start()
+
+        @contextlib.asynccontextmanager
+        async def lifespan(app):
+            ready = threading.Event()
+            while not listening.started:
+                ready.wait(0.01)
+            say()
+            yield
+
+        uvicorn.run(FastAPI(lifespan=lifespan), port=0)
+        """,
+    )
+    assert seen["loops"] == 2
+    assert seen["loop"] == "asyncio loop in thread listening"
+    assert seen["is_app"]
+    assert get(seen["address"], "/where")["thread"] == "MainThread"
+
+
+@pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not installed")
+def test_uvloop(run: Any) -> None:
+    seen, _ = run(
+        FASTAPI, "look_when(lambda: answers(port))", "uvicorn.run(app, port=port, loop='uvloop')"
+    )
+    assert seen["loop"] == "uvloop loop in thread MainThread"
+    assert seen["is_app"]
+    assert get(seen["address"], "/where")["loop"] == seen["loop"]
 
 
 def test_the_demo(run: Any, tmp_path: Path) -> None:
