@@ -15,6 +15,7 @@ from livepatch.errors import (
     WebuiNotFound,
 )
 from livepatch.history import journal, redo, undo
+from livepatch.hosts.detect import host
 from livepatch.magics import load_ipython_extension, unload_ipython_extension
 from livepatch.reach.attach import attach, detach
 from livepatch.reports import patches
@@ -34,6 +35,7 @@ __all__ = [
     "WebuiNotFound",
     "attach",
     "detach",
+    "host",
     "journal",
     "load_ipython_extension",
     "patches",
