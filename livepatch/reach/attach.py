@@ -221,6 +221,10 @@ def detach(timeout: float = 5.0) -> None:
 
     Args:
         timeout: how long to wait for a running cell, in seconds.
+
+    Example:
+        >>> import livepatch
+        >>> livepatch.detach()
     """
     with _process.lock:
         _restore_all_patches()

@@ -1,0 +1,66 @@
+"""The rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import livepatch
+
+PACKAGE = Path(livepatch.__file__).parent
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if "demo" not in path.parts)
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages([str(PACKAGE)], "livepatch.")
+    if not module.name.startswith(("livepatch.demo", "livepatch.__main__"))
+)
+
+# Each was seen to end, block or break a webui (see the safety rules in docs/limitations.md).
+FORBIDDEN = {"gc.get_objects", "gc.get_referrers", "signal.signal", "faulthandler.enable"}
+# `livepatch run` ends by the signal that ended the webui, as Python itself does: the webui is gone
+# by then.
+AFTER_THE_WEBUI = {("reach/run.py", "signal.signal")}
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_nothing_that_breaks_a_webui_is_called(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert {(relative(path), name) for name in called & FORBIDDEN} <= AFTER_THE_WEBUI
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "engine").glob("*.py")), ids=relative)
+def test_the_engine_needs_the_standard_library_only(path):
+    """So that an exported extension can carry a copy of it under another package name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["" if node.level == 1 else node.module or ".."]
+        else:
+            continue
+        assert [n for n in names if n and n.partition(".")[0] not in sys.stdlib_module_names] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_are_true(name):
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+
+
+def test_every_public_verb_has_an_example():
+    for name in livepatch.__all__:
+        thing = getattr(livepatch, name)
+        if not isinstance(thing, type) and callable(thing) and "extension" not in name:
+            assert ">>>" in (thing.__doc__ or ""), name
