@@ -170,10 +170,8 @@ def test_an_attached_client_survives_the_webuis_restart(here: Place) -> None:
         assert await ask(client, "import os; os.getpid()") == str(webui.pid)
         webui.end()
         assert not await manager.is_alive()
-        # What JupyterLab's restarter does; the webui takes its time.
-        reviving = asyncio.ensure_future(manager.restart_kernel(now=True))
         successor = await asyncio.to_thread(here.start)
-        await reviving
+        await manager.restart_kernel(now=True)
         assert await manager.is_alive()
         await client.wait_for_ready(timeout=20)
         assert await ask(client, "import os; os.getpid()") == str(successor.pid)
@@ -212,6 +210,23 @@ def test_the_environment_chooses_among_webuis_of_one_name(here: Place) -> None:
         await manager.start_kernel(env={**os.environ, "LIVEPATCH_WEBUI": str(second.pid)})
         client = await open_client(manager)
         assert await ask(client, "import os; os.getpid()") == str(second.pid)
+        client.stop_channels()
+        await manager.shutdown_kernel()
+
+    asyncio.run(use())
+
+
+def test_a_restart_stays_with_its_webui_when_another_one_was_started(here: Place) -> None:
+    write_kernelspec(None)
+    first = here.start("--name", "one")
+
+    async def use() -> None:
+        manager = AsyncKernelManager(kernel_name="livepatch")
+        await manager.start_kernel()
+        await asyncio.to_thread(here.start, "--name", "two")
+        await manager.restart_kernel()
+        client = await open_client(manager)
+        assert await ask(client, "import os; os.getpid()") == str(first.pid)
         client.stop_channels()
         await manager.shutdown_kernel()
 

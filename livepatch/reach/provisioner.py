@@ -20,7 +20,7 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from tornado.web import HTTPError
 from traitlets import Float, Unicode
 
-from livepatch.errors import LivepatchError, WebuiNotFound
+from livepatch.errors import LivepatchError
 from livepatch.reach.folder import remove_sockets, runtime_folder, socket_base
 from livepatch.reach.webuis import CLIENT_LINK_PREFIX, Webui, choose, running_webuis
 
@@ -64,11 +64,13 @@ class LivepatchProvisioner(KernelProvisionerBase):
     webui = Unicode("", help="Name or pid of the webui; empty for the only running one.").tag(
         config=True
     )
-    patience = Float(600.0, help="Seconds to wait for a webui that ended to be started again.").tag(
-        config=True
-    )
+    patience = Float(
+        600.0, help="Seconds that a server waits for a webui that ended to be started again."
+    ).tag(config=True)
 
     _attached_to: Webui | None = None
+    _previous: Webui | None = None
+    _lost_at: float | None = None
     _let_go = True
     _links: Path | None = None
 
@@ -83,42 +85,25 @@ class LivepatchProvisioner(KernelProvisionerBase):
         return self._attached_to.pid if self._attached_to is not None else None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Find the webui; when it is the one that just ended, wait for it to come back."""
+        """Find the webui; after a restart the same one again, or the one that took its place."""
         wanted = str((kwargs.get("env") or os.environ).get(CHOICE_VARIABLE) or "")
         try:
-            self._chosen = (
-                await self._returned(wanted) if self._lost_its_webui else self._find(wanted)
-            )
+            self._chosen = self._find(wanted)
             self._check_encryption(self._chosen)
         except LivepatchError as error:
             raise NotReachedError(error) from error
         return await super().pre_launch(cmd=["livepatch", "list"], **kwargs)
 
-    _lost_its_webui = False
-
     def _find(self, wanted: str) -> Webui:
         running = running_webuis()
+        if self._previous is not None:
+            same = [webui for webui in running if webui.pid == self._previous.pid]
+            return same[0] if same else choose(self._previous.name, running)
         if not self.webui:
             return choose(wanted or None, running)
         fitting = [webui for webui in running if self.webui in (webui.name, str(webui.pid))]
-        narrowed = [webui for webui in fitting if wanted and wanted in (webui.name, str(webui.pid))]
-        return choose(self.webui, narrowed or fitting or running)
-
-    async def _returned(self, wanted: str) -> Webui:
-        """The webui of that name once it runs again.
-
-        JupyterLab tries once to revive a kernel that died, and gives up when that fails; loading a
-        model takes minutes.
-        """
-        self._lost_its_webui = False
-        deadline = time.monotonic() + self.patience
-        while True:
-            try:
-                return self._find(wanted)
-            except WebuiNotFound:
-                if self._manager_is_shutting_down or time.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(0.25)
+        narrowed = [webui for webui in fitting if wanted in (webui.name, str(webui.pid))]
+        return choose(self.webui, narrowed or running)
 
     def _check_encryption(self, webui: Webui) -> None:
         encrypted = webui.connection.get("curve_publickey") is not None
@@ -140,7 +125,8 @@ class LivepatchProvisioner(KernelProvisionerBase):
         info["key"] = connection["key"].encode()
         if info["transport"] == "ipc":
             info = self._with_own_links(info)
-        self._attached_to, self._let_go = self._chosen, False
+        self._attached_to = self._previous = self._chosen
+        self._let_go, self._lost_at = False, None
         self.connection_info: KernelConnectionInfo = info  # type: ignore[assignment]
         return self.connection_info
 
@@ -163,14 +149,28 @@ class LivepatchProvisioner(KernelProvisionerBase):
         return changed
 
     async def poll(self) -> int | None:
-        """None while attached to a running webui, else 0."""
+        """None while attached, 0 when let go or the webui has ended."""
         webui = self._attached_to
         if webui is None or self._let_go:
             return 0
         if webui.is_running:
+            self._lost_at = None
             return None
-        self._lost_its_webui = True
-        return 0
+        return None if self._is_worth_waiting(webui) else 0
+
+    def _is_worth_waiting(self, lost: Webui) -> bool:
+        """Whether to hide from a server that the webui ended, until it is started again.
+
+        A server revives a dead kernel once, at once, and gives it up when that fails; a webui takes
+        minutes to load its models. So the server hears of the end only when the restart succeeds.
+        """
+        if getattr(self.parent, "_restarter", None) is None:
+            return False
+        if any(webui.name == lost.name for webui in running_webuis()):
+            return False
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+        return time.monotonic() - self._lost_at < self.patience
 
     async def wait(self) -> int | None:
         """Wait until no longer attached."""
@@ -200,13 +200,9 @@ class LivepatchProvisioner(KernelProvisionerBase):
         """Let go of the webui, which runs on."""
         self._let_go = True
 
-    async def shutdown_requested(self, restart: bool = False) -> None:
+    async def shutdown_requested(self, restart: bool = False) -> None:  # noqa: ARG002
         """Let go: the kernel stays, with a fresh namespace when asked to restart."""
         self._let_go = True
-        if restart:
-            # The user asks for a restart now and wants an answer now, whether or not the webui is
-            # there.
-            self._lost_its_webui = False
 
     async def cleanup(self, restart: bool = False) -> None:  # noqa: ARG002
         """Remove this client's links."""
