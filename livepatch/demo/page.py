@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Iterator  # noqa: TC003 - Gradio 5 evaluates a handler's annotations
 from typing import TYPE_CHECKING, Any
+
+from PIL.Image import Image  # noqa: TC002 - likewise
 
 # Before the import: Gradio reads it there and must not phone home.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -18,15 +21,14 @@ from .text import generate as generate_text
 from .worker import generate_queued, generation_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fastapi import FastAPI
-    from PIL.Image import Image
 
 EXAMPLE = "a garden of machines by the sea at dusk"
 
 CSS = """
-.gradio-container { width: 100% !important; max-width: 1120px !important; margin: 0 auto !important; }
+.gradio-container {
+  width: 100% !important; max-width: 1120px !important; margin: 0 auto !important;
+}
 #headline h1 { font-weight: 650; letter-spacing: -0.02em; margin-bottom: 0.1rem; }
 #headline p { color: var(--body-text-color-subdued); margin-top: 0; }
 #info textarea { font-family: var(--font-mono); font-size: 0.85em; }
