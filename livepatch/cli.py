@@ -112,6 +112,7 @@ def _add_demo(commands: Commands) -> None:
 def _demo(options: argparse.Namespace) -> int:
     from livepatch.reach import demo
 
+    demo.end_on_sigterm()
     try:
         if options.once:
             return demo.run_once(port=options.port)

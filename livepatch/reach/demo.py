@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,11 +18,11 @@ import urllib.request
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from livepatch.errors import LivepatchError
 from livepatch.reach.kernelspecs import kernelspec_name, write_kernelspec
-from livepatch.reach.lab import require, start_lab
+from livepatch.reach.lab import lab_command, require
 from livepatch.reach.provisioner import CHOICE_VARIABLE
 from livepatch.reach.webuis import Webui, running_webuis
 
@@ -52,11 +53,14 @@ def tour_notebook() -> Path:
 
 
 @contextmanager
-def demo_webui(port: int | None = None) -> Iterator[tuple[Webui, str]]:
+def demo_webui(
+    port: int | None = None, log: IO[bytes] | None = None
+) -> Iterator[tuple[Webui, str]]:
     """The demo webui with a kernel inside, in a process of its own, ended when left.
 
     Args:
         port: its port; 7865 if None, or any free one where that is taken.
+        log: where it prints to; our stderr if None.
 
     Yields:
         The webui's record and its address.
@@ -70,7 +74,8 @@ def demo_webui(port: int | None = None) -> Iterator[tuple[Webui, str]]:
     command = [*(sys.executable, "-m", "livepatch", "run", "--name", NAME)]
     command += ["-m", "livepatch.demo", "--port", str(port)]
     # In a session of its own: the terminal's Ctrl-C reaches us alone, and we end it.
-    process = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True)
+    output = sys.stderr if log is None else log
+    process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     try:
         address = f"http://127.0.0.1:{port}"
         yield _wait_until_it_serves(process, address), address
@@ -123,6 +128,16 @@ def _answers(url: str) -> bool:
         return False
 
 
+def end_on_sigterm() -> None:
+    """Make SIGTERM, and a terminal that closes, end the demo like Ctrl-C: nothing is left behind.
+
+    For the process of the command ``livepatch demo``; the webui has one of its own.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _frame: sys.exit(128 + number))
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
@@ -147,7 +162,8 @@ def show(*, port: int | None = None, lab_port: int | None = None, browser: bool 
     notebook = _working_copy()
     with demo_webui(port) as (webui, address):
         print(f"webui:    {address}\nnotebook: {notebook}\nCtrl-C ends both.", file=sys.stderr)
-        lab = start_lab(notebook, webui, port=lab_port, browser=browser, own_session=True)
+        command, environment = lab_command(notebook, webui, port=lab_port, browser=browser)
+        lab = subprocess.Popen(command, env=environment, start_new_session=True)
         try:
             return lab.wait()
         except KeyboardInterrupt:
@@ -187,18 +203,30 @@ def run_once(*, port: int | None = None, notebook: Path | None = None) -> int:
     import nbformat
 
     tour = nbformat.read(notebook or tour_notebook(), as_version=4)  # type: ignore[no-untyped-call]
-    with demo_webui(port) as (webui, address), tempfile.TemporaryDirectory() as folder:
-        answers = {"before": _question(address)}
-        _print_answer("before", answers["before"])
-        failure = _execute(tour, webui, Path(folder), address, answers)
-        if failure is None:
-            answers["after"] = _question(address)
-            _print_answer("after", answers["after"])
-    failure = failure or _shortcoming(answers)
-    if failure is not None:
-        print(failure, file=sys.stderr)
-        return 1
-    return 0
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as folder:
+        # What the webui prints is of interest only when something fails: the tour breaks a
+        # function.
+        try:
+            with demo_webui(port, log) as (webui, address):
+                answers = {"before": _question(address)}
+                _print_answer("before", answers["before"])
+                failure = _execute(tour, webui, Path(folder), address, answers)
+                if failure is None:
+                    answers["after"] = _question(address)
+                    _print_answer("after", answers["after"])
+            failure = failure or _shortcoming(answers)
+        except BaseException:
+            _print_log(log)
+            raise
+        if failure is not None:
+            _print_log(log)
+            print(failure, file=sys.stderr)
+    return 0 if failure is None else 1
+
+
+def _print_log(log: IO[bytes]) -> None:
+    log.seek(0)
+    sys.stderr.write(log.read().decode(errors="replace"))
 
 
 def _print_answer(moment: str, answer: dict[str, Any]) -> None:

@@ -79,30 +79,24 @@ def choose_kernel(notebook: Path, name: str) -> None:
         )
 
 
-def start_lab(
-    notebook: Path,
-    webui: Webui,
-    *,
-    port: int | None = None,
-    browser: bool = True,
-    own_session: bool = False,
-) -> subprocess.Popen[bytes]:
-    """Start JupyterLab with a notebook open on a webui. It keeps Jupyter's token, and to loopback.
+def lab_command(
+    notebook: Path, webui: Webui, *, port: int | None = None, browser: bool = True
+) -> tuple[list[str], dict[str, str]]:
+    """How JupyterLab is started with a notebook open on a webui: on loopback, with its token.
 
     Args:
         notebook: the notebook to open; its folder is what JupyterLab shows.
         webui: the webui that it opens on.
         port: JupyterLab's port; Jupyter's own choice if None.
         browser: open a browser.
-        own_session: keep the terminal's Ctrl-C from it; the caller ends it.
 
     Returns:
-        The process.
+        The command and its environment.
 
     Raises:
         LivepatchError: JupyterLab is not installed here.
     """
-    require("jupyterlab", "lab", "open JupyterLab")
+    require("jupyterlab", "lab", f"open JupyterLab on {webui}")
     write_kernelspec(webui.name)
     choose_kernel(notebook, webui.name)
     command = [
@@ -111,23 +105,15 @@ def start_lab(
         f"--ServerApp.root_dir={notebook.parent}",
         "--ServerApp.answer_yes=True",
     ]
+    if os.name == "posix" and os.geteuid() == 0:
+        # The webui runs as root too, in a container mostly; Jupyter keeps to loopback and its
+        # token.
+        command.append("--ServerApp.allow_root=True")
     if port is not None:
         command.append(f"--ServerApp.port={port}")
     if not browser:
         command.append("--no-browser")
-    environment = {**os.environ, CHOICE_VARIABLE: str(webui.pid)}
-    return subprocess.Popen(command, env=environment, start_new_session=own_session)
-
-
-def wait_for(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a program that has the terminal; Ctrl-C is its own to answer.
-
-    Returns:
-        Its exit code.
-    """
-    while True:
-        with contextlib.suppress(KeyboardInterrupt):
-            return process.wait()
+    return command, {**os.environ, CHOICE_VARIABLE: str(webui.pid)}
 
 
 def open_lab(webui: Webui, *, port: int | None = None, browser: bool = True) -> int:
@@ -138,7 +124,7 @@ def open_lab(webui: Webui, *, port: int | None = None, browser: bool = True) -> 
     """
     require("jupyterlab", "lab", f"open JupyterLab on {webui}")
     notebook = attached_notebook(Path.cwd(), webui)
-    return wait_for(start_lab(notebook, webui, port=port, browser=browser))
+    return _give_way_to(*lab_command(notebook, webui, port=port, browser=browser))
 
 
 def open_console(webui: Webui) -> int:
@@ -149,4 +135,15 @@ def open_console(webui: Webui) -> int:
     """
     require("jupyter_console", "lab", f"open a console on {webui}")
     command = [sys.executable, "-m", "jupyter_console", "--existing", str(webui.connection_file)]
-    return wait_for(subprocess.Popen(command))
+    return _give_way_to(command, dict(os.environ))
+
+
+def _give_way_to(command: list[str], environment: dict[str, str]) -> int:
+    """Become that program, so that the terminal and every signal are its own."""
+    if sys.platform != "win32":
+        sys.stdout.flush()
+        os.execve(command[0], command, environment)
+    process = subprocess.Popen(command, env=environment)
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()

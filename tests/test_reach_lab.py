@@ -1,0 +1,171 @@
+"""``livepatch lab`` and ``livepatch demo``: JupyterLab with a notebook attached, and the tour."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from reach_support import Place, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytest.importorskip("jupyterlab")
+
+
+@pytest.fixture
+def here() -> Iterator[Place]:
+    with place() as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def started(here: Place, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    with (here.folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "livepatch", *arguments],
+            env={**here.environment, "XDG_DATA_HOME": str(here.folder / "xdg")},
+            cwd=here.folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait(30)
+
+
+def server_facts(here: Place, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What JupyterLab says of itself once it answers."""
+    while True:
+        assert process.poll() is None, (here.folder / "log.txt").read_text()
+        for path in (here.folder / "jrt").glob("jpserver-*.json"):
+            with contextlib.suppress(OSError, ValueError):
+                facts: dict[str, Any] = json.loads(path.read_text())
+                if get(facts, "api/status")["kernels"] is not None:
+                    return facts
+        time.sleep(0.05)
+
+
+def get(facts: dict[str, Any], path: str) -> Any:
+    headers = {"Authorization": f"token {facts['token']}"}
+    request = urllib.request.Request(facts["url"] + path, headers=headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups")
+def test_lab_opens_a_notebook_on_the_webui_and_keeps_to_loopback(here: Place) -> None:
+    webui = here.start()
+    with started(here, "lab", "greeter", "--no-browser", "--port", "0") as process:
+        facts = server_facts(here, process)
+        assert facts["hostname"] == "127.0.0.1"
+        assert len(facts["token"]) >= 32
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            get({**facts, "token": "wrong"}, "api/contents")
+        notebook = get(facts, "api/contents/livepatch-greeter.ipynb")["content"]
+        name = notebook["metadata"]["kernelspec"]["name"]
+        assert name in get(facts, "api/kernelspecs")["kernelspecs"]
+        assert "livepatch-greeter.ipynb" in (here.folder / "log.txt").read_text()
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    assert webui.get() == "hello"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_demo_starts_the_webui_and_lab_and_ends_both(here: Place, number: signal.Signals) -> None:
+    with started(here, "demo", "--no-browser", "--lab-port", "0") as process:
+        facts = server_facts(here, process)
+        tour = get(facts, "api/contents/tour.ipynb")["content"]
+        assert tour["metadata"]["kernelspec"]["name"] == "livepatch-demo"
+        (record,) = json.loads(here.livepatch("list", "--json").stdout)
+        assert record["name"] == "demo"
+        process.send_signal(number)
+        assert process.wait(30) == (0 if number is signal.SIGINT else 143)
+    assert json.loads(here.livepatch("list", "--json").stdout) == []
+    with pytest.raises(urllib.error.URLError):
+        get(facts, "api/status")
+
+
+def test_demo_once_shows_the_change_and_its_way_back(here: Place) -> None:
+    found = here.livepatch("demo", "--once")
+    assert found.returncode == 0, found.stderr
+    answers = [line.split(": ", 1) for line in found.stdout.splitlines()]
+    assert [moment for moment, _ in answers] == ["before", "during", "after"]
+    before, during, after = (json.loads(answer) for _, answer in answers)
+    assert before == after
+    assert before != during
+
+
+def notebook_of(path: Path, *cells: str, tags: tuple[str, ...] = ("during",)) -> Path:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.cells[0].metadata["tags"] = list(tags)
+    nbformat.write(notebook, path)
+    return path
+
+
+CHANGE = (
+    "import livepatch\n"
+    "livepatch.replace('livepatch.demo.text.complete', lambda *_, **__: 'changed')"
+)
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ([CHANGE], "the answer after the tour is not the one before it"),
+        (["1"], "the answer during the tour is the same as before it"),
+        ([CHANGE, "livepatch.restore_all()", "1 / 0"], "ZeroDivisionError"),
+    ],
+    ids=["not restored", "no change", "failing cell"],
+)
+def test_demo_once_fails_with_the_reason(here: Place, cells: list[str], reason: str) -> None:
+    notebook = notebook_of(here.folder / "n.ipynb", *cells)
+    code = (
+        "import pathlib, sys; from livepatch.reach.demo import run_once;"
+        f"sys.exit(run_once(notebook=pathlib.Path({str(notebook)!r})))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=here.environment,
+        cwd=here.folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert found.returncode == 1
+    assert reason in found.stderr
+
+
+def test_what_is_not_installed_is_said_with_its_pip_line(here: Place) -> None:
+    here.start()
+    code = (
+        "import importlib.util as u, sys; find = u.find_spec\n"
+        "missing = ('jupyterlab', 'jupyter_console')\n"
+        "u.find_spec = lambda name: None if name in missing else find(name)\n"
+        "from livepatch.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    for command in ("lab", "console"):
+        found = subprocess.run(
+            [sys.executable, "-c", code, command],
+            env=here.environment,
+            cwd=here.folder,
+            capture_output=True,
+            text=True,
+        )
+        assert found.returncode == 2, found.stderr
+        assert '-m pip install "livepatch[lab]"' in found.stderr.splitlines()[2]
