@@ -75,7 +75,7 @@ def test_a_foreign_change_of_the_code_is_noticed_and_left_alone():
     foreign = (lambda a: "foreign").__code__
     functions.plain.__code__ = foreign
     for change in (layer.remove, layer.off, lambda: lp.replace(functions.plain, FUNCTION), lp.undo):
-        with pytest.raises(lp.ForeignChange, match="test_engine_refusals.py"):
+        with pytest.raises(lp.ForeignChange, match=r"test_engine_refusals\.py"):
             change()
         assert functions.plain.__code__ is foreign
     functions.plain.__code__ = ours

@@ -17,11 +17,16 @@ def states():
 def test_a_transaction_that_raises_leaves_everything_as_it_was():
     lp.replace("samples.functions.uses_module", lambda a: "patched before")
     journal = len(lp.journal)
-    with pytest.raises(ZeroDivisionError), lp.transaction():
-        lp.replace("samples.functions.plain", lambda a: "new")
-        lp.restore("samples.functions.uses_module")
-        assert states() == ("new", 3)
-        raise ZeroDivisionError
+
+    def change_both_and_fail():
+        with lp.transaction():
+            lp.replace("samples.functions.plain", lambda a: "new")
+            lp.restore("samples.functions.uses_module")
+            assert states() == ("new", 3)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change_both_and_fail()
     assert states() == (OLD, "patched before")
     assert len(lp.journal) == journal
 
@@ -38,11 +43,15 @@ def test_a_transaction_is_one_step_for_undo_and_redo():
 
 
 def test_an_inner_transaction_rolls_back_alone():
-    with lp.transaction():
-        lp.replace("samples.functions.plain", lambda a: "outer")
-        with pytest.raises(ValueError, match="inner"), lp.transaction():
+    def fail_inside():
+        with lp.transaction():
             lp.replace("samples.functions.uses_module", lambda a: "inner")
             raise ValueError("inner")
+
+    with lp.transaction():
+        lp.replace("samples.functions.plain", lambda a: "outer")
+        with pytest.raises(ValueError, match="inner"):
+            fail_inside()
         assert states() == ("outer", 3)
     lp.undo()
     assert states() == (OLD, 3)

@@ -29,7 +29,8 @@ def uses_module(a):
 def numbers(count):
     sent = []
     for number in range(count):
-        sent.append((yield number))
+        answer = yield number
+        sent.append(answer)
     return sent
 
 
