@@ -54,8 +54,10 @@ if __name__ == "__main__":
         import os
         pid = os.fork()
         if pid == 0:
-            from livepatch.reach.attach import current
+            from livepatch.reach.attach import attach, current, detach
             print("kernel in the child:", current(), flush=True)
+            print("own pid:", attach().pid == os.getpid(), flush=True)
+            detach()
             os._exit(0)
         os.waitpid(pid, 0)
 """
@@ -127,9 +129,10 @@ def test_control_c_reaches_the_script_as_its_own(here: Place) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
-def test_a_forked_child_forgets_the_kernel(here: Place) -> None:
+def test_a_forked_child_forgets_the_kernel_and_can_attach_anew(here: Place) -> None:
     found = here.livepatch("run", "script.py", "fork")
     assert "kernel in the child: None" in found.stdout
+    assert "own pid: True" in found.stdout, found.stderr
 
 
 def test_without_a_kernel_the_webui_still_starts_and_says_why(here: Place) -> None:

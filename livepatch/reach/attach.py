@@ -79,6 +79,7 @@ class _Process:
 _process = _Process()
 
 if hasattr(os, "register_at_fork"):
+    # The lock may be copied locked.
     # A child has no kernel thread, and would answer with its parent's connection; it attaches anew
     # where it serves.
     os.register_at_fork(after_in_child=_process.forget)
