@@ -61,6 +61,13 @@ def test_looking_a_name_up_imports_nothing():
     assert set(sys.modules) == loaded
 
 
+def test_without_the_gil_nothing_is_changed(monkeypatch):
+    monkeypatch.setattr("sys._is_gil_enabled", lambda: False, raising=False)
+    with pytest.raises(lp.PatchRefused, match="PYTHON_GIL=1"):
+        lp.replace("samples.functions.plain", FUNCTION)
+    assert functions.plain(1) == ("old", 1, 2, 1)
+
+
 def test_restoring_what_is_not_patched():
     assert "nothing to restore" in lp.restore("samples.functions.plain")
     layer = lp.replace("samples.functions.plain", FUNCTION)

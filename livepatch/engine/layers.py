@@ -8,12 +8,13 @@ way back is the step in the other direction.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from .change import Change, ChangeDescription, apply
 from .codes import trampoline
-from .errors import ForeignChange
+from .errors import ForeignChange, PatchRefused
 from .functions import Behaviour, Description, clone, switch
 from .kinds import kind_of
 from .registry import registry
@@ -267,8 +268,16 @@ class Restack(Change):
         self.verb = verb
 
     def prepare(self) -> None:
-        """Refuse where someone else changed the function's code."""
-        self.stack.check_not_foreign(f"{self.verb} {self.stack.path}")
+        """Refuse where someone else changed the function's code, or where no code can change."""
+        asked = f"{self.verb} {self.stack.path}"
+        if not getattr(sys, "_is_gil_enabled", lambda: True)():
+            raise PatchRefused(
+                asked,
+                "this Python runs without its GIL: there, changing a function's code while others "
+                "call it is not safe (cpython gh-145272)",
+                "start the webui with PYTHON_GIL=1",
+            )
+        self.stack.check_not_foreign(asked)
 
     def commit(self) -> None:
         """Install the placements after the step."""
