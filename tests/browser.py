@@ -152,7 +152,9 @@ def running_demo(place: Place) -> Iterator[Demo]:
         servers.append(record["pid"])
         notebook = Path(log.wait_for(r"^notebook: +(.+)")[1])
         lab = log.wait_for(r"(http://127\.0\.0\.1:\d+/)lab\S*\?token=(\w+)")
-        servers += [int(path.stem.split("-")[1]) for path in place.folder.glob("jrt/jpserver-*.json")]
+        servers += [
+            int(path.stem.split("-")[1]) for path in place.folder.glob("jrt/jpserver-*.json")
+        ]
         yield Demo(address, lab[1], lab[2], record["pid"], notebook, place)
     finally:
         process.send_signal(signal.SIGINT)
@@ -203,7 +205,9 @@ class Notebook:
     def restart(self) -> None:
         """Press the toolbar's restart button, and confirm."""
         self.press("notebook:restart-kernel")
-        with self.page.expect_response(lambda answer: answer.url.partition("?")[0].endswith("/restart")):
+        with self.page.expect_response(
+            lambda answer: answer.url.partition("?")[0].endswith("/restart")
+        ):
             self.page.get_by_role("button", name="Confirm Kernel Restart").click()
         self.wait_until_idle()
 

@@ -86,7 +86,9 @@ def test_a_cell_changes_what_the_page_shows_and_restore_brings_it_back(
 ) -> None:
     cells = json.loads(demo.notebook.read_text())["cells"]
     sources = ["".join(cell["source"]) for cell in cells]
-    replacing = next(n for n, cell in enumerate(cells) if "during" in cell["metadata"].get("tags", []))
+    replacing = next(
+        n for n, cell in enumerate(cells) if "during" in cell["metadata"].get("tags", [])
+    )
     restoring = sources.index(f"%restore {STEP}")
     assert sources[replacing].startswith(f"%%replace {STEP}\n")
 
