@@ -1,4 +1,6 @@
-"""The application object of the kernel: its sockets and helper threads, in a process that is not its own."""
+# mypy: disable-error-code="attr-defined,misc,no-untyped-call,override,union-attr,unused-ignore"
+# ipykernel and IPython are typed in part, and in each version differently.
+"""The kernel's application object: its sockets and helper threads, as guests of a process."""
 
 from __future__ import annotations
 
@@ -23,11 +25,12 @@ from livepatch.kernel.requests import WebuiKernel
 from livepatch.kernel.restart import PristineShell
 
 
-class WebuiKernelApp(IPKernelApp):  # type: ignore[misc]
+class WebuiKernelApp(IPKernelApp):
     """Starts and ends a kernel without what ``IPKernelApp`` does to its process.
 
-    Left out are the crash handler (``sys.excepthook``), the command line, pdb's replacement, the poller of the parent
-    process, signals, faulthandler, ``sys.path``, MPLBACKEND, and the ``atexit`` calls that would block the webui's exit.
+    Left out are the crash handler (``sys.excepthook``), the command line, pdb's replacement, the
+    poller of the parent process, signals, faulthandler, ``sys.path``, MPLBACKEND, and the
+    ``atexit`` calls that would block the webui's exit.
     """
 
     kernel_class = Type(WebuiKernel)
@@ -36,8 +39,8 @@ class WebuiKernelApp(IPKernelApp):  # type: ignore[misc]
     initial_namespace = AnyTrait()
     metadata = AnyTrait()
 
-    def initialize(self, argv: Any = None) -> None:
-        """Make sockets, streams, kernel and shell; nothing is answered before ``kernel.start()``."""
+    def initialize(self, argv: Any = None) -> None:  # noqa: ARG002 - traitlets' signature
+        """Make sockets, streams, kernel and shell; requests wait until ``kernel.start()``."""
         self._own_profile: str | None = None
         self.connection_file = str(Path(self.connection_file).absolute())
         self._make_profile()
@@ -50,12 +53,13 @@ class WebuiKernelApp(IPKernelApp):  # type: ignore[misc]
             self.init_shell()
         self.notebook.shell = self.shell
         self.kernel.remember_pristine_shell(PristineShell(self.shell))
-        # They join threads, and so would hold the webui's exit up; RunningKernel keeps one of its own.
+        # They join threads, and so would hold the webui's exit up; RunningKernel keeps one of its
+        # own.
         for registered in (self.close, self.iopub_thread.stop, self.shell.atexit_operations):
             atexit.unregister(registered)
 
     def _make_profile(self) -> None:
-        """Use the user's IPython profile where there is one; a webui's home folder is not littered with a new one."""
+        """Use the user's IPython profile, or a temporary one: a webui's home is not littered."""
         home = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython")
         location = home / "profile_default"
         if not (location.is_dir() and os.access(location, os.W_OK)):
@@ -109,7 +113,7 @@ class WebuiKernelApp(IPKernelApp):  # type: ignore[misc]
         return info
 
     def publish_connection_file(self) -> None:
-        """Write the connection file: readable by the user alone from its first byte, and complete when it appears."""
+        """Write the connection file: the user's alone, and complete when it appears."""
         path = Path(self.connection_file)
         written = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -125,9 +129,9 @@ class WebuiKernelApp(IPKernelApp):  # type: ignore[misc]
             shutil.rmtree(self._own_profile, ignore_errors=True)
 
     def close(self) -> None:
-        """End the helper threads and close the sockets; whatever is under way to a client is sent before."""
+        """End the helper threads and close the sockets; what is under way to a client is sent."""
         if self.heartbeat and self.heartbeat.is_alive():
-            self.heartbeat.context.term()  # its thread closes the socket; elsewhere it must not be closed
+            self.heartbeat.context.term()  # its thread then closes the socket itself
             self.heartbeat.join()
         for thread in (self.shell_channel_thread, self.control_thread):
             if thread is not None and thread.is_alive():

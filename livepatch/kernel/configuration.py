@@ -1,4 +1,6 @@
-"""The settings of the kernel: the user's own where they do not touch the process, ours where they would."""
+# mypy: disable-error-code="attr-defined,misc,no-untyped-call,override,union-attr,unused-ignore"
+# ipykernel and IPython are typed in part, and in each version differently.
+"""The kernel's settings: the user's own, but for those that would touch the process."""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ def make_app(
         AttachFailed: encryption was asked for and this ipykernel has none.
     """
     config = Config()
-    # jedi parses the webui's packages, in the webui's process and memory; IPython's own completer asks the live objects.
+    # jedi parses the webui's packages, in the webui's process and memory; IPython's own completer
+    # asks the live objects.
     config.Completer.use_jedi = False
     config.merge(_users_configuration(log))
     config.HistoryManager.enabled = False  # no sqlite file, no thread that writes it

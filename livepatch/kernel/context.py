@@ -1,8 +1,9 @@
-"""Which code belongs to a cell: the context of its execution, in whatever thread that context goes on.
+"""Which code belongs to a cell: the context of its execution, in whatever thread it goes on.
 
-Everything that the kernel answers differently for a notebook than for the webui (``sys.stdout``, ``get_ipython()``,
-``comm.create_comm``) asks :func:`in_cell`. The mark is a ``ContextVar``, so a task or thread that a cell starts is marked
-too and prints into that cell, while the webui's own threads never are.
+Everything that the kernel answers differently for a notebook than for the webui (``sys.stdout``,
+``get_ipython()``, ``comm.create_comm``) asks :func:`in_cell`. The mark is a ``ContextVar``, so a
+task or thread that a cell starts is marked too and prints into that cell, while the webui's own
+threads never are.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Notebook:
 
     Attributes:
         shell: the IPython shell, once it is made.
-        live: False once the kernel stopped, or in a forked child: what a cell left running is then the webui's own.
+        live: False once the kernel stopped, or in a forked child: what a cell left running is then
+            the webui's own.
     """
 
     def __init__(self) -> None:
@@ -44,7 +46,8 @@ def in_cell() -> bool:
     """Whether the code that asks runs on behalf of a notebook's cell.
 
     Returns:
-        True in a cell and in the tasks and threads that it started; False on the webui's own threads.
+        True in a cell and in the tasks and threads that it started; False on the webui's own
+        threads.
 
     Example:
         >>> in_cell()
@@ -67,7 +70,7 @@ def current_shell() -> InteractiveShell | None:
 
 @contextmanager
 def inside(notebook: Notebook | None) -> Iterator[None]:
-    """Mark the current context as one of the notebook's for the time of the block; None takes the mark off."""
+    """Mark the current context as the notebook's during the block; None takes the mark off."""
     token = _notebook.set(notebook)
     try:
         yield
@@ -78,7 +81,8 @@ def inside(notebook: Notebook | None) -> Iterator[None]:
 def inherit_context_from_cells() -> Callable[[], None]:
     """Let threads and pool jobs that a cell starts run in a copy of the cell's context.
 
-    Outside of cells ``Thread.start`` and ``ThreadPoolExecutor.submit`` are the very functions they were.
+    Outside of cells ``Thread.start`` and ``ThreadPoolExecutor.submit`` are the very functions they
+    were.
 
     Returns:
         A callable that takes this back.
@@ -88,7 +92,8 @@ def inherit_context_from_cells() -> Callable[[], None]:
 
     @functools.wraps(start)
     def start_in_context(self: threading.Thread) -> None:
-        # A pool's worker outlives the cell and serves the webui as well: its jobs bring their own context.
+        # A pool's worker outlives the cell and serves the webui as well: its jobs bring their own
+        # context.
         if _target_of(self) != ("concurrent.futures.thread", "_worker"):
             _run_in(contextvars.copy_context(), self)
         start(self)
@@ -127,9 +132,10 @@ def _run_in(context: contextvars.Context, thread: threading.Thread) -> None:
 
 
 class InstanceInCells:
-    """Stands as ``_instance`` of a traitlets singleton class: the kernel's own inside cells, what was there outside.
+    """Stands as ``_instance`` of a traitlets singleton: the kernel's inside cells, else as before.
 
-    ``get_ipython()`` on a webui's thread must not answer: Gradio would take its notebook branch, tqdm its widgets.
+    ``get_ipython()`` on a webui's thread must not answer: Gradio would take its notebook branch,
+    tqdm its widgets.
     """
 
     def __init__(self, instance: object, before: object) -> None:

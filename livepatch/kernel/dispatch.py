@@ -1,8 +1,8 @@
 """Functions that behave differently for cells, and stay exactly what they were for everyone else.
 
-A plain wrapper would show in the webui's tracebacks (the one that Ctrl-C prints on the main thread above all). Here the
-choice is made while the function is *looked up*, so outside of cells the original itself is called and no frame of ours
-is on the stack.
+A plain wrapper would show in the webui's tracebacks (the one that Ctrl-C prints on the main thread
+above all). Here the choice is made while the function is *looked up*, so outside of cells the
+original itself is called and no frame of ours is on the stack.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MethodInCells:
-    """A class attribute that is one function while ``chosen()`` is true and the original otherwise."""
+    """A method that is one function while ``chosen()`` is true and the original otherwise."""
 
     def __init__(self, original: Any, ours: Any, chosen: Callable[[], bool]) -> None:
         self._original = original
@@ -53,9 +53,10 @@ def method_in_cells(
 
 
 class FunctionInCells:
-    """A module's function that is one callable while ``chosen()`` is true and the original otherwise.
+    """A function that is one callable while ``chosen()`` is true and the original otherwise.
 
-    ``__call__`` is a property: CPython asks it for the callable and calls that, without a Python frame in between.
+    ``__call__`` is a property: CPython asks it for the callable and calls that, without a Python
+    frame in between.
     """
 
     def __init__(
@@ -70,10 +71,11 @@ class FunctionInCells:
 
     @property
     def __call__(self) -> Callable[..., Any]:
+        """The function that the calling context is due."""
         return self._ours if self._chosen() else self._original
 
     def __reduce__(self) -> str:
-        return str(self.__qualname__)  # pickled by name, as the original is
+        return str(vars(self)["__qualname__"])  # pickled by name, as the original is
 
     def __repr__(self) -> str:
         return repr(self._original)

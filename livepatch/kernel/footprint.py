@@ -1,8 +1,11 @@
+# mypy: disable-error-code="attr-defined,misc,no-untyped-call,override,union-attr,unused-ignore"
+# ipykernel and IPython are typed in part, and in each version differently.
 """What differs in the process while a kernel is in it, and the way back.
 
-The list is short on purpose, and a test compares the rest of the process: the routers in ``sys.stdout`` and
-``sys.stderr``, the context that threads inherit from cells, ``comm``'s two functions, and (only while a cell runs) the
-sliced waits, ``getpass`` and the switch interval. ``get_ipython()`` and its like answer inside cells only.
+The list is short on purpose, and a test compares the rest of the process: the routers in
+``sys.stdout`` and ``sys.stderr``, the context that threads inherit from cells, ``comm``'s two
+functions, and (only while a cell runs) the sliced waits, ``getpass`` and the switch interval.
+``get_ipython()`` and its like answer inside cells only.
 """
 
 from __future__ import annotations
@@ -26,17 +29,18 @@ _LAST_ERROR = ("last_type", "last_value", "last_traceback", "last_exc")
 
 @contextmanager
 def imports_without_traces() -> Iterator[None]:
-    """Import and build the kernel without what that does to the process: warning filters, the recursion limit, environ."""
+    """Take back what importing IPython does: warning filters, recursion limit, environ."""
     filters = list(warnings.filters)
     recursion_limit = sys.getrecursionlimit()
     environment = dict(os.environ)
     try:
         yield
     finally:
-        # Only what is known to be IPython's and ipykernel's: a thread of the webui may add filters at the same time.
+        # Only what is known to be IPython's and ipykernel's: a thread of the webui may add filters
+        # at the same time.
         for added in [entry for entry in warnings.filters if entry not in filters]:
             if _is_ipythons_filter(added):
-                warnings.filters.remove(added)  # type: ignore[attr-defined]
+                warnings.filters.remove(added)
         if sys.getrecursionlimit() != recursion_limit:  # jedi raises it when imported
             sys.setrecursionlimit(recursion_limit)
         for name in set(os.environ) - set(environment):
@@ -98,13 +102,13 @@ def _forget_module(name: str) -> Callable[[], None]:
 
 
 def _comms_in_cells(app: Any) -> Callable[[], None]:
-    """Let widgets made in cells talk to the notebook, and only those; ipykernel answers for the whole process."""
+    """Let the widgets made in cells talk to the notebook, and only those."""
     import comm
     from ipykernel.comm.comm import BaseComm
 
     notebook, manager = app.notebook, app.kernel.comm_manager
 
-    class NotebookComm(BaseComm):  # type: ignore[misc]
+    class NotebookComm(BaseComm):
         """A comm that reaches the notebook from the webui's threads too, once a cell made it."""
 
         def publish_msg(self, *args: Any, **options: Any) -> None:

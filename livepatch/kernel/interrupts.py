@@ -19,7 +19,8 @@ _set_async_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _set_async_exception.argtypes = [ctypes.c_ulong, ctypes.py_object]
 _set_async_exception.restype = ctypes.c_int
 
-# How long the kernel's loop may take to cancel an awaiting cell before the cell counts as busy, in seconds.
+# How long the kernel's loop may take to cancel an awaiting cell before the cell counts as busy, in
+# seconds.
 CANCEL_PATIENCE = 0.3
 
 
@@ -35,7 +36,8 @@ class Interrupts:
     """Knows which threads are executing cells and raises ``KeyboardInterrupt`` in them.
 
     Example:
-        reply = await interrupts.execute(run_the_cell())  # interrupts.interrupt() from another thread ends it
+        reply = await interrupts.execute(run_the_cell())  # interrupts.interrupt() from another
+        thread ends it
     """
 
     def __init__(self) -> None:
@@ -47,13 +49,14 @@ class Interrupts:
         return threading.get_ident() in self._executions
 
     async def execute(self, cell: Awaitable[Result]) -> Result:
-        """Await a cell's execution: until it ends it can be interrupted, and no interrupt gets out of it afterwards."""
+        """Await a cell's execution, which can be interrupted, and absorb what interrupts remain."""
         execution = _Execution()
         try:
             self._begin(execution)
             return await cell
         finally:
-            # An interrupt may be raised at the very call; a context manager's __exit__ would be left by it.
+            # An interrupt may be raised at the very call; a context manager's __exit__ would be
+            # left by it.
             while True:
                 try:
                     self._end(execution)
@@ -88,14 +91,15 @@ class Interrupts:
             if not running:
                 self._executions.pop(thread_id, None)
         if execution.interrupted:
-            # An interrupt sent in the last moment is raised at the next bytecodes: here, where it is absorbed.
-            # Clearing it by SetAsyncExc(tid, NULL) makes 3.12 slow for good and locks up 3.11 under a debugger.
+            # An interrupt sent in the last moment is raised at the next bytecodes: here, where it
+            # is absorbed. Clearing it by SetAsyncExc(tid, NULL) makes 3.12 slow for good and locks
+            # up 3.11 under a debugger.
             for _ in range(64):
                 pass
 
     @contextmanager
     def awaiting(self, future: asyncio.Future[Any]) -> Iterator[None]:
-        """While the block runs the cell awaits ``future``: an interrupt cancels it where the loop is free to do so."""
+        """While the block runs the cell awaits ``future``: an interrupt cancels that."""
         execution = self._current()
         if execution is None:
             yield

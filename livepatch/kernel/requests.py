@@ -1,4 +1,6 @@
-"""How the kernel inside a webui answers a notebook's requests where it differs from a kernel of its own process."""
+# mypy: disable-error-code="attr-defined,misc,no-untyped-call,override,union-attr,unused-ignore"
+# ipykernel and IPython are typed in part, and in each version differently.
+"""How the kernel answers a notebook's requests, where a guest does it differently."""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ NOTEBOOK_MODULE = "livepatch_notebook"
 RESTART_PATIENCE = 3.0
 
 
-class WebuiKernel(IPythonKernel):  # type: ignore[misc]
+class WebuiKernel(IPythonKernel):
     """An IPython kernel that is a guest in its process.
 
     Attributes:
@@ -64,7 +66,7 @@ class WebuiKernel(IPythonKernel):  # type: ignore[misc]
 
     @classmethod
     def instance(cls, *args: Any, **options: Any) -> WebuiKernel:
-        """Make the kernel without entering it as the process's: it answers inside cells only."""
+        """Make the kernel without making it the process's: it answers inside cells only."""
         return cls(*args, **options)
 
     def remember_pristine_shell(self, pristine: PristineShell) -> None:
@@ -72,18 +74,18 @@ class WebuiKernel(IPythonKernel):  # type: ignore[misc]
         self._pristine = pristine
 
     def forget_running_cells(self) -> None:
-        """Take back what holds only while cells run: in a forked child no cell is running."""
+        """Take back what holds only while cells run: none is running in this process."""
         self._while_running.forget()
 
     def _initialize_thread_hooks(self) -> None:
-        """Leave ``Thread.run`` alone (ipykernel 7.0 replaces it); threads inherit the cell's context."""
+        """Leave ``Thread.run`` alone, which ipykernel 7.0 replaces."""
 
     def _clean_thread_parent_frames(self, *_args: Any) -> None:
         """Do nothing: see :meth:`_initialize_thread_hooks`."""
 
     @property
     def kernel_info(self) -> dict[str, Any]:
-        """What a front end may use: everything but the debugger, which would stop every thread of the webui."""
+        """What a front end may use: not the debugger, which stops every thread of the webui."""
         features = ["kernel subshells"] if self._supports_kernel_subshells else []
         from ipykernel._version import kernel_protocol_version
 
@@ -120,7 +122,8 @@ class WebuiKernel(IPythonKernel):  # type: ignore[misc]
         """Leave SIGINT to the webui."""
 
     def _forward_input(self, allow_stdin: bool = False) -> None:
-        # builtins.input stays: cells find `input` in their namespace, getpass asks whose cell is running.
+        # builtins.input stays: cells find `input` in their namespace, getpass asks whose cell is
+        # running.
         self._allow_stdin = allow_stdin
 
     def _restore_input(self) -> None:
@@ -170,7 +173,7 @@ class WebuiKernel(IPythonKernel):  # type: ignore[misc]
         self.interrupts.interrupt()
 
     def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
-        """Complete as ipykernel does, without its ``warnings.catch_warnings``: filters are the process's."""
+        """Complete as ipykernel does, without ``catch_warnings``: filters are the process's."""
         from IPython.core.completer import rectify_completions
 
         position = len(code) if cursor_pos is None else cursor_pos
@@ -199,7 +202,7 @@ class WebuiKernel(IPythonKernel):  # type: ignore[misc]
         }
 
     async def livepatch_info_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Answer what the webui says about itself; on the control thread, so while a cell runs as well."""
+        """Answer what the webui says about itself; on the control thread, so at any time."""
         try:
             content = {"status": "ok", **(self.info() if self.info is not None else {})}
         except (
@@ -238,11 +241,11 @@ class WebuiKernel(IPythonKernel):  # type: ignore[misc]
 
 @contextmanager
 def _no_debugger() -> Iterator[None]:
-    """Keep ipykernel from importing debugpy, which sets the environment and prepares to trace every thread."""
+    """Keep ipykernel from importing debugpy, which sets environ and prepares to trace threads."""
     name = "ipykernel.debugger"
     loaded = sys.modules.get(name)
     stub = types.ModuleType(name)
-    stub._is_debugpy_available = False  # type: ignore[attr-defined]
+    stub._is_debugpy_available = False
     sys.modules[name] = stub
     try:
         yield

@@ -1,4 +1,4 @@
-"""A restart from the front end: a fresh session in the same process, with the patches left alone."""
+"""A restart from the front end: a fresh session in the same process; patches stay."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 class PristineShell:
     """What a shell had registered right after it was made, and the way back to it.
 
-    In a process of its own a restart forgets every magic, hook and formatter that extensions registered. The same is
-    done here without unloading the extensions (unloading livepatch would restore the webui's functions), so that
-    ``%load_ext`` loads them into the fresh session as it would into a new process.
+    In a process of its own a restart forgets every magic, hook and formatter that extensions
+    registered. The same is done here without unloading the extensions (unloading livepatch would
+    restore the webui's functions), so that ``%load_ext`` loads them into the fresh session as it
+    would into a new process.
     """
 
     def __init__(self, shell: Any) -> None:
@@ -24,16 +25,16 @@ class PristineShell:
         self._magics = [(kept, dict(kept)) for kept in _magics(shell)]
 
     def put_back(self) -> None:
-        """Forget what was registered since, IPython's own magics excepted (they register when first used)."""
-        for now, then in self._lists:
-            now[:] = then
-        for now, then in self._sets:
-            now.intersection_update(then)
-        for now, then in self._dicts:
-            _refill(now, then)
-        for now, then in self._magics:
-            ipythons = {name: magic for name, magic in now.items() if _is_ipythons(magic)}
-            _refill(now, {**then, **ipythons})
+        """Forget what was registered since, but for IPython's own (some register when used)."""
+        for registered, pristine in self._lists:
+            registered[:] = pristine
+        for names, pristine_names in self._sets:
+            names.intersection_update(pristine_names)
+        for table, pristine_table in self._dicts:
+            _refill(table, pristine_table)
+        for magics, pristine_magics in self._magics:
+            ipythons = {name: magic for name, magic in magics.items() if _is_ipythons(magic)}
+            _refill(magics, {**pristine_magics, **ipythons})
         self._shell.configurables[:] = filter(_is_ipythons, self._shell.configurables)
         self._shell.set_custom_exc((), None)
 

@@ -69,13 +69,14 @@ class RunningKernel:
         return interrupted
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Take the kernel out of the process, which is then as it was before; only ``sys.modules`` has grown.
+        """Take the kernel out of the process: only ``sys.modules`` stays larger than before.
 
-        A running cell is interrupted. Called from a cell, the kernel goes when that cell has ended and been answered.
+        A running cell is interrupted. Called from a cell, the kernel goes when that cell has ended
+        and been answered.
 
         Args:
-            timeout: seconds to wait for the thread to end. A cell that is in a call that can't be interrupted keeps the
-                thread longer; the process is put back in order all the same.
+            timeout: seconds to wait for the thread to end. A cell that is in a call that can't be
+                interrupted keeps the thread longer; the process is put back in order all the same.
         """
         if self._stopping or self._loop is None:
             return
@@ -97,7 +98,7 @@ class RunningKernel:
             self._stopping = True
             raise AttachFailed(
                 "start a kernel in this process",
-                f"it was not ready after {timeout:g} s (importing IPython and ipykernel can take long on a cold disk)",
+                f"it was not ready after {timeout:g} s (a cold disk reads IPython slowly)",
                 "try again",
             )
         if self._failure is not None:
@@ -108,7 +109,8 @@ class RunningKernel:
             ) from self._failure
 
     def _serve(self) -> None:
-        # Never the host's policy: its loops may be uvloop's, and its loop in this thread none of ours.
+        # Never the host's policy: its loops may be uvloop's, and its loop in this thread none of
+        # ours.
         self._loop = loop = asyncio.SelectorEventLoop()
         asyncio.set_event_loop(loop)
         try:
@@ -142,8 +144,8 @@ class RunningKernel:
                 loop.run_forever()
                 return
             except (KeyboardInterrupt, SystemExit):
-                # An interrupt that came between two steps of the loop, or exit() in a task that a cell left: asyncio
-                # lets both out of the loop, and the kernel lives on.
+                # An interrupt that came between two steps of the loop, or exit() in a task that a
+                # cell left: asyncio lets both out of the loop, and the kernel lives on.
                 continue
 
     def _finish_soon(self) -> None:
@@ -178,7 +180,7 @@ class RunningKernel:
             loop.close()
 
     def _leave_process(self) -> None:
-        """Put back everything in the process that is not this thread's own. Any thread may call it, more than once."""
+        """Put the process back as it was. Any thread may call it, and more than once."""
         _forget(self)
         self._notebook.live = False
         if self._footprint is not None:
@@ -225,7 +227,8 @@ def start_kernel(
         transport: "ipc" or "tcp".
         ip: for ipc the path prefix of the sockets (``<ip>-1`` …), for tcp the address.
         key: signs the messages (HMAC-SHA256).
-        curve: encrypt with CurveZMQ; needed for tcp, where the key alone does not keep others from reading.
+        curve: encrypt with CurveZMQ; needed for tcp, where the key alone does not keep others from
+            reading.
         user_ns: names that cells find from the start, and again after a restart.
         metadata: goes into the connection file under "livepatch".
         info: answers ``livepatch_info_request`` on the control channel, in the control thread.
@@ -239,8 +242,8 @@ def start_kernel(
         AttachFailed: the kernel could not be started; the process is as it was.
 
     Example:
-        kernel = start_kernel(path, transport="ipc", ip=str(path.with_suffix("")), key=b"…", metadata={})
-        kernel.stop()
+        kernel = start_kernel(path, transport="ipc", ip=str(path.with_suffix("")), key=b"…",
+        metadata={}) kernel.stop()
     """
     options = {
         "transport": transport,
@@ -277,12 +280,13 @@ def _when_the_process_ends_or_forks(kernel: RunningKernel) -> None:
 def _forget(kernel: RunningKernel) -> None:
     if kernel in _running:
         _running.remove(kernel)
-    # Not from the exit itself: unregistering there is needless, and unregistering twice is harmless.
+    # Not from the exit itself: unregistering there is needless, and unregistering twice is
+    # harmless.
     atexit.unregister(kernel._leave_process)
 
 
 def _after_fork_in_child() -> None:
-    """A child has no kernel thread: it forgets the parent's kernel and has its streams to itself."""
+    """A child has no kernel thread: it forgets the parent's kernel."""
     global _starting
     _starting = threading.Lock()  # may have been copied locked
     for kernel in _running:

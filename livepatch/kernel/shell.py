@@ -1,7 +1,10 @@
-"""The IPython shell of a webui: everything a notebook expects, and nothing of the process changed for it.
+# mypy: disable-error-code="assignment,import-not-found,attr-defined,misc,no-untyped-call,override,union-attr,unused-ignore"
+# ipykernel and IPython are typed in part, and in each version differently.
+"""The IPython shell of a webui: all that a notebook expects, with the process left alone.
 
-IPython owns its process: it hides ``builtins.exit``, swaps ``sys.displayhook`` and ``sys.excepthook`` while a cell runs,
-and sets the environment. Here the process is the webui's, so each of these is done within the cell's own code instead.
+IPython owns its process: it hides ``builtins.exit``, swaps ``sys.displayhook`` and
+``sys.excepthook`` while a cell runs, and sets the environment. Here the process is the webui's, so
+each of these is done within the cell's own code instead.
 """
 
 from __future__ import annotations
@@ -31,8 +34,8 @@ DISPLAY_NAME = "_livepatch_display_result"
 class CellCompiler(XCachingCompiler):
     """Compiles a cell's last expression so that it is displayed without ``sys.displayhook``.
 
-    Python compiles a result in "single" mode to a call of ``sys.displayhook``, which is one for the whole process. Here
-    that expression becomes a call of the shell's own hook.
+    Python compiles a result in "single" mode to a call of ``sys.displayhook``, which is one for the
+    whole process. Here that expression becomes a call of the shell's own hook.
     """
 
     def __call__(self, source: Any, filename: str, symbol: str, **options: Any) -> Any:
@@ -59,7 +62,7 @@ class _ResultDisplay(ast.NodeTransformer):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _leave_alone  # noqa: N815
 
 
-class NoBuiltinTrap(BuiltinTrap):  # type: ignore[misc]
+class NoBuiltinTrap(BuiltinTrap):
     """Leaves ``builtins`` alone: cells find ``exit`` and ``get_ipython`` in their namespace."""
 
     def activate(self) -> None:
@@ -69,7 +72,7 @@ class NoBuiltinTrap(BuiltinTrap):  # type: ignore[misc]
         """Remove nothing."""
 
 
-class NoDisplayTrap(DisplayTrap):  # type: ignore[misc]
+class NoDisplayTrap(DisplayTrap):
     """Leaves ``sys.displayhook`` alone: see :class:`CellCompiler`."""
 
     def set(self) -> None:
@@ -79,8 +82,8 @@ class NoDisplayTrap(DisplayTrap):  # type: ignore[misc]
         """Take nothing back."""
 
 
-class NotebookPdb(InterruptiblePdb):  # type: ignore[misc]
-    """A debugger that asks the notebook for its commands; ``builtins.input`` would ask the webui's terminal."""
+class NotebookPdb(InterruptiblePdb):
+    """A debugger that asks in the notebook, not at the webui's terminal."""
 
     def __init__(self, *args: Any, shell: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -99,12 +102,12 @@ class _NotebookInput:
             return ""
 
 
-class NotebookShell(ZMQInteractiveShell):  # type: ignore[misc]
+class NotebookShell(ZMQInteractiveShell):
     """IPython's shell for the kernel, in a process that belongs to a webui."""
 
     @classmethod
     def instance(cls, *args: Any, **options: Any) -> NotebookShell:
-        """Make the shell without entering it as the process's: it answers ``get_ipython()`` inside cells only."""
+        """Make the shell without making it the process's: it answers inside cells only."""
         if args or options or cls._instance is None:
             return cls(*args, **options)
         found: NotebookShell = cls._instance
@@ -159,7 +162,7 @@ class NotebookShell(ZMQInteractiveShell):  # type: ignore[misc]
         return debugger
 
     async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> bool:
-        """Run a cell's code; as IPython does, but for ``sys.excepthook``, which other threads need as it is.
+        """Run a cell's code as IPython does, with ``sys.excepthook`` left alone.
 
         Args:
             code_obj: the compiled code.
@@ -209,7 +212,7 @@ class NotebookShell(ZMQInteractiveShell):  # type: ignore[misc]
             raise KeyboardInterrupt().with_traceback(error.__traceback__) from None
 
     def set_parent(self, parent: Any) -> None:
-        """Tell the notebook's streams which cell prints, whoever wrapped ``sys.stdout`` meanwhile."""
+        """Tell the streams which cell prints, whoever wrapped ``sys.stdout`` meanwhile."""
         super().set_parent(parent)
         for stream in self.kernel.output_streams:
             stream.set_parent(parent)
@@ -222,7 +225,8 @@ class NotebookShell(ZMQInteractiveShell):  # type: ignore[misc]
         """Refuse event loops of windows: they need the main thread, which is the webui's."""
         if gui not in (None, "inline", "asyncio"):
             raise UsageError(
-                f"the {gui} event loop needs the main thread, which belongs to the webui; use %matplotlib inline"
+                f"the {gui} event loop needs the main thread, which is the webui's; "
+                "use %matplotlib inline"
             )
 
     def enable_matplotlib(self, gui: Any = None) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""``sys.stdout`` and ``sys.stderr``: a cell's output goes to its notebook, everything else where it always went."""
+"""A cell's output goes to its notebook, everything else where it always went."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 class Router:
-    """Stands in for a standard stream and hands every attribute out of the stream that the context is due.
+    """Stands in for a standard stream: every attribute is that of the stream the context is due.
 
-    The choice is made at the attribute, not at the call: ``print`` in the webui gets the own stream's ``write``, so a
-    traceback, ``isatty()``, ``encoding``, ``buffer``, ``reconfigure()`` and ``isinstance`` are what they were.
+    The choice is made at the attribute, not at the call: ``print`` in the webui gets the own
+    stream's ``write``, so a traceback, ``isatty()``, ``encoding``, ``buffer``, ``reconfigure()``
+    and ``isinstance`` are what they were.
     """
 
     __slots__ = ("__weakref__", "_host", "_notebook")
@@ -29,7 +30,8 @@ class Router:
             return object.__getattribute__(self, "_host").fileno
         return getattr(_due(self), name)
 
-    # IPython sets `sys.stdout.write` while a cell runs, to keep a copy of the output: on the notebook's stream, then.
+    # IPython sets `sys.stdout.write` while a cell runs, to keep a copy of the output: on the
+    # notebook's stream, then.
     def __setattr__(self, name: str, value: object) -> None:
         setattr(_due(self), name, value)
 
@@ -58,7 +60,7 @@ def _due(router: Router) -> Any:
 
 
 class NotebookStream:
-    """What a cell finds in ``sys.stdout``: ipykernel's stream, and for the rest what the webui's own stream has.
+    """What a cell finds in ``sys.stdout``: ipykernel's stream; what that lacks, the webui's own.
 
     Args:
         outstream: ipykernel's ``OutStream``.
@@ -90,7 +92,7 @@ class NotebookStream:
 
 
 class _BytesToText:
-    """``sys.stdout.buffer`` of a cell: bytes become text as the notebook's stream would decode them."""
+    """``sys.stdout.buffer`` of a cell: bytes become the notebook's text."""
 
     def __init__(self, outstream: Any) -> None:
         self._outstream = outstream
@@ -114,8 +116,8 @@ def route_streams(stdout: Any, stderr: Any) -> Callable[[], None]:
         stderr: the one for errors.
 
     Returns:
-        A callable that puts the webui's own streams back. Where someone wrapped a router meanwhile it stays inside that
-        wrapper, and hands everything to the webui's own stream.
+        A callable that puts the webui's own streams back. Where someone wrapped a router meanwhile
+        it stays inside that wrapper, and hands everything to the webui's own stream.
     """
     routed: list[tuple[str, TextIO, Router]] = []
     for name, outstream in (("stdout", stdout), ("stderr", stderr)):

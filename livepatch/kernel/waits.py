@@ -1,6 +1,7 @@
-"""Blocking waits of cells come back every 50 ms, so that an interrupt (an exception, not a signal) gets through.
+"""Blocking waits of cells, in slices of 50 ms, so that an interrupt gets through.
 
-Only threads that are executing a cell see the slices. In every other thread the functions are the originals.
+Only threads that are executing a cell see the slices. In every other thread the functions are the
+originals.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def _sleep(original: Callable[[float], None]) -> Callable[[float], None]:
 def _condition_wait(self: Any, timeout: float | None = None) -> bool:
     """``Condition.wait`` of the standard library, with the acquire of the waiter's lock in slices.
 
-    Calling the original with a short timeout again and again would lose a ``notify`` that comes between two calls.
+    Calling the original with a short timeout again and again would lose a ``notify`` that comes
+    between two calls.
     """
     if not self._is_owned():
         raise RuntimeError("cannot wait on un-acquired lock")
@@ -133,7 +135,8 @@ def _communicate(original: Callable[..., tuple[Any, Any]]) -> Callable[..., tupl
             try:
                 return original(self, input=input, timeout=left)
             except subprocess.TimeoutExpired:
-                # Documented: after a timeout communicate() may be called again and loses nothing; input only once.
+                # Documented: after a timeout communicate() may be called again and loses nothing;
+                # input only once.
                 if timeout is not None and time.monotonic() >= end:
                     raise
                 input = None  # noqa: A001

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
     from livepatch.kernel.interrupts import Interrupts
 
-# Seconds; a busy cell at Python's default of 0.005 raised a webui's p99 from 4 to 16 ms, at this to 11 ms.
+# Seconds; a busy cell at Python's default of 0.005 raised a webui's p99 from 4 to 16 ms, at this to
+# 11 ms.
 SWITCH_INTERVAL = 0.0005
 
 
 class WhileRunning:
-    """Sliced waits, a short switch interval and ``getpass`` in the notebook, from the first cell's start to the last's end.
+    """Sliced waits, a short switch interval and ``getpass`` in the notebook, while cells run.
 
     Args:
         interrupts: knows which threads are executing cells.
@@ -64,7 +65,7 @@ class WhileRunning:
         for undo in reversed(undone):
             undo()
 
-    def _getpass(self, prompt: str = "Password: ", *args: Any, **options: Any) -> str:
+    def _getpass(self, prompt: str = "Password: ", *_args: Any, **_options: Any) -> str:
         return self._ask_password(prompt)
 
 

@@ -1,0 +1,96 @@
+"""A small webui for the tests of the kernel: `python kernel_webui.py FOLDER [--attach]`."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from process_state import process_state
+
+folder = Path(sys.argv[1])
+attach_at_start = "--attach" in sys.argv
+app = FastAPI()
+kernel = None
+
+
+def start_the_kernel():
+    from livepatch.kernel import start_kernel
+
+    global kernel
+    kernel = start_kernel(
+        folder / "kernel.json",
+        transport="ipc",
+        ip=str(folder / "kernel"),
+        key=b"a key of the tests",
+        user_ns={"app": app, "given": "from the webui"},
+        metadata={"name": "tests"},
+        info=tell_about_the_webui,
+        banner="the webui of the tests",
+    )
+
+
+def tell_about_the_webui():
+    if app.state.__dict__.get("info_fails"):
+        raise RuntimeError("no information today")
+    return {"flavor": "tests", "thread": threading.current_thread().name}
+
+
+@app.get("/attach")
+def attach():
+    start_the_kernel()
+    return {"alive": kernel.alive}
+
+
+@app.get("/detach")
+def detach():
+    kernel.stop()
+    return {"alive": kernel.alive, "running": [t.name for t in threading.enumerate()]}
+
+
+@app.get("/alive")
+def alive():
+    return {"alive": kernel.alive}
+
+
+@app.get("/hello")
+def hello():
+    print("the webui says hello", flush=True)
+    print("the webui warns", file=sys.stderr, flush=True)
+    return {"hello": "world"}
+
+
+@app.get("/state")
+def state():
+    return process_state()
+
+
+@app.get("/get_ipython")
+def ask_for_ipython():
+    from IPython import get_ipython
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from livepatch.kernel import in_cell
+
+    return {
+        "get_ipython": repr(get_ipython()),
+        "initialized": InteractiveShell.initialized(),
+        "in_cell": in_cell(),
+    }
+
+
+def main():
+    listening = socket.create_server(("127.0.0.1", 0))
+    if attach_at_start:
+        start_the_kernel()
+    print(f"serving {listening.getsockname()[1]}", flush=True)
+    config = uvicorn.Config(app, log_level="warning")
+    uvicorn.Server(config).run(sockets=[listening])
+    print("the webui has ended")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""What a process is made of, as far as a guest could change it: one comparable value for each part."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import builtins
+import doctest
+import faulthandler
+import gc
+import getpass
+import inspect
+import linecache
+import locale
+import logging
+import os
+import pdb
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+
+def process_state() -> dict[str, str]:
+    parts = {
+        **_hooks(),
+        **_streams(),
+        **_interpreter(),
+        **_logging(),
+        **_functions(),
+    }
+    return {name: str(value) for name, value in parts.items()}
+
+
+def _identity(thing: object) -> str:
+    return f"{type(thing).__qualname__} at {id(thing):#x}"
+
+
+def _hooks() -> dict[str, object]:
+    hooks = {
+        "sys.excepthook": sys.excepthook,
+        "sys.displayhook": sys.displayhook,
+        "sys.breakpointhook": sys.breakpointhook,
+        "sys.unraisablehook": sys.unraisablehook,
+        "threading.excepthook": threading.excepthook,
+        "pdb.Pdb": pdb.Pdb,
+        "pdb.set_trace": pdb.set_trace,
+        "faulthandler.enable": faulthandler.enable,
+        "linecache.checkcache": linecache.checkcache,
+        "linecache.getlines": linecache.getlines,
+        "doctest.DocTestRunner": doctest.DocTestRunner,
+        "inspect.getsource": inspect.getsource,
+        "warnings.showwarning": warnings.showwarning,
+        "warnings.formatwarning": warnings.formatwarning,
+        "sys.modules['__main__']": sys.modules["__main__"],
+        "policy": asyncio.get_event_loop_policy() if sys.version_info < (3, 14) else None,
+        "new_event_loop": asyncio.new_event_loop,
+        "Task": asyncio.Task,
+    }
+    signals = {
+        f"signal {number.name}": signal.getsignal(number)
+        for number in signal.valid_signals()
+        if isinstance(number, signal.Signals)
+    }
+    return {
+        **{name: _identity(hook) for name, hook in hooks.items()},
+        **{name: repr(handler) for name, handler in signals.items()},
+        "trace": sys.gettrace(),
+        "profile": sys.getprofile(),
+        "threading trace": threading._trace_hook,
+        "wakeup fd": signal.set_wakeup_fd(-1)
+        if threading.current_thread() is threading.main_thread()
+        else "",
+    }
+
+
+def _streams() -> dict[str, object]:
+    parts: dict[str, object] = {}
+    for name in ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"):
+        stream = getattr(sys, name)
+        parts[f"sys.{name} as seen"] = (
+            stream.isatty(),
+            stream.fileno(),
+            stream.encoding,
+            stream.errors,
+            stream.name,
+            stream.mode,
+            stream.line_buffering,
+            stream.closed,
+            stream.__class__,
+            repr(stream),
+            id(stream.buffer),
+        )
+        parts[f"sys.{name} itself"] = _identity(stream)
+    return parts
+
+
+def _interpreter() -> dict[str, object]:
+    last_error = {n: getattr(sys, n, None) for n in ("last_type", "last_value", "last_traceback")}
+    return {
+        "builtins": sorted((name, id(value)) for name, value in vars(builtins).items()),
+        "environ": sorted(os.environ.items()),
+        "cwd": os.getcwd(),
+        "sys.path": sys.path,
+        "sys.path_hooks": [id(hook) for hook in sys.path_hooks],
+        # six puts an importer there when dateutil is imported: it goes with its entry in sys.modules.
+        "sys.meta_path": [repr(f) for f in sys.meta_path if type(f).__module__ != "six"],
+        "sys.argv": sys.argv,
+        "sys.ps1": getattr(sys, "ps1", None),
+        "sys.ps2": getattr(sys, "ps2", None),
+        "sys attributes": sorted(set(vars(sys)) - {"last_exc", *last_error}),
+        "last error": last_error,
+        "recursion limit": sys.getrecursionlimit(),
+        "switch interval": sys.getswitchinterval(),
+        "gc": (gc.get_threshold(), gc.isenabled(), gc.get_debug(), len(gc.callbacks)),
+        "warnings": [repr(entry) for entry in warnings.filters],
+        "locale": locale.setlocale(locale.LC_ALL),
+        "faulthandler": faulthandler.is_enabled(),
+        "atexit": atexit._ncallbacks(),
+        "threads": sorted(
+            thread.name
+            for thread in threading.enumerate()
+            if not thread.name.startswith("AnyIO worker")
+        ),
+        "__main__": sorted(vars(sys.modules["__main__"])),
+        "get_ipython": sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None,
+    }
+
+
+def _logging() -> dict[str, object]:
+    named = {name: logging.getLogger(name) for name in ("", "tornado", "asyncio", "uvicorn", "app")}
+    return {
+        **{
+            f"logger {name or 'root'}": (
+                logger.level,
+                [repr(handler) for handler in logger.handlers],
+                [repr(f) for f in logger.filters],
+                logger.propagate,
+                logger.disabled,
+            )
+            for name, logger in named.items()
+        },
+        "logging handlers": sorted(repr(reference()) for reference in logging._handlerList),
+        "logging class": logging.getLoggerClass(),
+        "logging last resort": logging.lastResort,
+        "logging disabled": logging.root.manager.disable,
+    }
+
+
+def _functions() -> dict[str, object]:
+    functions = {
+        "input": builtins.input,
+        "getpass": getpass.getpass,
+        "time.sleep": time.sleep,
+        "Thread.start": threading.Thread.start,
+        "Thread.run": threading.Thread.run,
+        "Thread.__init__": threading.Thread.__init__,
+        "Thread.join": threading.Thread.join,
+        "Condition.wait": threading.Condition.wait,
+        "Event.wait": threading.Event.wait,
+        "submit": ThreadPoolExecutor.submit,
+        "Popen.wait": subprocess.Popen.wait,
+        "Popen.communicate": subprocess.Popen.communicate,
+        "Popen.__init__": subprocess.Popen.__init__,
+    }
+    defined = {
+        "Thread.start as defined": vars(threading.Thread)["start"],
+        "Thread.join as defined": vars(threading.Thread)["join"],
+        "Condition.wait as defined": vars(threading.Condition)["wait"],
+        "submit as defined": vars(ThreadPoolExecutor)["submit"],
+        "Popen.wait as defined": vars(subprocess.Popen)["wait"],
+        "Popen.communicate as defined": vars(subprocess.Popen)["communicate"],
+    }
+    parts = {name: _identity(function) for name, function in {**functions, **defined}.items()}
+    comm = sys.modules.get("comm")
+    if comm is not None:
+        parts["comm.create_comm"] = _identity(comm.create_comm)
+        parts["comm.get_comm_manager"] = _identity(comm.get_comm_manager)
+    return parts

@@ -1,0 +1,246 @@
+"""Fixtures for the tests of the kernel: a webui in a process of its own, and a client of the kernel in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+APPS = Path(__file__).parent / "apps"
+PATIENCE = 30
+
+
+@dataclass
+class Answer:
+    """What a notebook would show below a cell."""
+
+    status: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    results: list[str] = field(default_factory=list)
+    displays: list[dict[str, str]] = field(default_factory=list)
+    error: str = ""
+    message: str = ""
+    traceback: str = ""
+    payload: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def result(self) -> str:
+        (only,) = self.results
+        return only
+
+
+class Webui:
+    """The webui's process: its output line by line, its answers over HTTP."""
+
+    def __init__(self, folder: Path, *arguments: str, script: Path = APPS / "kernel_webui.py") -> None:
+        self.folder = folder
+        self.connection_file = folder / "kernel.json"
+        environment = {
+            **os.environ,
+            "IPYTHONDIR": str(folder / "ipython"),
+            "PYTHONPATH": os.pathsep.join([str(APPS), str(APPS.parent.parent)]),
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), str(folder), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            text=True,
+        )
+        self._changed = threading.Condition()
+        self._lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._readers = [
+            threading.Thread(target=self._read, args=(name,), daemon=True) for name in self._lines
+        ]
+        for reader in self._readers:
+            reader.start()
+        self.port = int(self.wait_for("serving ").split()[1])
+
+    def _read(self, name: str) -> None:
+        for line in getattr(self.process, name):
+            with self._changed:
+                self._lines[name].append(line.rstrip("\n"))
+                self._changed.notify_all()
+
+    def output(self, name: str = "stdout") -> list[str]:
+        with self._changed:
+            return list(self._lines[name])
+
+    def wait_for(self, start: str, name: str = "stdout") -> str:
+        """The first line that starts so, once it is there."""
+
+        def found() -> list[str]:
+            return [line for line in self._lines[name] if line.startswith(start)]
+
+        with self._changed:
+            if not self._changed.wait_for(found, PATIENCE):
+                raise AssertionError(f"no line {start!r} came: {self._lines}")
+            return found()[0]
+
+    def get(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    def end(self, number: int) -> tuple[int, list[str], list[str]]:
+        """Send a signal and answer the exit code and all output."""
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        return code, self.output("stdout"), self.output("stderr")
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+class Client:
+    """A front end of the kernel."""
+
+    def __init__(self, connection_file: Path) -> None:
+        self.connection = BlockingKernelClient(connection_file=str(connection_file))
+        self.connection.load_connection_file()
+        self.connection.start_channels()
+        self.connection.wait_for_ready(timeout=PATIENCE)
+
+    def run(
+        self,
+        code: str,
+        when_printed: Callable[[str], None] | None = None,
+        stdin: Callable[[dict[str, Any]], None] | None = None,
+        **options: Any,
+    ) -> Answer:
+        """Run a cell; `when_printed` is called with everything the cell prints, as it comes."""
+        answer = Answer()
+
+        def take(message: dict[str, Any]) -> None:
+            content = message["content"]
+            kind = message["msg_type"]
+            if kind == "stream":
+                setattr(answer, content["name"], getattr(answer, content["name"]) + content["text"])
+                if when_printed is not None:
+                    when_printed(content["text"])
+            elif kind == "execute_result":
+                answer.results.append(content["data"]["text/plain"])
+            elif kind == "display_data":
+                answer.displays.append(content["data"])
+            elif kind == "error":
+                answer.error, answer.message = content["ename"], content["evalue"]
+                answer.traceback = "\n".join(content["traceback"])
+
+        reply = self.connection.execute_interactive(
+            code,
+            output_hook=take,
+            stdin_hook=stdin,
+            allow_stdin=stdin is not None,
+            timeout=PATIENCE,
+            **options,
+        )
+        answer.status = reply["content"]["status"]
+        answer.payload = reply["content"].get("payload", [])
+        return answer
+
+    def control(self, kind: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send a control request and answer the content of its reply."""
+        message = self.connection.session.msg(kind, content or {})
+        self.connection.control_channel.send(message)
+        while True:
+            reply = self.connection.control_channel.get_msg(timeout=PATIENCE)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                found: dict[str, Any] = reply["content"]
+                return found
+
+    def interrupt(self) -> None:
+        """Interrupt the running cell, as a front end does."""
+        self.control("interrupt_request")
+
+    def run_and_interrupt(self, code: str) -> Answer:
+        """Run a cell that prints "waiting", and interrupt it when it does."""
+
+        def interrupt(printed: str) -> None:
+            if "waiting" in printed:
+                self.interrupt()
+
+        return self.run(f"print('waiting', flush=True)\n{code}", when_printed=interrupt)
+
+    def close(self) -> None:
+        self.connection.stop_channels()
+
+
+@pytest.fixture
+def kernel_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for the sockets in it (a socket's path ends at 107 characters)."""
+    path = Path(tempfile.mkdtemp(prefix="lp-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def kernel_webui() -> Iterator[Webui]:
+    """A webui with a kernel in it, for the tests of one file."""
+    path = Path(tempfile.mkdtemp(prefix="lp-"))
+    webui = Webui(path, "--attach")
+    yield webui
+    webui.close()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def kernel_client(kernel_webui: Webui) -> Iterator[Client]:
+    """A front end of that webui's kernel."""
+    client = Client(kernel_webui.connection_file)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def fresh_webui(kernel_folder: Path) -> Iterator[Callable[..., Webui]]:
+    """Starts webuis for one test, and ends them."""
+    started: list[Webui] = []
+
+    def start(*arguments: str, **options: Any) -> Webui:
+        webui = Webui(kernel_folder, *arguments, **options)
+        started.append(webui)
+        return webui
+
+    yield start
+    for webui in started:
+        webui.close()
+
+
+@pytest.fixture
+def fresh_client() -> Iterator[Callable[[Webui], Client]]:
+    """Connects front ends for one test, and lets them go."""
+    connected: list[Client] = []
+
+    def connect(webui: Webui) -> Client:
+        client = Client(webui.connection_file)
+        connected.append(client)
+        return client
+
+    yield connect
+    for client in connected:
+        client.close()
