@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def _refill(now: dict[Any, Any], then: dict[Any, Any]) -> None:
 
 
 def _is_ipythons(registered: object) -> bool:
-    owner = getattr(registered, "__self__", registered)  # a magic is a bound method of its Magics
+    # A magic is a bound method of its Magics, or IPython's placeholder of one that is yet to be
+    # imported: asked for its __self__, the placeholder would be imported here, and be void later.
+    owner = registered.__self__ if isinstance(registered, MethodType) else registered
     module = getattr(owner, "__module__", None) or type(owner).__module__
     return module.partition(".")[0] in ("IPython", "ipykernel") or (
         module.startswith("livepatch.kernel")
