@@ -71,7 +71,7 @@ class Demo:
     place: Place
 
     def lab_url(self, notebook: str, workspace: str) -> str:
-        """Where JupyterLab opens that notebook alone; a workspace of its own keeps other tabs out."""
+        """Where JupyterLab opens that notebook alone: other tabs stay in their own workspaces."""
         return f"{self.lab}lab/workspaces/{workspace}/tree/{notebook}?token={self.token}"
 
     def write_notebook(self, name: str, *cells: str) -> None:

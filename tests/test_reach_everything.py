@@ -120,7 +120,7 @@ def demo() -> Iterator[Demo]:
 
 @pytest.fixture(scope="module")
 def kernel(demo: Demo) -> Iterator[BlockingKernelClient]:
-    """A client that reached the kernel as JupyterLab does: by the kernelspec and the provisioner."""
+    """A client that reached the kernel as JupyterLab does: by kernelspec and provisioner."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in demo.here.environment.items():
             patch.setenv(name, value)
@@ -175,7 +175,7 @@ def served_throughout(demo: Demo) -> Iterator[None]:
 def test_whoever_holds_the_function_runs_the_new_code_and_after_restore_the_old(
     demo: Demo, notebook: Notebook
 ) -> None:
-    old, new = ({door: word for door in demo.doors()} for word in ("old", "new"))
+    old, new = (dict.fromkeys(demo.doors(), word) for word in ("old", "new"))
     assert demo.doors() == old
     assert notebook.run(REPLACE_ANSWER).startswith("replaced doors.answer · ")
     assert demo.doors() == new

@@ -59,10 +59,9 @@ class Report(Sequence[Item], Generic[Item]):
     __repr__ = __str__
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        headings = list(self.columns)
-        html = html_table(self.title, headings, self.rows(), self.empty)
-        data = [dict(zip(headings, row, strict=True)) for row in self.rows()]
-        return {"text/plain": str(self), "text/html": html, "application/json": data}
+        # Not application/json as well: JupyterLab prefers it to HTML and shows a tree of items.
+        html = html_table(self.title, list(self.columns), self.rows(), self.empty)
+        return {"text/plain": str(self), "text/html": html}
 
 
 @dataclass(frozen=True)
