@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.masking import masked
 from livepatch.kernel.dispatch import method_in_cells
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ def inherit_context_from_cells() -> Callable[[], None]:
         # context.
         if _target_of(self) != ("concurrent.futures.thread", "_worker"):
             _run_in(contextvars.copy_context(), self)
-        start(self)
+        # Until it runs, a new thread has its parent's ident in the interpreter's list, and an
+        # interrupt of the parent is raised in the child: the thread dies at birth and start() waits
+        # for ever (PyThreadState_SetAsyncExc, seen on 3.11). So it waits until the child runs.
+        masked(lambda: start(self))
 
     @functools.wraps(submit)
     def submit_in_context(
