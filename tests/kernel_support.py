@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the kernel: a webui in a process of its own, and a client of the kernel in it."""
+"""Fixtures for the tests of the kernel: a webui in its own process, and a client of its kernel."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class Answer:
 class Webui:
     """The webui's process: its output line by line, its answers over HTTP."""
 
-    def __init__(self, folder: Path, *arguments: str, script: Path = APPS / "kernel_webui.py") -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, script: Path = APPS / "kernel_webui.py"
+    ) -> None:
         self.folder = folder
         self.connection_file = folder / "kernel.json"
         environment = {
@@ -94,7 +96,9 @@ class Webui:
             return found()[0]
 
     def get(self, path: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE
+        ) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 
@@ -135,6 +139,7 @@ class Client:
     ) -> Answer:
         """Run a cell; `when_printed` is called with everything the cell prints, as it comes."""
         answer = Answer()
+        self._catch_up()
 
         def take(message: dict[str, Any]) -> None:
             content = message["content"]
@@ -163,12 +168,28 @@ class Client:
         answer.payload = reply["content"].get("payload", [])
         return answer
 
+    def _catch_up(self) -> None:
+        """Read what the kernel published meanwhile, as a front end does all the time.
+
+        Every front end gets the messages of all. Some 2,000 of them unread fill its queue, and the
+        kernel drops the next ones, the output of the cell to come among them.
+        """
+        while self.connection.iopub_channel.msg_ready():
+            self.connection.iopub_channel.get_msg(timeout=PATIENCE)
+
     def control(self, kind: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Send a control request and answer the content of its reply."""
-        message = self.connection.session.msg(kind, content or {})
-        self.connection.control_channel.send(message)
+        """Send a control request, which is answered while a cell runs, and answer its reply."""
+        return self._ask(self.connection.control_channel, kind, content or {})
+
+    def ask(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Send a shell request, which waits for its turn, and answer its reply."""
+        return self._ask(self.connection.shell_channel, kind, content)
+
+    def _ask(self, channel: Any, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        message = self.connection.session.msg(kind, content)
+        channel.send(message)
         while True:
-            reply = self.connection.control_channel.get_msg(timeout=PATIENCE)
+            reply = channel.get_msg(timeout=PATIENCE)
             if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                 found: dict[str, Any] = reply["content"]
                 return found
@@ -192,7 +213,7 @@ class Client:
 
 @pytest.fixture
 def kernel_folder() -> Iterator[Path]:
-    """A folder whose path is short enough for the sockets in it (a socket's path ends at 107 characters)."""
+    """A folder with a short path: that of a socket ends at 107 characters."""
     path = Path(tempfile.mkdtemp(prefix="lp-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)

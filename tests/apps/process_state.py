@@ -1,4 +1,4 @@
-"""What a process is made of, as far as a guest could change it: one comparable value for each part."""
+"""What a process is made of, as far as a guest could change it, part by part, comparable."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _interpreter() -> dict[str, object]:
         "cwd": os.getcwd(),
         "sys.path": sys.path,
         "sys.path_hooks": [id(hook) for hook in sys.path_hooks],
-        # six puts an importer there when dateutil is imported: it goes with its entry in sys.modules.
+        # six, which dateutil imports, puts an importer there, part of being in sys.modules.
         "sys.meta_path": [repr(f) for f in sys.meta_path if type(f).__module__ != "six"],
         "sys.argv": sys.argv,
         "sys.ps1": getattr(sys, "ps1", None),

@@ -1,0 +1,183 @@
+"""Stop ends the cell, whatever it is doing; kernel and webui go on."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+pytest_plugins = ["kernel_support"]
+
+BUSY = {
+    "a loop": "while True: pass",
+    "time.sleep": "import time; time.sleep(60)",
+    "from time import sleep": "from time import sleep; sleep(60)",
+    "Queue.get": "import queue; queue.Queue().get()",
+    "Event.wait": "import threading; threading.Event().wait(60)",
+    "Future.result": "from concurrent.futures import Future; Future().result()",
+    "Thread.join": (
+        "import threading\ngo = threading.Event()\n"
+        "t = threading.Thread(target=go.wait)\nt.start()\n"
+        "try:\n    t.join()\nfinally:\n    go.set()"
+    ),
+    "a subprocess": "import subprocess; subprocess.run(['sleep', '60'])",
+    "a subprocess with output": (
+        "import subprocess; subprocess.run(['sleep', '60'], capture_output=True)"
+    ),
+    "a shell command": "!sleep 60",
+    "await": "import asyncio; await asyncio.sleep(60)",
+    "await of a busy coroutine": "async def busy():\n    while True: pass\nawait busy()",
+    "gather": "import asyncio; await asyncio.gather(asyncio.sleep(60), asyncio.sleep(60))",
+    "input": "input('never answered')",
+}
+
+
+@pytest.mark.parametrize("code", BUSY.values(), ids=BUSY.keys())
+def test_stop_ends_the_cell(kernel_client, kernel_webui, code):
+    stdin = (lambda message: None) if "input" in code else None
+    if stdin is not None:
+        answered = []
+
+        def stop(message):
+            answered.append(message)
+            kernel_client.interrupt()
+
+        answer = kernel_client.run(code, stdin=stop)
+        assert answered
+    else:
+        answer = kernel_client.run_and_interrupt(code)
+    assert (answer.status, answer.error) == ("error", "KeyboardInterrupt")
+    assert kernel_client.run("'goes on'").result == "'goes on'"
+    assert kernel_webui.get("/hello") == {"hello": "world"}
+
+
+def test_the_webui_serves_while_a_cell_is_busy(kernel_client, kernel_webui):
+    served = []
+
+    def ask(printed):
+        if "waiting" in printed:
+            served.extend(kernel_webui.get("/hello") for _ in range(20))
+            kernel_client.interrupt()
+
+    kernel_client.run("print('waiting', flush=True)\nwhile True: pass", when_printed=ask)
+    assert served == [{"hello": "world"}] * 20
+
+
+def test_an_interrupt_between_cells_is_nobodys(kernel_client):
+    for _ in range(50):
+        kernel_client.interrupt()
+        assert kernel_client.run("1").result == "1"
+
+
+def test_interrupts_that_come_as_cells_end_hit_no_later_cell(kernel_webui, fresh_client):
+    """Interrupts from a second front end, as fast as they go, while the first runs short cells."""
+    runs, stops = fresh_client(kernel_webui), fresh_client(kernel_webui)
+    done = threading.Event()
+
+    def stop_again_and_again():
+        while not done.is_set():
+            stops.interrupt()
+
+    stopper = threading.Thread(target=stop_again_and_again)
+    stopper.start()
+    try:
+        endings = {runs.run("sum(range(20000))").error for _ in range(100)}
+    finally:
+        done.set()
+        stopper.join()
+    assert endings <= {"", "KeyboardInterrupt"}
+    assert runs.run("'unharmed'").result == "'unharmed'"
+
+
+def test_a_cell_may_catch_its_interrupt(kernel_client):
+    answer = kernel_client.run_and_interrupt(
+        "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('caught')"
+    )
+    assert answer.status == "ok"
+    assert "caught" in answer.stdout
+
+
+def test_an_interrupt_waits_until_a_commit_is_whole(kernel_client):
+    code = (
+        "import time\n"
+        "from livepatch.engine.masking import masked\n"
+        "steps = []\n"
+        "def commit():\n"
+        "    steps.clear()\n"
+        "    steps.append('begun')\n"
+        "    end = time.monotonic() + 0.5\n"
+        "    while time.monotonic() < end: pass\n"
+        "    steps.append('done')\n"
+        "masked(commit)"
+    )
+    assert kernel_client.run_and_interrupt(code).error == "KeyboardInterrupt"
+    assert kernel_client.run("steps").result == "['begun', 'done']"
+
+
+def test_a_notification_between_two_slices_is_not_lost(kernel_client):
+    """`Condition.wait` in slices, hammered by notifications at every moment of a slice."""
+    code = (
+        "import threading, time\n"
+        "condition, tokens, taken = threading.Condition(), [], []\n"
+        "def give():\n"
+        "    for number in range(200):\n"
+        "        time.sleep(0.0497 if number % 20 == 0 else 0.0003)\n"
+        "        with condition:\n"
+        "            tokens.append(number); condition.notify()\n"
+        "giver = threading.Thread(target=give); giver.start()\n"
+        "while len(taken) < 200:\n"
+        "    with condition:\n"
+        "        while not tokens:\n"
+        "            condition.wait()\n"
+        "        taken.append(tokens.pop(0))\n"
+        "taken == list(range(200))"
+    )
+    assert kernel_client.run(code).result == "True"
+
+
+def test_waits_of_a_cell_last_as_long_as_asked(kernel_client):
+    """Several slices, and never shorter than asked; how much longer is the machine's matter."""
+    code = (
+        "import queue, subprocess, threading, time\n"
+        "def lasts(wait, *arguments, **options):\n"
+        "    start = time.monotonic()\n"
+        "    try: wait(*arguments, **options)\n"
+        "    except (queue.Empty, subprocess.TimeoutExpired): pass\n"
+        "    return time.monotonic() - start >= 0.199\n"
+        "go = threading.Event()\n"
+        "waiting = threading.Thread(target=go.wait); waiting.start()\n"
+        "process = subprocess.Popen(['sleep', '60'])\n"
+        "lasted = [lasts(time.sleep, 0.2), lasts(queue.Queue().get, timeout=0.2),\n"
+        "    lasts(threading.Event().wait, 0.2), lasts(waiting.join, 0.2),\n"
+        "    lasts(process.wait, timeout=0.2), lasts(process.communicate, timeout=0.2)]\n"
+        "go.set(); process.kill(); process.wait()\n"
+        "lasted, waiting.join(60), waiting.is_alive()"
+    )
+    assert kernel_client.run(code).result == f"({[True] * 6}, None, False)"
+
+
+def test_waits_of_a_cell_end_when_there_is_something(kernel_client):
+    """Waits without a timeout, or with one that is far away, end with what they wait for."""
+    code = (
+        "import queue, subprocess, threading\n"
+        "items, event = queue.Queue(), threading.Event()\n"
+        "def give():\n"
+        "    items.put('item'); event.set()\n"
+        "giver = threading.Thread(target=give); giver.start()\n"
+        "(items.get(timeout=3600), event.wait(3600), giver.join(3600), giver.is_alive(),\n"
+        " subprocess.run(['cat'], input='echo', capture_output=True, text=True).stdout)"
+    )
+    assert kernel_client.run(code).result == "('item', True, None, False, 'echo')"
+
+
+def test_the_webuis_own_waits_are_the_originals(kernel_client):
+    code = (
+        "import threading, time\n"
+        "seen = []\n"
+        "def look():\n"
+        "    seen.append(threading.Condition.wait.__module__)\n"
+        "    seen.append(threading.Condition.wait.__name__)\n"
+        "thread = threading.Thread(target=look); thread.start(); thread.join()\n"
+        "seen, threading.Condition.wait.__name__"
+    )
+    assert kernel_client.run(code).result == "(['threading', 'wait'], '_condition_wait')"

@@ -1,0 +1,165 @@
+"""A front end's requests: completion, inspection, restart, shutdown, information."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+pytest_plugins = ["kernel_support"]
+
+
+def test_the_connection_file_is_the_users_alone_and_says_whose_it_is(kernel_webui):
+    path = kernel_webui.connection_file
+    content = json.loads(path.read_text())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert content["livepatch"] == {"name": "tests"}
+    assert (content["transport"], content["key"]) == ("ipc", "a key of the tests")
+    assert not [other for other in path.parent.iterdir() if other.name.startswith(".kernel.json")]
+
+
+def test_cells_find_what_the_webui_gave_them(kernel_client):
+    assert kernel_client.run("given").result == "'from the webui'"
+    assert "FastAPI" in kernel_client.run("type(app)").result
+
+
+def test_names_are_completed(kernel_client):
+    kernel_client.run("a_long_name = 1")
+    reply = kernel_client.connection.complete("a_long", reply=True, timeout=10)
+    assert reply["content"]["matches"] == ["a_long_name"]
+    assert reply["content"]["cursor_start"] == 0
+
+
+def test_objects_are_inspected(kernel_client):
+    kernel_client.run("def documented():\n    'What it is for.'")
+    reply = kernel_client.connection.inspect("documented", reply=True, timeout=10)
+    assert "What it is for." in reply["content"]["data"]["text/plain"]
+
+
+def test_unfinished_code_is_recognised(kernel_client):
+    assert kernel_client.ask("is_complete_request", {"code": "for i in range(2):"}) == {
+        "status": "incomplete",
+        "indent": "    ",
+    }
+
+
+def test_earlier_cells_can_be_recalled(kernel_client):
+    kernel_client.run("'recall this'", store_history=True)
+    assert "recall this" in kernel_client.run("%history").stdout
+
+
+def test_a_cell_runs_in_a_module_of_its_own(kernel_client):
+    assert kernel_client.run("__name__").result == "'livepatch_notebook'"
+    assert kernel_client.run("import __main__\n__main__.folder is not None").result == "True"
+
+
+def test_classes_of_a_cell_can_be_pickled(kernel_client):
+    code = "import pickle\nclass Point: pass\ntype(pickle.loads(pickle.dumps(Point()))) is Point"
+    assert kernel_client.run(code).result == "True"
+
+
+def test_get_ipython_answers_in_cells_only(kernel_client, kernel_webui):
+    assert (
+        "NotebookShell"
+        in kernel_client.run("from IPython import get_ipython\nget_ipython()").result
+    )
+    asked_by_a_cell = kernel_client.run(
+        "import json, urllib.request\n"
+        f"json.load(urllib.request.urlopen('http://127.0.0.1:{kernel_webui.port}/get_ipython'))"
+    )
+    expected = {"get_ipython": "None", "initialized": False, "in_cell": False}
+    assert (
+        json.loads(asked_by_a_cell.result.replace("'", '"').replace("False", "false")) == expected
+    )
+    assert kernel_webui.get("/get_ipython") == expected
+
+
+def test_the_webui_tells_about_itself_while_a_cell_runs(kernel_client):
+    told = []
+
+    def ask(printed):
+        if "waiting" in printed:
+            told.append(kernel_client.control("livepatch_info_request"))
+            kernel_client.interrupt()
+
+    kernel_client.run("import time\nprint('waiting', flush=True)\ntime.sleep(30)", when_printed=ask)
+    assert told == [{"status": "ok", "flavor": "tests", "thread": "Control"}]
+
+
+def test_information_that_fails_is_an_answer_too(kernel_client):
+    kernel_client.run("app.state.info_fails = True")
+    reply = kernel_client.control("livepatch_info_request")
+    kernel_client.run("app.state.info_fails = False")
+    assert reply == {"status": "error", "ename": "RuntimeError", "evalue": "no information today"}
+
+
+def test_the_debugger_is_not_offered(kernel_client):
+    reply = kernel_client.connection.kernel_info(reply=True, timeout=10)
+    assert "debugger" not in reply["content"]["supported_features"]
+    refused = kernel_client.control("debug_request", {"command": "initialize", "seq": 1})
+    assert refused["success"] is False
+
+
+@pytest.mark.parametrize(
+    "code", ["exit()", "quit()", "import sys; sys.exit(3)", "raise SystemExit"]
+)
+def test_exit_in_a_cell_leaves_kernel_and_webui_running(kernel_client, kernel_webui, code):
+    answer = kernel_client.run(code)
+    assert all(payload.get("keepkernel", True) for payload in answer.payload)
+    assert kernel_client.run("'lives on'").result == "'lives on'"
+    assert kernel_webui.get("/hello") == {"hello": "world"}
+
+
+def test_exit_in_a_task_that_a_cell_left_leaves_the_kernel_running(kernel_client):
+    kernel_client.run(
+        "import asyncio, sys\n"
+        "async def leave():\n"
+        "    sys.exit(3)\n"
+        "task = asyncio.get_running_loop().create_task(leave())\n"
+        "await asyncio.sleep(0)"
+    )
+    kernel_client.run("task.exception()  # asked for, so that nothing complains")
+    assert kernel_client.run("'lives on'").result == "'lives on'"
+
+
+def test_shutdown_lets_the_client_go_and_nothing_else(kernel_client, kernel_webui):
+    kernel_client.run("kept = 'still here'")
+    reply = kernel_client.control("shutdown_request", {"restart": False})
+    assert reply == {"status": "ok", "restart": False}
+    assert kernel_client.run("kept").result == "'still here'"
+    assert kernel_webui.get("/hello") == {"hello": "world"}
+
+
+def test_a_restart_gives_a_fresh_namespace_and_extensions_load_again(kernel_client):
+    kernel_client.run("%load_ext an_extension")
+    assert kernel_client.run("mine = 1\n%ours").result == "'magic 1'"
+
+    assert kernel_client.control("shutdown_request", {"restart": True})["restart"] is True
+
+    assert kernel_client.run("'mine' in globals(), given").result == "(False, 'from the webui')"
+    assert "not found" in kernel_client.run("%ours").stderr
+    kernel_client.run("import an_extension")
+    kernel_client.run("%load_ext an_extension")
+    assert kernel_client.run("%ours").result == "'magic 2'"
+    assert kernel_client.run("an_extension.unloads").result == "0"
+    kernel_client.run("before = an_extension.reports")
+    assert kernel_client.run("an_extension.reports - before").result == "1"
+    assert kernel_client.run("%time 1").status == "ok"
+
+
+def test_a_restart_ends_the_cell_that_runs_and_those_that_wait(kernel_client):
+    connection = kernel_client.connection
+    connection.execute("import time\nrunning = True\ntime.sleep(60)")
+    connection.execute("waited = True")
+    assert kernel_client.control("shutdown_request", {"restart": True})["status"] == "ok"
+    statuses = [connection.get_shell_msg(timeout=30)["content"]["status"] for _ in range(2)]
+    assert set(statuses) <= {"error", "aborted"}
+    answer = kernel_client.run("'running' in globals(), 'waited' in globals()")
+    assert answer.result == "(False, False)"
+
+
+def test_counting_starts_afresh_after_a_restart(kernel_client):
+    kernel_client.run("1")
+    kernel_client.control("shutdown_request", {"restart": True})
+    assert kernel_client.run("get_ipython().execution_count").result == "1"
