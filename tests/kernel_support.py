@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ class Answer:
     """What a notebook would show below a cell."""
 
     status: str = ""
+    number: int = 0
     stdout: str = ""
     stderr: str = ""
     results: list[str] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Webui:
             stdin=subprocess.DEVNULL,
             env=environment,
             text=True,
+            start_new_session=True,  # a cell that is interrupted may leave a subprocess
         )
         self._changed = threading.Condition()
         self._lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
@@ -112,7 +115,7 @@ class Webui:
 
     def close(self) -> None:
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE)
         for reader in self._readers:
             reader.join(PATIENCE)
@@ -165,6 +168,7 @@ class Client:
             **options,
         )
         answer.status = reply["content"]["status"]
+        answer.number = reply["content"]["execution_count"]
         answer.payload = reply["content"].get("payload", [])
         return answer
 
@@ -198,14 +202,15 @@ class Client:
         """Interrupt the running cell, as a front end does."""
         self.control("interrupt_request")
 
-    def run_and_interrupt(self, code: str) -> Answer:
-        """Run a cell that prints "waiting", and interrupt it when it does."""
+    def run_and_interrupt(self, code: str, waits: bool = False) -> Answer:
+        """Run a cell and interrupt it when it prints "waiting"; unless it `waits`, at its start."""
 
         def interrupt(printed: str) -> None:
             if "waiting" in printed:
                 self.interrupt()
 
-        return self.run(f"print('waiting', flush=True)\n{code}", when_printed=interrupt)
+        start = "" if waits else "print('waiting', flush=True)\n"
+        return self.run(start + code, when_printed=interrupt)
 
     def close(self) -> None:
         self.connection.stop_channels()

@@ -91,7 +91,12 @@ def test_interrupts_that_come_as_cells_end_hit_no_later_cell(kernel_webui, fresh
 
 def test_a_cell_may_catch_its_interrupt(kernel_client):
     answer = kernel_client.run_and_interrupt(
-        "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('caught')"
+        "import time\n"
+        "try:\n"
+        "    print('waiting', flush=True); time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('caught')",
+        waits=True,
     )
     assert answer.status == "ok"
     assert "caught" in answer.stdout
@@ -101,16 +106,17 @@ def test_an_interrupt_waits_until_a_commit_is_whole(kernel_client):
     code = (
         "import time\n"
         "from livepatch.engine.masking import masked\n"
+        "from livepatch.engine.registry import registry\n"
         "steps = []\n"
         "def commit():\n"
         "    steps.clear()\n"
         "    steps.append('begun')\n"
-        "    end = time.monotonic() + 0.5\n"
-        "    while time.monotonic() < end: pass\n"
+        "    print('waiting', flush=True)\n"
+        "    while not registry.held_back: pass\n"
         "    steps.append('done')\n"
         "masked(commit)"
     )
-    assert kernel_client.run_and_interrupt(code).error == "KeyboardInterrupt"
+    assert kernel_client.run_and_interrupt(code, waits=True).error == "KeyboardInterrupt"
     assert kernel_client.run("steps").result == "['begun', 'done']"
 
 

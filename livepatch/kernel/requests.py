@@ -53,11 +53,10 @@ class WebuiKernel(IPythonKernel):
         self.interrupts = Interrupts()
         self._while_running = WhileRunning(self.interrupts, self.getpass)
         self._pristine: PristineShell | None = None
-        module = types.ModuleType(NOTEBOOK_MODULE, "The namespace of the notebooks on this webui.")
         app = options["parent"]
         for name in ("notebook", "info", "initial_namespace", "output_streams"):
             options[name] = getattr(app, name)
-        module.__dict__.update(app.initial_namespace)
+        module = _notebook_module(app.initial_namespace)
         options.update(user_module=module, user_ns=module.__dict__)
         with _no_debugger():
             super().__init__(**options)
@@ -221,7 +220,9 @@ class WebuiKernel(IPythonKernel):
             self._abort_queues()  # cells that wait belong to the session that ends
             self.interrupts.interrupt()
             # A cell in a C call ends later than that; the front end needn't wait for it.
-            await asyncio.wait([asyncio.wrap_future(fresh)], timeout=RESTART_PATIENCE)
+            done, _ = await asyncio.wait([asyncio.wrap_future(fresh)], timeout=RESTART_PATIENCE)
+            for restarted in done:
+                restarted.result()
         content = {"status": "ok", "restart": restart}
         self.session.send(stream, "shutdown_reply", content, parent, ident=ident)
 
@@ -230,13 +231,22 @@ class WebuiKernel(IPythonKernel):
             with inside(self.notebook):
                 if self._pristine is not None:
                     self._pristine.put_back()
-                self.shell.reset(new_session=True)
+                module = _notebook_module({})
+                # Assigned to the kernel, they go on to the shell.
+                self.user_module, self.user_ns = module, module.__dict__
+                self.shell.start_afresh()
                 self.shell.user_ns.update(self.initial_namespace)
                 self.comm_manager.comms.clear()
 
     def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Answer only; see :meth:`shutdown_request`."""
         return {"status": "ok", "restart": restart}
+
+
+def _notebook_module(names: dict[str, Any]) -> types.ModuleType:
+    module = types.ModuleType(NOTEBOOK_MODULE, "The namespace of the notebooks on this webui.")
+    module.__dict__.update(names)
+    return module
 
 
 @contextmanager

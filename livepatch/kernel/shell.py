@@ -1,4 +1,4 @@
-# mypy: disable-error-code="assignment,import-not-found,attr-defined,misc,no-untyped-call,override,union-attr,unused-ignore"
+# mypy: disable-error-code="assignment,no-untyped-call,override,union-attr,unused-ignore"
 # ipykernel and IPython are typed in part, and in each version differently.
 """The IPython shell of a webui: all that a notebook expects, with the process left alone.
 
@@ -13,6 +13,7 @@ import ast
 import asyncio
 import bdb
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
@@ -143,6 +144,24 @@ class NotebookShell(ZMQInteractiveShell):
         self.user_ns_hidden.update(ours)
         self.user_ns.update(ours)
 
+    def start_afresh(self) -> None:
+        """Begin a session in ``user_module`` and ``user_ns``, which were just replaced.
+
+        The namespace of the session before stays whole: the functions that a notebook installed in
+        the webui read their names there.
+        """
+        self.prepare_user_module(self.user_module, self.user_ns)
+        self.ns_table.update(user_global=self.user_global_ns, user_local=self.user_ns)
+        self.init_sys_modules()
+        self.set_completer_frame()
+        self.reset(new_session=True)
+
+    def atexit_operations(self) -> None:
+        """End as IPython does, which empties the namespace: here an empty one."""
+        self.user_module = ModuleType(self.user_module.__name__)
+        self.user_ns = self.user_module.__dict__
+        super().atexit_operations()
+
     def displayhook_result(self, value: object) -> None:
         """Display a cell's result."""
         self.displayhook(value)
@@ -240,7 +259,7 @@ class NotebookShell(ZMQInteractiveShell):
         """
         if gui not in (None, "auto", "inline"):
             self.enable_gui(gui)
-        import matplotlib
+        import matplotlib  # type: ignore[import-not-found]
         from IPython.core.pylabtools import select_figure_formats
 
         select_figure_formats(self, {"png"})

@@ -15,6 +15,7 @@ folder = Path(sys.argv[1])
 attach_at_start = "--attach" in sys.argv
 app = FastAPI()
 kernel = None
+info_fails = False
 
 
 def start_the_kernel():
@@ -34,7 +35,7 @@ def start_the_kernel():
 
 
 def tell_about_the_webui():
-    if app.state.__dict__.get("info_fails"):
+    if info_fails:
         raise RuntimeError("no information today")
     return {"flavor": "tests", "thread": threading.current_thread().name}
 
@@ -61,6 +62,15 @@ def hello():
     print("the webui says hello", flush=True)
     print("the webui warns", file=sys.stderr, flush=True)
     return {"hello": "world"}
+
+
+def greet():
+    return "nobody"
+
+
+@app.get("/greet")
+def greet_whoever_that_is():
+    return {"greet": greet()}
 
 
 @app.get("/state")
