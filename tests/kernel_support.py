@@ -248,7 +248,9 @@ def fresh_webui(kernel_folder: Path) -> Iterator[Callable[..., Webui]]:
     started: list[Webui] = []
 
     def start(*arguments: str, **options: Any) -> Webui:
-        webui = Webui(kernel_folder, *arguments, **options)
+        folder = kernel_folder / str(len(started))
+        folder.mkdir()
+        webui = Webui(folder, *arguments, **options)
         started.append(webui)
         return webui
 

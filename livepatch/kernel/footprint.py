@@ -23,16 +23,24 @@ from livepatch.kernel.streams import route_streams
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# tqdm.auto takes the process for a notebook when this is in sys.modules, and would want ipywidgets
+# for the webui's own bars. Who needs the module, ipykernel and our classes, holds on to it.
+NOTEBOOKS_MARK = "ipykernel.zmqshell"
+
 # Where IPython keeps the last error for %debug.
 _LAST_ERROR = ("last_type", "last_value", "last_traceback", "last_exc")
 
 
 @contextmanager
 def imports_without_traces() -> Iterator[None]:
-    """Take back what importing IPython does: warning filters, recursion limit, environ."""
+    """Take back what importing IPython and ipykernel does, but for the modules themselves."""
     filters = list(warnings.filters)
     recursion_limit = sys.getrecursionlimit()
     environment = dict(os.environ)
+    marked_before = NOTEBOOKS_MARK in sys.modules
+    import comm
+
+    comms = {name: getattr(comm, name) for name in ("create_comm", "get_comm_manager")}
     try:
         yield
     finally:
@@ -46,6 +54,10 @@ def imports_without_traces() -> Iterator[None]:
         for name in set(os.environ) - set(environment):
             if name.startswith(("PYDEVD_", "DEBUGPY_")):
                 del os.environ[name]
+        if not marked_before:
+            sys.modules.pop(NOTEBOOKS_MARK, None)
+        for name, function in comms.items():  # ipykernel puts its own there as it is imported
+            setattr(comm, name, function)
 
 
 def _is_ipythons_filter(entry: tuple[Any, ...]) -> bool:
@@ -114,6 +126,11 @@ def _comms_in_cells(app: Any) -> Callable[[], None]:
         def publish_msg(self, *args: Any, **options: Any) -> None:
             with inside(notebook):
                 super().publish_msg(*args, **options)
+
+        def close(self, *args: Any, deleting: bool = False, **options: Any) -> None:
+            super().close(*args, deleting=True, **options)  # asks no thread for its manager
+            if not deleting:
+                manager.comms.pop(self.comm_id, None)
 
     def create(*args: Any, **options: Any) -> NotebookComm:
         return NotebookComm(*args, **options)

@@ -10,6 +10,8 @@ import types
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import comm
+from ipykernel.comm.manager import CommManager
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Any as AnyTrait
 from traitlets import Type
@@ -58,7 +60,7 @@ class WebuiKernel(IPythonKernel):
             options[name] = getattr(app, name)
         module = _notebook_module(app.initial_namespace)
         options.update(user_module=module, user_ns=module.__dict__)
-        with _no_debugger():
+        with _no_debugger(), _comm_manager_of_its_own():
             super().__init__(**options)
         for message in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers[message] = self._interruptible(self.shell_handlers[message])
@@ -247,6 +249,17 @@ def _notebook_module(names: dict[str, Any]) -> types.ModuleType:
     module = types.ModuleType(NOTEBOOK_MODULE, "The namespace of the notebooks on this webui.")
     module.__dict__.update(names)
     return module
+
+
+@contextmanager
+def _comm_manager_of_its_own() -> Iterator[None]:
+    """Give the kernel a manager of comms that knows none of an earlier kernel."""
+    before = comm.get_comm_manager
+    comm.get_comm_manager = CommManager
+    try:
+        yield
+    finally:
+        comm.get_comm_manager = before
 
 
 @contextmanager

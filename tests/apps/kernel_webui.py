@@ -7,9 +7,12 @@ import sys
 import threading
 from pathlib import Path
 
-import uvicorn
-from fastapi import FastAPI
-from process_state import process_state
+from process_state import keep_account_of_exit_calls, process_state
+
+keep_account_of_exit_calls()
+
+import uvicorn  # noqa: E402 - what it registers at exit is accounted for
+from fastapi import FastAPI  # noqa: E402
 
 folder = Path(sys.argv[1])
 attach_at_start = "--attach" in sys.argv
@@ -76,6 +79,13 @@ def greet_whoever_that_is():
 @app.get("/state")
 def state():
     return process_state()
+
+
+@app.get("/tqdm")
+def import_tqdm():
+    import tqdm.auto
+
+    return {"bars": [f"{base.__module__}.{base.__name__}" for base in tqdm.auto.tqdm.__mro__]}
 
 
 @app.get("/get_ipython")

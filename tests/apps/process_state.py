@@ -22,9 +22,33 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import comm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def process_state() -> dict[str, str]:
+_exit_calls: list[Callable[..., Any]] = []
+
+
+def keep_account_of_exit_calls() -> None:
+    """Know what is registered with atexit, whose own count includes what was unregistered."""
+    register, unregister = atexit.register, atexit.unregister
+
+    def register_known(function: Any, *args: Any, **options: Any) -> Any:
+        _exit_calls.append(function)
+        return register(function, *args, **options)
+
+    def unregister_known(function: Any) -> None:
+        _exit_calls[:] = [known for known in _exit_calls if known != function]
+        unregister(function)
+
+    atexit.register, atexit.unregister = register_known, unregister_known  # type: ignore[assignment]
+
+
+def process_state() -> dict[str, str | list[str]]:
     parts = {
         **_hooks(),
         **_streams(),
@@ -32,7 +56,12 @@ def process_state() -> dict[str, str]:
         **_logging(),
         **_functions(),
     }
-    return {name: str(value) for name, value in parts.items()}
+    threads = sorted(
+        thread.name
+        for thread in threading.enumerate()
+        if not thread.name.startswith("AnyIO worker")
+    )
+    return {"threads": threads, **{name: str(value) for name, value in parts.items()}}
 
 
 def _identity(thing: object) -> str:
@@ -119,12 +148,14 @@ def _interpreter() -> dict[str, object]:
         "warnings": [repr(entry) for entry in warnings.filters],
         "locale": locale.setlocale(locale.LC_ALL),
         "faulthandler": faulthandler.is_enabled(),
-        "atexit": atexit._ncallbacks(),
-        "threads": sorted(
-            thread.name
-            for thread in threading.enumerate()
-            if not thread.name.startswith("AnyIO worker")
-        ),
+        # Some modules register a call when they are imported: part of being in sys.modules.
+        "atexit": [
+            f"{call.__module__}.{call.__qualname__}"
+            for call in _exit_calls
+            if call.__module__.partition(".")[0]
+            not in ("jupyter_client", "tornado", "weakref", "zmq")
+        ],
+        "the notebook's module": sys.modules.get("livepatch_notebook"),
         "__main__": sorted(vars(sys.modules["__main__"])),
         "get_ipython": sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None,
     }
@@ -143,7 +174,12 @@ def _logging() -> dict[str, object]:
             )
             for name, logger in named.items()
         },
-        "logging handlers": sorted(repr(reference()) for reference in logging._handlerList),
+        # traitlets makes a NullHandler when it is imported: part of being in sys.modules.
+        "logging handlers": sorted(
+            repr(reference())
+            for reference in logging._handlerList
+            if not isinstance(reference(), logging.NullHandler)
+        ),
         "logging class": logging.getLoggerClass(),
         "logging last resort": logging.lastResort,
         "logging disabled": logging.root.manager.disable,
@@ -152,6 +188,8 @@ def _logging() -> dict[str, object]:
 
 def _functions() -> dict[str, object]:
     functions = {
+        "comm.create_comm": comm.create_comm,
+        "comm.get_comm_manager": comm.get_comm_manager,
         "input": builtins.input,
         "getpass": getpass.getpass,
         "time.sleep": time.sleep,
@@ -174,9 +212,4 @@ def _functions() -> dict[str, object]:
         "Popen.wait as defined": vars(subprocess.Popen)["wait"],
         "Popen.communicate as defined": vars(subprocess.Popen)["communicate"],
     }
-    parts = {name: _identity(function) for name, function in {**functions, **defined}.items()}
-    comm = sys.modules.get("comm")
-    if comm is not None:
-        parts["comm.create_comm"] = _identity(comm.create_comm)
-        parts["comm.get_comm_manager"] = _identity(comm.get_comm_manager)
-    return parts
+    return {name: _identity(function) for name, function in {**functions, **defined}.items()}
