@@ -88,11 +88,12 @@ def test_interrupts_at_random_moments_leave_layers_and_behaviour_in_agreement():
 def test_ctrl_c_on_the_main_thread_leaves_commits_whole():
     script = textwrap.dedent(
         """
-        import os, random, signal, threading
+        import os, random, signal, sys, threading
         import livepatch as lp
         from test_engine_interrupts import disagreement, replace_and_restore
 
         handled, wrong, ready = [0], [], [-1]
+        sys.setswitchinterval(0.0002)
 
         def send():
             numbers, pause = random.Random(3), threading.Event()

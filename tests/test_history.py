@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from samples import functions
 
@@ -103,3 +105,123 @@ def test_the_journal_tells_what_who_and_with_which_text():
 def test_nothing_to_undo_is_said():
     with pytest.raises(lp.PatchRefused, match="no step that is not undone"):
         Journal().undo()
+
+
+def test_undo_inside_a_transaction_is_refused():
+    lp.replace("samples.functions.plain", lambda a: "before")
+    with lp.transaction():
+        with pytest.raises(lp.PatchRefused, match="a transaction is open"):
+            lp.undo()
+        with pytest.raises(lp.PatchRefused, match="a transaction is open"):
+            lp.redo()
+    assert functions.plain(1) == "before"
+
+
+def test_a_task_that_outlives_the_transaction_makes_steps_of_its_own():
+    async def begin_and_end():
+        go_on = asyncio.Event()
+
+        async def later():
+            await go_on.wait()
+            lp.replace("samples.functions.uses_module", lambda a: "later")
+
+        with lp.transaction():
+            task = asyncio.create_task(later())
+            lp.replace("samples.functions.plain", lambda a: "inside")
+            await asyncio.sleep(0)
+        go_on.set()
+        await task
+
+    asyncio.run(begin_and_end())
+    assert states() == ("inside", "later")
+    lp.undo()
+    assert states() == ("inside", 3)
+
+
+def test_what_others_did_to_the_function_meanwhile_stays():
+    functions.annotated.count = 0
+    layer = lp.replace("samples.functions.annotated", lambda a: a)
+    functions.annotated.count += 1
+    functions.annotated.later = "registered"
+    layer.off()
+    assert (functions.annotated.count, functions.annotated.later) == (1, "registered")
+    layer.remove()
+    functions.annotated.__defaults__ = ("changed",)
+    try:
+        lp.replace("samples.functions.annotated", lambda a, b: a)
+        lp.restore("samples.functions.annotated")
+        assert functions.annotated(1) == (1, "changed")
+    finally:
+        functions.annotated.__defaults__ = ("x",)
+        del functions.annotated.count, functions.annotated.later
+
+
+def test_a_foreign_change_of_the_defaults_is_noticed():
+    layer = lp.replace("samples.functions.plain", lambda a, b=7: b)
+    functions.plain.__defaults__, ours = (8,), functions.plain.__defaults__
+    with pytest.raises(lp.ForeignChange, match=r"__defaults__: now \(8,\)"):
+        layer.remove()
+    functions.plain.__defaults__ = ours
+    layer.remove()
+    assert functions.plain(1) == OLD
+
+
+def test_redo_leaves_a_foreign_change_alone():
+    lp.replace("samples.functions.plain", lambda a: "first")
+    lp.replace("samples.functions.plain", lambda a: "second")
+    lp.undo()
+    ours, foreign = functions.plain.__code__, (lambda a: "foreign").__code__
+    functions.plain.__code__ = foreign
+    with pytest.raises(lp.ForeignChange):
+        lp.redo()
+    assert functions.plain.__code__ is foreign
+    functions.plain.__code__ = ours
+
+
+def test_one_foreign_change_does_not_keep_the_others_patched():
+    lp.replace("samples.functions.plain", lambda a: "patched")
+    lp.replace("samples.functions.uses_module", lambda a: "patched")
+    ours, functions.plain.__code__ = functions.plain.__code__, (lambda a: "foreign").__code__
+    with pytest.raises(lp.ForeignChange):
+        lp.restore_all()
+    assert states() == ("foreign", 3)
+    functions.plain.__code__ = ours
+
+
+def test_a_rollback_takes_back_all_that_can_be():
+    foreign = (lambda a: "foreign").__code__
+
+    def fail():
+        with lp.transaction():
+            lp.replace("samples.functions.plain", lambda a: "new")
+            lp.replace("samples.functions.uses_module", lambda a: "new")
+            functions.plain.__code__, kept[0] = foreign, functions.plain.__code__
+            raise ZeroDivisionError
+
+    kept = [None]
+    with pytest.raises(lp.ForeignChange) as caught:
+        fail()
+    assert isinstance(caught.value.__context__, ZeroDivisionError)
+    assert states() == ("foreign", 3)
+    functions.plain.__code__ = kept[0]
+
+
+def test_a_layer_whose_name_leads_elsewhere_is_stale():
+    own = functions.uses_module
+    layer = lp.replace("samples.functions.uses_module", lambda a: "patched")
+    functions.uses_module = lambda a: "loaded again"
+    assert layer.state == "stale"
+    again = lp.replace("samples.functions.uses_module", lambda a: "patched again")
+    lp.restore("samples.functions.uses_module")
+    assert functions.uses_module(1) == "loaded again"
+    assert own(1) == 3
+    assert (layer.state, again.state) == ("removed", "removed")
+    functions.uses_module = own
+
+
+def test_a_removed_layer_cannot_be_switched():
+    layer = lp.replace("samples.functions.plain", lambda a: "new")
+    layer.remove()
+    assert str(layer).startswith("removed samples.functions.plain")
+    with pytest.raises(lp.PatchRefused, match="was removed"):
+        layer.on()

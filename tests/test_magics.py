@@ -101,7 +101,7 @@ def test_an_error_is_three_lines_without_a_traceback(notebook):
     ).splitlines()
     assert shown == [
         "TargetNotFound: replace samples.functions.plian",
-        f"module samples.functions ({functions.__file__}:0) has no 'plian'",
+        f"module samples.functions ({functions.__file__}) has no 'plian'",
         "did you mean samples.functions.plain?",
     ]
 

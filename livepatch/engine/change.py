@@ -13,12 +13,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .errors import LivepatchError
 from .events import publish
-from .masking import masked
+from .masking import certainly, masked
 from .registry import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,47 @@ class Step:
     """Changes that became true together: one step for undo and redo."""
 
     changes: list[Change] = field(default_factory=list)
+    closed: bool = False
 
     def commit(self) -> None:
         """Make all of it true, or none."""
-        _run(lambda: _all_or_nothing(self.changes))
+        with registry.lock:
+            for change in self.changes:
+                change.prepare()
+            masked(lambda: _all_or_nothing(self.changes))
 
     def revert(self) -> None:
         """Make all of it untrue, or none."""
-        for change in self.changes:
-            change.prepare()
-        _run(lambda: _all_or_nothing([_Reverse(change) for change in reversed(self.changes)]))
+        with registry.lock:
+            for change in self.changes:
+                change.prepare()
+            reverses = [_Reverse(change) for change in reversed(self.changes)]
+            masked(lambda: _all_or_nothing(reverses))
+
+    def roll_back(self) -> None:
+        """Make all of it untrue that can be; raise at the end what stood against the rest."""
+        refused: list[LivepatchError] = []
+        with registry.lock:
+            for change in reversed(self.changes):
+                try:
+                    change.prepare()
+                    _all_or_nothing([_Reverse(change)])
+                except LivepatchError as error:
+                    refused.append(error)
+        if refused:
+            raise refused[0]
 
 
 _open_step: contextvars.ContextVar[Step | None] = contextvars.ContextVar(
     "livepatch_open_step", default=None
 )
+
+
+def open_step() -> Step | None:
+    """The step of the transaction that this code runs in, if any."""
+    step = _open_step.get()
+    # A task that was begun inside a transaction may outlive it.
+    return None if step is None or step.closed else step
 
 
 def apply(*changes: Change) -> None:
@@ -96,11 +123,11 @@ def apply(*changes: Change) -> None:
         LivepatchError: a change was refused; nothing has changed.
         KeyboardInterrupt: an interrupt came while the changes were made; they are all true.
     """
-    joined = _open_step.get()
+    joined = open_step()
     step = Step(list(changes))
 
     def commit() -> None:
-        step.commit()
+        _all_or_nothing(step.changes)
         if joined is None:
             publish("step", step)
         else:
@@ -126,38 +153,39 @@ def transaction() -> Iterator[Step]:
         >>> step.changes
         []
     """
-    outer = _open_step.get()
+    outer = open_step()
     step = Step()
-    token = _open_step.set(step)
+    complete = False
+
+    def end() -> None:
+        _open_step.set(outer)
+        step.closed = True
+        if not complete:
+            step.roll_back()
+        elif outer is not None:
+            outer.changes.extend(c for c in step.changes if c not in outer.changes)
+        elif step.changes:
+            publish("step", step)
+
     try:
+        _open_step.set(step)
         yield step
-    except BaseException:
-        _open_step.reset(token)
-        step.revert()
-        raise
-    _open_step.reset(token)
-    if outer is not None:
-        outer.changes.extend(step.changes)
-    elif step.changes:
-        masked(lambda: publish("step", step))
-
-
-def _run(commit: Callable[[], None]) -> None:
-    with registry.lock:
-        masked(commit)
+        complete = True
+    finally:
+        certainly(end)
 
 
 def _all_or_nothing(changes: Sequence[Change]) -> None:
     publish("before_commit", changes)
-    done: list[Change] = []
+    begun: list[Change] = []
     try:
         for change in changes:
+            begun.append(change)
             change.commit()
-            done.append(change)
     except KeyboardInterrupt:
         raise  # not a failure of the change: masked() runs the commit to its end
     except BaseException:
-        for change in reversed(done):
+        for change in reversed(begun):
             change.revert()
         raise
     publish("after_commit", changes)

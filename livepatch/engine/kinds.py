@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 Kind = Literal["plain function", "generator", "coroutine", "async generator"]
 
-KIND_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+KIND_FLAGS = (
+    inspect.CO_GENERATOR
+    | inspect.CO_COROUTINE
+    | inspect.CO_ASYNC_GENERATOR
+    | inspect.CO_ITERABLE_COROUTINE
+)
 
 _HOW_TO_WRITE: dict[Kind, str] = {
     "plain function": "def, without yield",
@@ -48,17 +53,26 @@ def kind_of(code: CodeType) -> Kind:
 def of_same_kind(new: FunctionType, old: FunctionType, asked: str) -> FunctionType:
     """``new`` itself, or bridged to the kind of ``old`` where that is possible.
 
-    A plain function can stand for a coroutine (its result is what is awaited); nothing else can be
-    bridged.
+    A plain function can stand for a coroutine: its result, awaited where it can be, is the answer.
 
     Raises:
         PatchRefused: the kinds differ.
     """
-    new_kind, old_kind = kind_of(new.__code__), kind_of(old.__code__)
-    if new_kind == old_kind:
-        return new
-    if old_kind == "coroutine" and new_kind == "plain function":
+    check_kind(new.__code__, old, asked)
+    if kind_of(new.__code__) != kind_of(old.__code__):
         return _awaitable(new)
+    # A generator that types.coroutine() made awaitable says so by a flag of its code.
+    awaitable = old.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE
+    if awaitable and not new.__code__.co_flags & awaitable:
+        new.__code__ = new.__code__.replace(co_flags=new.__code__.co_flags | awaitable)
+    return new
+
+
+def check_kind(new: CodeType, old: FunctionType, asked: str) -> None:
+    """Raise ``PatchRefused`` where code of one kind cannot stand for a function of another."""
+    new_kind, old_kind = kind_of(new), kind_of(old.__code__)
+    if new_kind == old_kind or (new_kind, old_kind) == ("plain function", "coroutine"):
+        return
     raise PatchRefused(
         asked,
         f"the original is a {old_kind} ({place(old)}), the new code is a {new_kind} "
@@ -70,6 +84,7 @@ def of_same_kind(new: FunctionType, old: FunctionType, asked: str) -> FunctionTy
 def _awaitable(function: FunctionType) -> FunctionType:
     @functools.wraps(function)
     async def bridge(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
 
     return bridge  # type: ignore[return-value]  # functools.wraps hides that it is a function

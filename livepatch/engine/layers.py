@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from .answers import answer
 from .change import Change, ChangeDescription, apply
 from .codes import trampoline
 from .errors import ForeignChange, PatchRefused
@@ -19,6 +20,7 @@ from .functions import Behaviour, Description, clone, switch
 from .kinds import kind_of
 from .registry import registry
 from .sources import place
+from .targets import leads_to
 
 if TYPE_CHECKING:
     from types import CodeType, FunctionType
@@ -85,11 +87,17 @@ class Layer:
 
     @property
     def state(self) -> State | Literal["removed"]:
-        """``active``, ``off``, ``pending``, ``stale`` or ``removed``."""
+        """``active``, ``off``, ``pending``, ``stale`` or ``removed``.
+
+        A layer is stale when its target's name leads to another function by now: the module was
+        loaded again, or the name was given to something else.
+        """
         placement = self.placement
         if placement is None:
             return "removed"
-        return "active" if placement.on else "off"
+        if not placement.on:
+            return "off"
+        return "active" if self.stack.is_reached() else "stale"
 
     @property
     def source(self) -> str | None:
@@ -99,8 +107,10 @@ class Layer:
 
     def remove(self) -> None:
         """Take this layer away; the others stay. A layer that is gone already stays gone."""
-        if self.placement is not None:
-            apply(self.stack.without(self))
+        with registry.lock:
+            if self.placement is not None:
+                apply(self.stack.without(self))
+                self.answer = answer(f"removed {self.target}", self.whose())
 
     def off(self) -> None:
         """Switch this layer off without losing it."""
@@ -111,10 +121,22 @@ class Layer:
         self._set(on=True)
 
     def _set(self, *, on: bool) -> None:
-        placement = self.placement
-        if placement is not None and placement.on is not on:
-            verb = "switch on" if on else "switch off"
-            apply(self.stack.with_placement(replace(placement, on=on), verb))
+        verb = "switch on" if on else "switch off"
+        with registry.lock:
+            placement = self.placement
+            if placement is None:
+                raise PatchRefused(
+                    f"{verb} {self.target}",
+                    f"this layer ({self.owner}'s {self.name!r}) was removed",
+                    "lp.undo() brings a removed layer back",
+                )
+            if placement.on is not on:
+                apply(self.stack.with_placement(replace(placement, on=on), verb))
+            self.answer = answer(f"switched {'on' if on else 'off'} {self.target}", self.whose())
+
+    def whose(self) -> str:
+        """The layer in words: its owner and its name."""
+        return f"{self.owner}'s {self.name!r}"
 
     def __str__(self) -> str:
         return self.answer
@@ -138,14 +160,19 @@ class Stack:
         self.path = target.path
         self.function = target.function
         self.placements: Placements = ()
+        self._had_a_name = leads_to(self.path, self.function)
         self.rebase()
+
+    def is_reached(self) -> bool:
+        """Whether the name that the stack was made for still leads to its function."""
+        return not self._had_a_name or leads_to(self.path, self.function)
 
     def rebase(self) -> None:
         """Take what the function runs now as the webui's own code."""
         self.base = clone(self.function)
         self.original = Behaviour.of(self.function)
         self.own_description = Description.of(self.function)
-        self.installed = self.function.__code__
+        self.installed = self.original
         self._leads: dict[int, Patch | None] = {id(self.function): None}
 
     @property
@@ -176,14 +203,24 @@ class Stack:
         return Restack(self, after, placement, "restore")
 
     def check_not_foreign(self, asked: str) -> None:
-        """Raise where someone else changed the function's code since we did."""
-        if self.function.__code__ is not self.installed:
-            raise ForeignChange(
-                asked,
-                f"someone else changed {self.path}.__code__ since livepatch did: "
-                f"it now runs {place(self.function)}",
-                "take that change back first; nothing was touched",
-            )
+        """Raise where someone else changed the function's code or defaults since we did."""
+        if not self.placements:
+            self.rebase()  # what it runs now is the webui's own, whoever made it so
+            return
+        now = Behaviour.of(self.function)
+        if now.code is not self.installed.code:
+            what = f"__code__: it now runs {place(self.function)}"
+        elif now.defaults is not self.installed.defaults:
+            what = f"__defaults__: now {now.defaults!r}"
+        elif now.keyword_defaults is not self.installed.keyword_defaults:
+            what = f"__kwdefaults__: now {now.keyword_defaults!r}"
+        else:
+            return
+        raise ForeignChange(
+            asked,
+            f"someone else changed {self.path}.{what}",
+            "take that change back first; nothing was touched",
+        )
 
     def install(self, placements: Placements) -> None:
         """Make calls run the topmost layer that is on, and each ``original`` the one below."""
@@ -194,8 +231,8 @@ class Stack:
                     self._lead(placement.patch.handle, below)
                 below = placement.patch
         self._lead(self.function, below)
-        self.installed = self.function.__code__
-        says = self.own_description if below is None else _says(below, self.own_description)
+        self.installed = Behaviour.of(self.function)
+        says = self.own_description if below is None else Description.of(below.function)
         says.give_to(self.function)
         self.placements = placements
         registry.stacks[id(self.function)] = self
@@ -217,6 +254,7 @@ class Stack:
             behaviour = replace(
                 Behaviour.of(new), code=trampoline(function.__code__, new, handle=handle)
             )
+        self._leads.pop(id(function), None)  # what fails in the middle is done again
         switch(
             function,
             behaviour,
@@ -241,18 +279,12 @@ def can_swap(new: FunctionType, old: FunctionType) -> bool:
     )
 
 
-def _says(patch: Patch, own: Description) -> Description:
-    """What a patched function says of itself: the new doc and annotations, its attributes."""
-    new = Description.of(patch.function)
-    return replace(new, attributes=own.attributes)
-
-
 def stack_of(target: Target) -> Stack:
     """The stack over a target; a new one is seen by nobody until a layer lies on it."""
     stack = registry.stacks.get(id(target.function))
     if stack is None:
         return Stack(target)
-    if not stack.placements and stack.function.__code__ is not stack.installed:
+    if not stack.placements:
         stack.rebase()
     return stack
 

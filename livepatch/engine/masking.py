@@ -75,22 +75,42 @@ def masked(commit: Callable[[], Result]) -> Result:
             else:
                 break
     finally:
-        interrupted = _leave(thread_id) or interrupted
+        # Whatever arrives here, the mask ends: left on, it would hold every later interrupt back.
+        while True:
+            try:
+                interrupted = _leave(thread_id) or interrupted
+            except KeyboardInterrupt:
+                interrupted = True
+            else:
+                break
+    if interrupted:
+        raise KeyboardInterrupt
+    return result
+
+
+def certainly(commit: Callable[[], Result]) -> Result:
+    """Run a commit as :func:`masked` does, also when an interrupt comes before it has begun.
+
+    Args:
+        commit: must be idempotent; the way out of a transaction, which has to be gone.
+    """
+    interrupted = False
+    while True:
+        try:
+            result = masked(commit)
+        except KeyboardInterrupt:
+            interrupted = True
+        else:
+            break
     if interrupted:
         raise KeyboardInterrupt
     return result
 
 
 def _leave(thread_id: int) -> bool:
-    """End the mask, whatever arrives meanwhile; answer whether an interrupt was held back."""
-    interrupted = False
-    while True:
-        try:
-            with registry.mask_lock:
-                registry.masked_threads.discard(thread_id)
-                interrupted = thread_id in registry.held_back or interrupted
-                registry.held_back.discard(thread_id)
-        except KeyboardInterrupt:
-            interrupted = True
-        else:
-            return interrupted
+    """End the mask; answer whether an interrupt was held back."""
+    with registry.mask_lock:
+        registry.masked_threads.discard(thread_id)
+        was_held_back = thread_id in registry.held_back
+        registry.held_back.discard(thread_id)
+    return was_held_back

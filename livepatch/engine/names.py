@@ -28,6 +28,7 @@ class Scope:
 
     bound: set[str] = field(default_factory=set)
     declared_global: set[str] = field(default_factory=set)
+    is_class: bool = False
 
 
 class NotebookNames(ast.NodeTransformer):
@@ -36,11 +37,17 @@ class NotebookNames(ast.NodeTransformer):
     Args:
         bound: names that are bound around the code: closure cells of the target.
         is_notebooks: asked once for every name that the code itself does not bind.
+        with_annotations: whether annotations are evaluated; under ``from __future__ import
+            annotations`` they are text, and stay as they are.
     """
 
-    def __init__(self, bound: set[str], is_notebooks: Callable[[str], bool]) -> None:
+    def __init__(
+        self, bound: set[str], is_notebooks: Callable[[str], bool], *, with_annotations: bool
+    ) -> None:
         self.scopes = [Scope(bound)]
         self.is_notebooks = is_notebooks
+        self.with_annotations = with_annotations
+        self.declared_global: set[str] = set()
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """Replace a name that is free in the cell and the notebook's."""
@@ -51,52 +58,69 @@ class NotebookNames(ast.NodeTransformer):
         namespace = ast.Name(NAMESPACE, ast.Load())
         return _at(node, ast.Subscript(namespace, ast.Constant(node.id), ast.Load()))
 
+    def visit_Global(self, node: ast.Global) -> ast.Global:
+        """Note the names that are said to be the module's."""
+        self.declared_global |= set(node.names)
+        return node
+
     def _is_bound(self, name: str) -> bool:
         for scope in reversed(self.scopes):
-            if name in scope.declared_global:
-                return True  # said to be the module's
-            if name in scope.bound:
+            if scope.is_class and scope is not self.scopes[-1]:
+                continue  # what a class body binds is not seen in its functions
+            if name in scope.declared_global or name in scope.bound:
                 return True
         return False
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Visit a node; what stands inside a scope is visited inside it, the rest around it."""
+        if isinstance(node, _COMPREHENSIONS):
+            # The first iterable is evaluated around the comprehension.
+            node.generators[0].iter = self.visit(node.generators[0].iter)
         if not isinstance(node, _SCOPES):
+            if not self.with_annotations and isinstance(node, (ast.arg, ast.AnnAssign)):
+                return self._visit_but(node, "annotation")
             return super().generic_visit(node)
         around, inside = _parts(node)
-        for part in around:
-            self._visit_fields(node, part)
+        # Type parameters (PEP 695) are bound around the signature as well.
+        type_parameters = getattr(node, "type_params", [])
+        self._visit_fields(node, ("decorator_list",))
+        self.scopes.append(Scope({parameter.name for parameter in type_parameters}))
+        self._visit_fields(node, ("type_params", *around))
         self.scopes.append(_scope_of(node))
-        for part in inside:
-            self._visit_fields(node, part)
-        self.scopes.pop()
+        self._visit_fields(node, inside)
+        del self.scopes[-2:]
         return node
 
-    def _visit_fields(self, node: ast.AST, name: str) -> None:
-        value = getattr(node, name, None)
-        if isinstance(value, list):
-            value[:] = [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
-        elif isinstance(value, ast.AST):
-            setattr(node, name, self.visit(value))
+    def _visit_fields(self, node: ast.AST, names: tuple[str, ...]) -> None:
+        for name in names:
+            value = getattr(node, name, None)
+            if name == "returns" and not self.with_annotations:
+                continue
+            if isinstance(value, list):
+                value[:] = [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
+            elif isinstance(value, ast.AST):
+                setattr(node, name, self.visit(value))
+
+    def _visit_but(self, node: ast.AST, left_out: str) -> ast.AST:
+        self._visit_fields(node, tuple(name for name in node._fields if name != left_out))
+        return node
 
 
 def _parts(node: ast.AST) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The fields of a scope that are evaluated around it, and those inside it."""
     if isinstance(node, ast.ClassDef):
-        return ("decorator_list", "bases", "keywords"), ("body",)
+        return ("bases", "keywords"), ("body",)
     if isinstance(node, ast.Lambda):
         return ("args",), ("body",)
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return ("decorator_list", "args", "returns"), ("body",)
+        return ("args", "returns"), ("body",)
     return (), ("generators", "elt", "key", "value")
 
 
 def _scope_of(node: ast.AST) -> Scope:
-    scope = Scope()
+    scope = Scope(is_class=isinstance(node, ast.ClassDef))
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
         scope.bound |= {argument.arg for argument in _arguments(node.args)}
-    # Type parameters (PEP 695) are bound around the body only.
-    scope.bound |= {parameter.name for parameter in getattr(node, "type_params", ())}
     for inner in _same_scope(node):
         _bind(inner, scope)
     scope.bound -= scope.declared_global

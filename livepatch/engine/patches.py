@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
+import dis
 import functools
 import inspect
-import types
+import textwrap
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .errors import PatchRefused
-from .functions import clone
-from .graft import graft
-from .kinds import of_same_kind
+from .functions import Description, clone
+from .graft import Graft
+from .kinds import check_kind, of_same_kind
 from .layers import Patch
-from .sources import place, source_of
+from .sources import place, remember, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,9 +26,15 @@ if TYPE_CHECKING:
 
 
 def patch_from_text(
-    asked: str, text: str, target: Target, original: FunctionType, namespace: dict[str, Any]
+    asked: str,
+    text: str,
+    target: Target,
+    original: FunctionType,
+    namespace: dict[str, Any],
+    *,
+    dry_run: bool = False,
 ) -> Patch:
-    """A patch from a cell's text, compiled as if it stood in the target's place.
+    """A patch from a text, compiled as if it stood in the target's place.
 
     Args:
         asked: the user's request in words.
@@ -34,13 +42,16 @@ def patch_from_text(
         target: the function to change.
         original: a function with the target's own code.
         namespace: the notebook's names.
+        dry_run: check and describe it without running its imports; the patch cannot be installed.
 
     Raises:
         PatchRefused: the text is not one function of the target's kind.
     """
-    grafted = graft(asked, text, target, original, namespace)
-    function = of_same_kind(grafted.function, original, asked)
-    return Patch(function, grafted.source, grafted.facts)
+    graft = Graft(asked, text, target, original, namespace)
+    remember(graft.filename, graft.source)
+    check_kind(graft.code, original, asked)
+    function = original if dry_run else of_same_kind(graft.build(), original, asked)
+    return Patch(function, graft.source.strip("\n"), graft.facts)
 
 
 def patch_from_callable(
@@ -49,18 +60,18 @@ def patch_from_callable(
     """A patch from a function, or from anything that can be called.
 
     A function keeps its own globals and closure. Where it uses names that only the target's module
-    has, or ``super()``, or private names of the class, its text is compiled again in the target's
-    place.
+    has, or ``super()``, or private names of the class, or the target under another name, its text
+    is compiled again in the target's place.
 
     Raises:
-        PatchRefused: it cannot be called, is not of the target's kind, or would call itself.
+        PatchRefused: it cannot be called, is not of the target's kind, or is the target itself.
     """
+    if isinstance(new, (staticmethod, classmethod)):
+        new = new.__func__
     if not callable(new):
         raise PatchRefused(
             asked, f"the new code is a {type(new).__name__}, not a function", "give a function"
         )
-    if isinstance(new, (staticmethod, classmethod)):
-        new = new.__func__
     if new is target.function:
         raise PatchRefused(
             asked,
@@ -68,33 +79,87 @@ def patch_from_callable(
             "give another function; restore takes a change back",
         )
     if not isinstance(new, FunctionType):
-        function = of_same_kind(_as_function(new), original, asked)
-        return Patch(function, None, (f"calls {new!r}",))
-    facts: tuple[str, ...] = ()
-    source = source_of(new)
+        return Patch(of_same_kind(_as_function(new), original, asked), None, (f"calls {new!r}",))
+    check_kind(new.__code__, original, asked)
     if _needs_place(new, target, original):
-        if source is None:
-            raise PatchRefused(
-                asked,
-                f"it uses names of the target's place, and its source cannot be had ({place(new)})",
-                "write it in a cell: %%replace " + target.path,
-            )
-        closure = dict(zip(new.__code__.co_freevars, new.__closure__ or (), strict=True))
-        grafted = graft(
+        return _moved(asked, new, target, original)
+    cells = _cells_in_place(new, target, original)
+    source = source_of(new)
+    if any(cell is not own for cell, own in zip(cells, new.__closure__ or (), strict=True)):
+        new = clone(new, cells)
+    return Patch(of_same_kind(new, original, asked), source)
+
+
+def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType) -> Patch:
+    """A function's text compiled again in the target's place, its own names first."""
+    source = source_of(new)
+    if source is None or new.__name__ == "<lambda>":
+        raise PatchRefused(
             asked,
-            source,
-            target,
-            original,
-            new.__globals__,
-            closure={**closure, **_class_cell(target.owner_class)},
-            namespace_first=True,
+            f"it uses names of the target's place, and has no text to compile there ({place(new)})",
+            f"write it as a def, or in a cell: %%replace {target.path}",
         )
-        grafted.function.__defaults__ = new.__defaults__
-        grafted.function.__kwdefaults__ = new.__kwdefaults__
-        new, facts = grafted.function, (f"compiled in the place of {target.path}",)
-    elif "__class__" in new.__code__.co_freevars and target.owner_class is not None:
-        new = _in_class(new, target.owner_class)
-    return Patch(of_same_kind(new, original, asked), source, facts)
+    cells = _cells_in_place(new, target, original)
+    closure = dict(zip(new.__code__.co_freevars, cells, strict=True))
+    if target.owner_class is not None:
+        closure["__class__"] = CellType(target.owner_class)
+    graft = Graft(
+        asked,
+        _without_defaults(source),
+        target,
+        original,
+        new.__globals__,
+        closure=closure,
+        namespace_first=True,
+    )
+    function = graft.build()
+    function.__defaults__, function.__kwdefaults__ = new.__defaults__, new.__kwdefaults__
+    Description.of(new).give_to(function)
+    facts: tuple[str, ...] = (f"compiled in the place of {target.path}",)
+    if graft.uses.saved:
+        facts = (*facts, f"{', '.join(sorted(graft.uses.saved))} is the webui's own code")
+    return Patch(of_same_kind(function, original, asked), source, facts)
+
+
+def _without_defaults(source: str) -> str:
+    """The text without default values, annotations and decorators, each line where it was.
+
+    They were evaluated where the function was written; their values are taken over from there.
+    """
+    tree = ast.parse(textwrap.dedent(source))
+    definition = tree.body[0]
+    assert isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef))
+    definition.decorator_list = []
+    definition.returns = None
+    arguments = definition.args
+    arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
+    arguments.kw_defaults = [default and ast.Constant(None) for default in arguments.kw_defaults]
+    for node in ast.walk(arguments):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _cells_in_place(
+    new: FunctionType, target: Target, original: FunctionType
+) -> tuple[CellType, ...]:
+    """A function's closure with ``super()`` and a saved original meaning what they do here."""
+    cells = []
+    for name, cell in zip(new.__code__.co_freevars, new.__closure__ or (), strict=True):
+        if name == "__class__" and target.owner_class is not None:
+            cells.append(CellType(target.owner_class))
+        elif _content(cell) is target.function:
+            cells.append(CellType(original))
+        else:
+            cells.append(cell)
+    return tuple(cells)
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # the cell is empty
+        return None
 
 
 def _needs_place(new: FunctionType, target: Target, original: FunctionType) -> bool:
@@ -107,7 +172,8 @@ def _needs_place(new: FunctionType, target: Target, original: FunctionType) -> b
             return True
     own, module = new.__globals__, original.__globals__
     return any(
-        name in module and name not in own and not hasattr(builtins, name)
+        (name in module and name not in own and not hasattr(builtins, name))
+        or (own.get(name) is target.function and name != target.function.__name__)
         for name in _global_names(new.__code__)
     )
 
@@ -122,8 +188,6 @@ def _names(code: CodeType) -> Iterator[str]:
 
 def _global_names(code: CodeType) -> set[str]:
     """The names that a code object reads as globals, as inspect.getclosurevars finds them."""
-    import dis
-
     names = {
         str(instruction.argval)
         for instruction in dis.get_instructions(code)
@@ -135,34 +199,30 @@ def _global_names(code: CodeType) -> set[str]:
     return names
 
 
-def _class_cell(owner_class: type | None) -> dict[str, CellType]:
-    return {} if owner_class is None else {"__class__": types.CellType(owner_class)}
-
-
-def _in_class(new: FunctionType, owner_class: type) -> FunctionType:
-    """The function with ``super()`` meaning the target's class."""
-    cells = dict(zip(new.__code__.co_freevars, new.__closure__ or (), strict=True))
-    cells |= _class_cell(owner_class)
-    return clone(new, tuple(cells.values()))
-
-
-def _as_function(new: Callable[..., Any]) -> FunctionType:
+def _as_function(new: Callable[..., Any]) -> Any:  # a FunctionType, which mypy does not see
     """A function that calls any callable: a builtin, a partial, a bound method, an instance."""
     if inspect.iscoroutinefunction(new):
 
         async def call_coroutine(*args: Any, **kwargs: Any) -> Any:
             return await new(*args, **kwargs)
 
-        return call_coroutine  # type: ignore[return-value]  # a def is a FunctionType
+        return call_coroutine
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return new(*args, **kwargs)
 
-    wrapper = call
-    if isinstance(new, functools.partial) and inspect.isgeneratorfunction(new.func):
+    underlying = getattr(new, "func", new) if isinstance(new, functools.partial) else new
+    if inspect.isasyncgenfunction(underlying):
+
+        async def call_async_generator(*args: Any, **kwargs: Any) -> Any:
+            async for item in new(*args, **kwargs):
+                yield item
+
+        return call_async_generator
+    if inspect.isgeneratorfunction(underlying):
 
         def call_generator(*args: Any, **kwargs: Any) -> Any:
             return (yield from new(*args, **kwargs))
 
-        wrapper = call_generator
-    return wrapper  # type: ignore[return-value]  # a def is a FunctionType
+        return call_generator
+    return call

@@ -61,12 +61,16 @@ def place(thing: object) -> str:
         'built in'
     """
     code = getattr(thing, "__code__", thing)
+    if inspect.iscode(code) and code.co_filename in _texts:
+        return f"the cell, line {code.co_firstlineno}"
     if inspect.iscode(code):
         return f"{code.co_filename}:{code.co_firstlineno}"
     try:
         filename = inspect.getsourcefile(thing) or inspect.getfile(thing)  # type: ignore[arg-type]
     except (TypeError, OSError):
         return "built in"
+    if inspect.ismodule(thing):
+        return str(filename)
     try:
         return f"{filename}:{inspect.getsourcelines(thing)[1]}"  # type: ignore[arg-type]
     except (OSError, TypeError, IndexError):

@@ -68,14 +68,12 @@ def find(asked: str, target: object, attribute: object = None) -> Target:
     return _of_object(asked, dotted_name(target), target)
 
 
-def find_by_path(path: str) -> object:
-    """The object of a dotted name as it stands there, or None."""
+def leads_to(path: str, function: FunctionType) -> bool:
+    """Whether a dotted name leads to this function now."""
     try:
-        holder, name = _walk("", path)
-    except TargetNotFound:
-        return None
-    value = _static(holder, name)[0]
-    return None if value is _NOWHERE else value
+        return _of_path("", path).function is function
+    except (TargetNotFound, PatchRefused):
+        return False
 
 
 def dotted_name(thing: object) -> str:
@@ -149,7 +147,7 @@ def _of_object(asked: str, path: str, value: object, owner_class: type | None = 
     own_name = dotted_name(innermost)
     if "<locals>" not in own_name and own_name != path and not facts:
         facts = (f"it is {own_name}",)
-    return Target(path, innermost, owner_class or _class_of(innermost), facts)
+    return Target(path, innermost, _class_of(innermost) or owner_class, facts)
 
 
 def _peel(value: object, name: str | None) -> tuple[object, tuple[str, ...]]:
@@ -248,7 +246,7 @@ def _no_module(asked: str, path: str) -> NoReturn:
         first = module_name.partition(".")[0]
         found = f"no module {first!r} is loaded in this webui, and nothing is imported for a patch"
         endings = [m for m in loaded if m.endswith(f".{module_name}")]
-        near = [f"{m}.{name}" for m in endings if name in vars(sys.modules[m])]
+        near = [f"{m}.{name}" for m in endings if name in getattr(sys.modules[m], "__dict__", ())]
         near = near or _having(name) or difflib.get_close_matches(module_name, loaded)
     raise TargetNotFound(asked, found, _did_you_mean(near, "load the module in the webui first"))
 

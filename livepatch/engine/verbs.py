@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .answers import AnswerLine, answer
 from .change import apply
-from .errors import TargetNotFound
+from .errors import LivepatchError, TargetNotFound
 from .layers import Layer, Placement, Stack, stack_of
 from .patches import patch_from_callable, patch_from_text
 from .registry import registry
@@ -60,23 +61,48 @@ def replace(
         >>> textwrap.dedent("  text")
         'text'
     """
-    caller = sys._getframe(1)
-    owner = owner or _owner_of(caller.f_globals)
+    namespace = sys._getframe(1).f_globals
     if function is _NOT_GIVEN:
         asked = f"replace {_shown(target)}"
         found = find(asked, target)
     else:
         asked = f"replace {_shown(target)}.{getattr(new, '__name__', new)}"
         found, new = find(asked, target, new), function
+    return replace_found(
+        asked, found, new, namespace, owner=owner or _owner_of(namespace), name=name
+    )
+
+
+def replace_found(
+    asked: str,
+    target: Target,
+    new: object,
+    namespace: dict[str, Any],
+    *,
+    owner: str,
+    name: str,
+) -> Layer:
+    """Replace a target that was found, as ``replace`` does.
+
+    Args:
+        asked: the user's request in words.
+        target: the target.
+        new: a callable or a source text.
+        namespace: the names of the place where a source text was written.
+        owner: whose layer it is.
+        name: the layer's name.
+    """
+    # Outside the lock: making a patch runs the imports of a text, and whoever waits for one of
+    # them may wait for the lock.
+    patch = make_patch(asked, new, target, namespace)
     with registry.lock:
-        stack = stack_of(found)
+        stack = stack_of(target)
         stack.check_not_foreign(asked)
-        patch = make_patch(asked, new, found, stack.base, caller.f_globals)
-        return put(found, stack, patch, owner=owner, name=name, verb="replace")
+        return _put(target, stack, patch, owner=owner, name=name, verb="replace")
 
 
 def make_patch(
-    asked: str, new: object, target: Target, original: Any, namespace: dict[str, Any]
+    asked: str, new: object, target: Target, namespace: dict[str, Any], *, dry_run: bool = False
 ) -> Patch:
     """The patch that ``replace`` would install, without installing it.
 
@@ -84,15 +110,19 @@ def make_patch(
         asked: the user's request in words.
         new: a callable or a source text.
         target: the target.
-        original: a function with the target's own code.
         namespace: the names of the place where a source text was written.
+        dry_run: do not even run the imports of a text.
     """
+    with registry.lock:
+        stack = stack_of(target)
+        stack.check_not_foreign(asked)
+        original = stack.base
     if isinstance(new, str):
-        return patch_from_text(asked, new, target, original, namespace)
+        return patch_from_text(asked, new, target, original, namespace, dry_run=dry_run)
     return patch_from_callable(asked, new, target, original)  # type: ignore[arg-type]
 
 
-def put(target: Target, stack: Stack, patch: Patch, *, owner: str, name: str, verb: str) -> Layer:
+def _put(target: Target, stack: Stack, patch: Patch, *, owner: str, name: str, verb: str) -> Layer:
     """Lay a patch over a target: in place of the layer of that owner and name, or on top."""
     layer = stack.layer_of(owner, name)
     again = layer is not None
@@ -130,18 +160,14 @@ def restore(target: object, function: object = None, *, name: str | None = None)
     """
     asked = f"restore {_shown(target)}"
     with registry.lock:
-        stack, path = _stack_named(asked, target, function)
-        layers = [p.layer for p in stack.placements if name is None or p.layer.name == name]
-        if not layers:
-            return _nothing_to_restore(asked, stack, path, name)
-        return _remove(stack, path, layers)
-
-
-def _nothing_to_restore(asked: str, stack: Stack, path: str, name: str | None) -> AnswerLine:
-    """The answer to a restore that finds nothing to do; an error where a name was given."""
+        stacks, path = _stacks_named(asked, target, function)
+        placed = [p.layer for stack in stacks for p in stack.placements]
+        layers = [layer for layer in placed if name in (None, layer.name)]
+        if layers:
+            return _remove(path, layers, len(placed) - len(layers))
     if name is None:
         return answer(f"nothing to restore: {path} runs the webui's own code")
-    present = ", ".join(repr(p.layer.name) for p in stack.placements)
+    present = ", ".join(repr(layer.name) for layer in placed)
     raise TargetNotFound(
         f"{asked} --name {name}",
         f"{path} has no layer of that name; its layers are: {present or 'none'}",
@@ -149,13 +175,13 @@ def _nothing_to_restore(asked: str, stack: Stack, path: str, name: str | None) -
     )
 
 
-def _remove(stack: Stack, path: str, layers: list[Layer]) -> AnswerLine:
-    top = stack.top_code
-    apply(stack.without(*layers))
-    left = len(stack.placements)
+def _remove(path: str, layers: list[Layer], left: int) -> AnswerLine:
+    stacks = {id(layer.stack): layer.stack for layer in layers}.values()
+    tops = [stack.top_code for stack in stacks]
+    apply(*(stack.without(*layers) for stack in stacks))
     what = f"{left} other layer{'s' * (left != 1)} stay" if left else "the webui's own code again"
     taken = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
-    line = answer(f"restored {path}", what, f"{taken} taken off", *_unreached([top]))
+    line = answer(f"restored {path}", what, f"{taken} taken off", *_unreached(tops))
     for layer in layers:
         layer.answer = line
     return line
@@ -167,19 +193,30 @@ def restore_all() -> AnswerLine:
     Returns:
         The answer line.
 
+    Raises:
+        ForeignChange: someone else changed a target's code since; all others are restored.
+
     Example:
         >>> restore_all()
         nothing to restore: no function is patched
     """
+    refused: list[LivepatchError] = []
     with registry.lock:
-        changes = [
-            stack.without(*(placement.layer for placement in stack.placements))
-            for stack in registry.patched.values()
-        ]
-        if not changes:
-            return answer("nothing to restore: no function is patched")
+        changes = []
+        for stack in [stack for stack in registry.patched.values() if stack.placements]:
+            try:
+                stack.check_not_foreign(f"restore {stack.path}")
+            except LivepatchError as error:
+                refused.append(error)
+            else:
+                changes.append(stack.without(*(p.layer for p in stack.placements)))
         tops = [change.stack.top_code for change in changes]
-        apply(*changes)
+        if changes:
+            apply(*changes)
+    if refused:
+        raise refused[0]  # the others are restored
+    if not changes:
+        return answer("nothing to restore: no function is patched")
     paths = ", ".join(change.stack.path for change in changes)
     count = f"{len(changes)} target{'s' * (len(changes) != 1)}"
     return answer(f"restored {count}", paths, *_unreached(tops))
@@ -197,14 +234,22 @@ def layers() -> Sequence[Layer]:
         return tuple(placement.layer for stack in stacks for placement in stack.placements)
 
 
-def _stack_named(asked: str, target: object, function: object) -> tuple[Stack, str]:
-    """The stack that a user means: of a patched target also by the name it was patched under."""
+def _stacks_named(asked: str, target: object, function: object) -> tuple[list[Stack], str]:
+    """The stacks that a user means.
+
+    A patched target is found by the name it was patched under too; after a reload of its module
+    there can be two of one name.
+    """
     if function is None and isinstance(target, str):
-        for stack in registry.patched.values():
-            if target == stack.path or any(p.layer.target == target for p in stack.placements):
-                return stack, target
+        named = [
+            stack
+            for stack in registry.patched.values()
+            if target in {stack.path, *(p.layer.target for p in stack.placements)}
+        ]
+        if named:
+            return named, target
     found = find(asked, target, function)
-    return stack_of(found), found.path
+    return [stack_of(found)], found.path
 
 
 def _what_lies_where(stack: Stack, layer: Layer) -> str:
@@ -213,14 +258,10 @@ def _what_lies_where(stack: Stack, layer: Layer) -> str:
         if placement.layer is layer:
             break
         if placement.on:
-            below = f"{_whose(placement.layer)} {placement.layer.name!r}"
+            below = placement.layer.whose()
     above = [p.layer for p in stack.placements if p.on][-1]
-    covered = "" if above is layer else f", covered by {_whose(above)} {above.name!r}"
-    return f"{_whose(layer)} layer on {below}{covered}"
-
-
-def _whose(layer: Layer) -> str:
-    return f"{layer.owner}'s"
+    covered = "" if above is layer else f", covered by {above.whose()}"
+    return f"{layer.owner}'s layer on {below}{covered}"
 
 
 def _unreached(codes: list[Any]) -> list[str]:
@@ -238,5 +279,6 @@ def _owner_of(namespace: dict[str, Any]) -> str:
 def _shown(target: object) -> str:
     if isinstance(target, str):
         return target
-    name = getattr(target, "__name__", None)
-    return name if isinstance(target, type(sys)) and name else dotted_name(target)
+    if isinstance(target, ModuleType):
+        return target.__name__
+    return dotted_name(target) if callable(target) else repr(target)

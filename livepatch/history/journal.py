@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -9,10 +10,15 @@ from typing import TYPE_CHECKING, overload
 
 from livepatch.engine import PatchRefused, subscribe
 from livepatch.engine.answers import AnswerLine, answer
+from livepatch.engine.change import open_step
 from livepatch.engine.masking import masked
 
 if TYPE_CHECKING:
     from livepatch.engine import ChangeDescription, Step
+
+
+# A million steps in memory made the garbage collector stop the process for seconds at a time.
+KEPT = 10_000
 
 
 @dataclass(eq=False)
@@ -39,14 +45,15 @@ class Entry:
 
 
 class Journal(Sequence[Entry]):
-    """Every step since the process began, oldest first.
+    """The steps since the process began, oldest first; of very many the last ``KEPT``.
 
     Undo takes back the youngest step that is not undone; a new step drops the undone ones behind
     it from redo, but not from the record.
     """
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._count = 0
         self._redoable: list[Entry] = []
 
     @overload
@@ -54,7 +61,7 @@ class Journal(Sequence[Entry]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Entry]: ...
     def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
-        return self._entries[index]
+        return list(self._entries)[index] if isinstance(index, slice) else self._entries[index]
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -64,7 +71,8 @@ class Journal(Sequence[Entry]):
         if self._entries and self._entries[-1].step is step:
             return
         changes = tuple(change.describe() for change in step.changes)
-        self._entries.append(Entry(len(self._entries) + 1, step, changes))
+        self._count += 1
+        self._entries.append(Entry(self._count, step, changes))
         self._redoable.clear()
 
     def undo(self) -> Entry:
@@ -74,6 +82,7 @@ class Journal(Sequence[Entry]):
             PatchRefused: there is nothing to undo.
             ForeignChange: someone else changed a target since; nothing was touched.
         """
+        _refuse_inside_a_transaction("undo")
         entry = next((e for e in reversed(self._entries) if not e.undone), None)
         if entry is None:
             raise PatchRefused("undo", "the journal has no step that is not undone", "lp.journal")
@@ -94,6 +103,7 @@ class Journal(Sequence[Entry]):
             PatchRefused: there is nothing to redo.
             ForeignChange: someone else changed a target since; nothing was touched.
         """
+        _refuse_inside_a_transaction("redo")
         if not self._redoable:
             raise PatchRefused(
                 "redo", "no step is undone, or something else was changed since", "lp.journal"
@@ -108,6 +118,15 @@ class Journal(Sequence[Entry]):
 
         masked(commit)
         return entry
+
+
+def _refuse_inside_a_transaction(asked: str) -> None:
+    if open_step() is not None:
+        raise PatchRefused(
+            asked,
+            "a transaction is open, and its own changes are no step of the journal yet",
+            "leave the with block first; an exception in it takes everything in it back",
+        )
 
 
 journal = Journal()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from livepatch.engine import restore_all
+from livepatch.engine import LivepatchError, restore_all
 from livepatch.engine.registry import registry
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     """
     from .live_patch import LivePatch
 
-    print(restore_all())
+    try:
+        print(restore_all())
+    except LivepatchError as error:  # the rest is restored; the magics go all the same
+        print(error)
     manager = shell.magics_manager
     ours = manager.registry.pop(LivePatch.__name__, None)
     for kind in ("line", "cell"):

@@ -16,12 +16,12 @@ from IPython.core.magic import (
 )
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.engine import Layer, layers, restore, restore_all
+from livepatch.engine import Layer, layers, restore, restore_all, transaction
+from livepatch.engine.answers import answer
 from livepatch.engine.errors import TargetNotFound
-from livepatch.engine.layers import stack_of
 from livepatch.engine.sources import source_of
 from livepatch.engine.targets import find
-from livepatch.engine.verbs import NOTEBOOK, make_patch, put
+from livepatch.engine.verbs import NOTEBOOK, make_patch, replace_found
 from livepatch.hosts.overview import overview
 from livepatch.reports import Answer, Report, patches
 
@@ -61,7 +61,8 @@ class LivePatch(Magics):
         if cell is not None:
             if args.function:
                 raise UsageError("%%replace T takes the new function from the cell, not by name")
-            return self._put(args, cell, _text_call(args.target, cell))
+            # The first line of the cell is the magic's: so the text's lines count as the cell's do.
+            return self._put(args, f"\n{cell}", _text_call(args.target, cell))
         own = args.function or args.target.rpartition(".")[2]
         function = self.shell.user_ns.get(own)
         if args.function and function is None:
@@ -111,8 +112,9 @@ class LivePatch(Magics):
         if args.off or args.on:
             if not args.target:
                 raise UsageError("%patches --off and --on need a target")
-            for layer in self._layers_of(args.target, args.name):
-                layer.on() if args.on else layer.off()
+            with transaction():
+                for layer in self._layers_of(args.target, args.name):
+                    layer.on() if args.on else layer.off()
         return patches(args.target)
 
     @magic_arguments()
@@ -128,14 +130,13 @@ class LivePatch(Magics):
     def _put(self, args: Any, new: object, python: str) -> Answer:
         asked = f"replace {args.target}"
         target = find(asked, args.target)
-        stack = stack_of(target)
-        stack.check_not_foreign(asked)
-        patch = make_patch(asked, new, target, stack.base, self.shell.user_ns)
+        namespace = self.shell.user_ns
         if args.dry_run:
-            line = " · ".join([f"would replace {target.path}", *target.facts, *patch.facts])
+            patch = make_patch(asked, new, target, namespace, dry_run=True)
+            line = answer(f"would replace {target.path}", *target.facts, *patch.facts)
             old = source_of(target.function) or ""
             return Answer(line, python, _diff(old, patch.source or "", target.path))
-        layer = put(target, stack, patch, owner=NOTEBOOK, name=args.name, verb="replace")
+        layer = replace_found(asked, target, new, namespace, owner=NOTEBOOK, name=args.name)
         return Answer(str(layer), python)
 
     def _is_notebooks(self, value: object) -> bool:

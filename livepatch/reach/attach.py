@@ -228,10 +228,12 @@ def detach(timeout: float = 5.0) -> None:
         >>> livepatch.detach()
     """
     with _process.lock:
-        _restore_all_patches()
         attachment, _process.attachment = _process.attachment, None
-        if attachment is not None:
-            attachment.kernel.stop(timeout)
+        try:
+            _restore_all_patches()
+        finally:  # a patch that cannot be taken back must not keep the kernel in the process
+            if attachment is not None:
+                attachment.kernel.stop(timeout)
 
 
 def _restore_all_patches() -> None:
