@@ -133,8 +133,6 @@ def test_uvicorn_in_the_main_thread(run: Any) -> None:
     assert seen["loop"] == "asyncio loop in thread MainThread"
     assert seen["thread"] == "MainThread"
     assert seen["is_app"]
-    assert {"replace", "middleware", "routes", "webui"} <= set(seen["supports"])
-    assert "events" not in seen["supports"]
     assert seen["folder"] is None
 
     # From within a request: on the loop's own thread, and on one of the pool.
@@ -216,8 +214,6 @@ def test_an_asgi_app_that_is_not_starlettes(run: Any) -> None:
     assert seen["flavor"] == "plain"
     assert seen["app"] == "builtins.function"
     assert seen["address"].startswith("http://127.0.0.1:")
-    assert "webui" in seen["supports"]
-    assert "middleware" not in seen["supports"]
 
 
 def test_gradio_launched_by_itself(run: Any) -> None:
@@ -240,7 +236,6 @@ def test_gradio_launched_by_itself(run: Any) -> None:
     assert seen["app"] == "gradio.routes.App"
     assert seen["blocks"]
     assert seen["thread"] != "MainThread"
-    assert {"middleware", "routes", "events", "webui"} <= set(seen["supports"])
 
 
 def test_gradio_mounted_beside_other_servers(run: Any) -> None:
@@ -291,8 +286,6 @@ def test_half_started(run: Any, program: str, flavor: str, app: str | None) -> N
     assert seen["address"] is None
     assert seen["loop"] == "no event loop found"
     assert seen["thread"] is None
-    assert "webui" not in seen["supports"]
-    assert "replace" in seen["supports"]
     if app is not None:
         assert seen["app"] == app
 
@@ -387,8 +380,6 @@ def test_the_demo(run: Any, tmp_path: Path) -> None:
     assert serves["version"] == get(serves["address"], "/api/health")["version"]
     assert serves["thread"] == "MainThread"
     assert serves["blocks"]
-    verbs = {"callbacks", "hooks", "extensions", "events", "routes", "middleware", "webui"}
-    assert verbs <= set(serves["supports"])
 
 
 def test_looking_keeps_nothing_of_the_webuis_functions_alive(run: Any) -> None:

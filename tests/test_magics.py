@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
@@ -133,7 +135,9 @@ def test_tab_completes_targets_and_then_functions_of_the_notebook(notebook):
 def test_webui_tells_where_we_are(notebook):
     report = dict(notebook.value("%webui"))
     assert {"flavor", "process", "address", "layers", "verbs"} <= report.keys()
-    assert str(__import__("os").getpid()) in report["process"]
+    assert str(os.getpid()) in report["process"]
+    for verb in report["verbs"].split(", "):  # none that is only planned
+        assert verb == "webui" or hasattr(lp, verb)
 
 
 def test_reports_have_a_text_and_an_html_form(notebook):

@@ -10,23 +10,7 @@ from .servers import RunningServer, describe_loop, servers
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATCHING = frozenset(
-    {
-        "replace",
-        "wrap",
-        "restore",
-        "patches",
-        "diff",
-        "journal",
-        "undo",
-        "redo",
-        "where",
-        "trace",
-        "watch",
-        "export",
-        "lint",
-    }
-)
+PATCHING = frozenset({"replace", "restore", "patches", "transaction", "undo", "redo", "webui"})
 
 
 class Host:
@@ -70,8 +54,7 @@ class Host:
     @property
     def supports(self) -> frozenset[str]:
         """The verbs that have something to work on in this webui."""
-        server = self.server()
-        return PATCHING if server is None or server.loop is None else PATCHING | {"webui"}
+        return PATCHING
 
     @property
     def extension_folder(self) -> Path | None:

@@ -41,11 +41,6 @@ class DemoHost(GradioHost):
         return version if isinstance(version, str) else None
 
     @property
-    def supports(self) -> frozenset[str]:
-        """The registry of callbacks, the scripts and the extensions besides Gradio's events."""
-        return super().supports | {"callbacks", "hooks", "extensions"}
-
-    @property
     def extension_folder(self) -> Path | None:
         """The folder given by ``--extensions-dir``; None when the demo runs without one."""
         folder = attribute_of(SHARED, "cmd_opts", "extensions_dir")

@@ -29,11 +29,6 @@ class GradioHost(StarletteHost):
         version = attribute_of("gradio", "__version__")
         return version if isinstance(version, str) else None
 
-    @property
-    def supports(self) -> frozenset[str]:
-        """The page's events besides what a Starlette app has."""
-        return super().supports | {"events"}
-
     def server(self) -> RunningServer | None:
         """The server whose app holds the page."""
         return next((found for found in servers() if blocks_of(found.app) is not None), None)

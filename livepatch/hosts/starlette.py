@@ -25,11 +25,6 @@ class StarletteHost(Host):
         version = attribute_of("starlette", "__version__")
         return version if isinstance(version, str) else None
 
-    @property
-    def supports(self) -> frozenset[str]:
-        """The app's middleware and routes besides the functions."""
-        return super().supports | {"middleware", "routes"}
-
     def app(self) -> Any:
         """The app that is served; before that the one the main program has made."""
         return starlette_app()
