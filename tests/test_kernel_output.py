@@ -198,3 +198,25 @@ def test_a_widgets_callback_prints_into_the_notebook_and_finds_the_shell(
     kernel_client.connection.shell_channel.send(message)
     assert kernel_client.run("seen").result == "True"
     assert "clicked" not in kernel_webui.output()
+
+
+def test_a_comm_can_be_closed_by_the_webui(kernel_client):
+    seen = []
+
+    def take(message):
+        if message["msg_type"] in ("comm_open", "comm_close"):
+            seen.append(message["msg_type"])
+        assert message["msg_type"] != "error", message["content"]
+
+    kernel_client.run("1")  # reads what was published before
+    kernel_client.connection.execute_interactive(
+        "from comm import create_comm\n"
+        "from livepatch.kernel.context import inside\n"
+        "channel = create_comm(target_name='closed')\n"
+        "with inside(None):\n"
+        "    channel.close()\n"
+        "assert channel.comm_id not in get_ipython().kernel.comm_manager.comms",
+        output_hook=take,
+        timeout=30,
+    )
+    assert seen == ["comm_open", "comm_close"]

@@ -147,26 +147,39 @@ def test_a_restart_gives_a_fresh_namespace_and_extensions_load_again(kernel_clie
     assert kernel_client.run("%time 1").status == "ok"
 
 
-def test_a_restart_ends_the_cell_that_runs_and_those_that_wait(kernel_client):
+@pytest.mark.parametrize("caught", ["KeyboardInterrupt", "ZeroDivisionError"])
+def test_a_restart_ends_the_cell_that_runs_and_those_that_wait(kernel_client, caught):
     connection = kernel_client.connection
-    other = kernel_client.control("create_subshell_request")["subshell_id"]
-    running = connection.execute("import time\nrunning = True\ntime.sleep(60)")
-    waiting = connection.execute("waited = True")
-    # The kernel takes the messages up in turn: with this one answered, the cells have arrived.
-    message = connection.session.msg("kernel_info_request")
-    message["header"]["subshell_id"] = other
-    connection.shell_channel.send(message)
-    assert connection.get_shell_msg(timeout=30)["msg_type"] == "kernel_info_reply"
+    waiting = []
 
-    assert kernel_client.control("shutdown_request", {"restart": True})["status"] == "ok"
+    def restart(printed):
+        if "runs" not in printed:
+            return
+        subshell = kernel_client.control("create_subshell_request")["subshell_id"]
+        waiting.append(connection.execute("waited = True"))
+        # The kernel takes messages up in turn: with this one answered, the cell has arrived.
+        message = connection.session.msg("kernel_info_request")
+        message["header"]["subshell_id"] = subshell
+        connection.shell_channel.send(message)
+        assert connection.get_shell_msg(timeout=30)["msg_type"] == "kernel_info_reply"
+        kernel_client.control("delete_subshell_request", {"subshell_id": subshell})
+        assert kernel_client.control("shutdown_request", {"restart": True})["status"] == "ok"
 
-    replies = [connection.get_shell_msg(timeout=30) for _ in range(2)]
-    statuses = {reply["parent_header"]["msg_id"]: reply["content"]["status"] for reply in replies}
-    assert statuses[running] in ("error", "aborted")
-    assert statuses[waiting] == "aborted"
+    code = (
+        "import time\n"
+        "running = True\n"
+        "try:\n"
+        "    print('runs', flush=True); time.sleep(60)\n"
+        f"except {caught}:\n"
+        "    pass"
+    )
+    answer = kernel_client.run(code, when_printed=restart)
+    assert answer.status == ("ok" if caught == "KeyboardInterrupt" else "error")
+    reply = connection.get_shell_msg(timeout=30)
+    assert [reply["parent_header"]["msg_id"]] == waiting
+    assert reply["content"]["status"] == "aborted"
     answer = kernel_client.run("'running' in globals(), 'waited' in globals()")
     assert answer.result == "(False, False)"
-    kernel_client.control("delete_subshell_request", {"subshell_id": other})
 
 
 def test_counting_starts_afresh_after_a_restart(kernel_client):
