@@ -273,7 +273,7 @@ PLAIN = "def denoise_step(latent, target, step, steps):\n    return target\n"
     [
         (STEP.replace("step", "stp"), PLAIN, "denoise_step"),
         ("livepatch.demo.samplr.denoise_step", PLAIN, "livepatch.demo.sampler"),
-        (STEP, "def denoise_step(latent, target:\n    return target\n", "line 1"),
+        (STEP, "def denoise_step(latent, target:\n    return target\n", "line 2"),
         (STEP, "strength = 1\n", "function"),
         (STEP, PLAIN.replace("return", "yield"), "generator"),
         ("livepatch.demo.processing.MAX_SEED", PLAIN, "int"),
