@@ -87,15 +87,15 @@ class Webui:
         with self._changed:
             return list(self._lines[name])
 
-    def wait_for(self, start: str, name: str = "stdout") -> str:
-        """The first line that starts so, once it is there."""
+    def wait_for(self, start: str, name: str = "stdout", times: int = 1) -> str:
+        """The first line that starts so, once there are as many as asked."""
 
         def found() -> list[str]:
             return [line for line in self._lines[name] if line.startswith(start)]
 
         with self._changed:
-            if not self._changed.wait_for(found, PATIENCE):
-                raise AssertionError(f"no line {start!r} came: {self._lines}")
+            if not self._changed.wait_for(lambda: len(found()) >= times, PATIENCE):
+                raise AssertionError(f"no line {start!r} came {times} times: {self._lines}")
             return found()[0]
 
     def get(self, path: str) -> dict[str, Any]:

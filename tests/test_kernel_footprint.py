@@ -64,6 +64,7 @@ def test_the_process_differs_by_a_short_list_and_by_nothing_in_the_end(fresh_web
         assert differences(attached, running) == set(WHILE_A_CELL_RUNS)
         assert differences(attached, webui.get("/state")) == set(AFTER_AN_ERROR)
 
+        assert client.run("%%bash\necho from a script").stdout == "from a script\n"
         webui.get("/detach")
         assert differences(before, webui.get("/state")) == set()
 
@@ -94,4 +95,5 @@ def test_the_webuis_progress_bars_are_those_of_a_terminal(fresh_webui):
     detached.get("/detach")
     expected = alone.get("/tqdm")
     assert [webui.get("/tqdm") for webui in (attached, detached)] == [expected, expected]
-    assert alone.output("stderr") == attached.output("stderr") == detached.output("stderr") == []
+    said = [webui.end(signal.SIGTERM)[2] for webui in (alone, attached, detached)]
+    assert said == [[], [], []]

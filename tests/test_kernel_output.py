@@ -26,8 +26,8 @@ def test_the_webuis_handlers_print_into_its_own_output_while_a_cell_runs(
     )
     assert answer.stdout == """b'{"hello":"world"}'\n"""
     assert answer.stderr == ""
-    assert kernel_webui.output().count("the webui says hello") == before + 1
-    assert "the webui warns" in kernel_webui.output("stderr")
+    kernel_webui.wait_for("the webui says hello", times=before + 1)
+    kernel_webui.wait_for("the webui warns", "stderr")
 
 
 def test_threads_and_pool_jobs_of_a_cell_print_into_the_notebook(kernel_client, kernel_webui):

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,20 @@ class WebuiKernelApp(IPKernelApp):
         """Make sockets, streams, kernel and shell; requests wait until ``kernel.start()``."""
         self._own_profile: str | None = None
         self.connection_file = str(Path(self.connection_file).absolute())
+        try:
+            self._make_kernel()
+        finally:
+            # They join threads, and so would hold the webui's exit up; RunningKernel keeps one of
+            # its own.
+            for owner, name in (
+                (self, "close"),
+                (self.iopub_thread, "stop"),
+                (self.shell, "atexit_operations"),
+            ):
+                if owner is not None:
+                    atexit.unregister(getattr(owner, name))
+
+    def _make_kernel(self) -> None:
         self._make_profile()
         self.init_sockets()
         self.init_heartbeat()
@@ -53,10 +68,6 @@ class WebuiKernelApp(IPKernelApp):
             self.init_shell()
         self.notebook.shell = self.shell
         self.kernel.remember_pristine_shell(PristineShell(self.shell))
-        # They join threads, and so would hold the webui's exit up; RunningKernel keeps one of its
-        # own.
-        for registered in (self.close, self.iopub_thread.stop, self.shell.atexit_operations):
-            atexit.unregister(registered)
 
     def _make_profile(self) -> None:
         """Use the user's IPython profile, or a temporary one: a webui's home is not littered."""
@@ -144,4 +155,19 @@ class WebuiKernelApp(IPKernelApp):
             self.context.destroy()
         if self.shell is not None:
             with inside(self.notebook):
+                self._end_scripts()
                 self.shell.atexit_operations()
+
+    def _end_scripts(self) -> None:
+        """End what ``%%bash`` and its like left running: processes, their loop and its thread."""
+        scripts = self.shell.magics_manager.registry.get("ScriptMagics")
+        if scripts is None:  # IPython 9 makes it when it is first used
+            return
+        scripts.kill_bg_processes()
+        atexit.unregister(scripts.kill_bg_processes)
+        loop = scripts.event_loop
+        for thread in threading.enumerate():  # IPython 8 keeps no reference to its own
+            if loop is not None and getattr(thread, "_target", None) == loop.run_forever:
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join()
+                loop.close()
