@@ -242,8 +242,9 @@ def start_kernel(
         AttachFailed: the kernel could not be started; the process is as it was.
 
     Example:
-        kernel = start_kernel(path, transport="ipc", ip=str(path.with_suffix("")), key=b"…",
-        metadata={}) kernel.stop()
+        sockets = str(path.with_suffix(""))
+        kernel = start_kernel(path, transport="ipc", ip=sockets, key=b"…", metadata={})
+        kernel.stop()
     """
     options = {
         "transport": transport,
@@ -289,6 +290,11 @@ def _after_fork_in_child() -> None:
     """A child has no kernel thread: it forgets the parent's kernel."""
     global _starting
     _starting = threading.Lock()  # may have been copied locked
-    for kernel in _running:
+    while _running:
+        kernel = _running[-1]
         kernel._stopping = True
-        kernel._leave_process()
+        kernel._leave_process()  # takes it off the list
+        # What the parent's cells left in the background is not the child's to end when it exits.
+        scripts = kernel.shell.magics_manager.registry.get("ScriptMagics")
+        if scripts is not None:
+            atexit.unregister(scripts.kill_bg_processes)

@@ -13,6 +13,7 @@ import ast
 import asyncio
 import bdb
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from warnings import warn
@@ -113,6 +114,11 @@ class NotebookShell(ZMQInteractiveShell):
             return cls(*args, **options)
         found: NotebookShell = cls._instance
         return found
+
+    def init_ipython_dir(self, ipython_dir: str | None) -> None:  # noqa: ARG002 - IPython's signature
+        """Keep to where the profile is; IPython would make a folder in the webui's home."""
+        profile = Path(self.kernel.profile_dir.location)
+        self.ipython_dir = str(profile.parent if profile.name == "profile_default" else profile)
 
     def init_environment(self) -> None:
         """Leave TERM, PAGER and the colours of the webui's environment as they are."""
