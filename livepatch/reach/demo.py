@@ -70,7 +70,9 @@ def demo_webui(
     """
     for module in ("fastapi", "gradio", "uvicorn"):
         require(module, "demo", "run the demo")
-    port = port or (PORT if _is_free(PORT) else _any_free_port())
+    if port is None and _is_free(PORT):
+        port = PORT
+    port = port or _any_free_port()
     command = [*(sys.executable, "-m", "livepatch", "run", "--name", NAME)]
     command += ["-m", "livepatch.demo", "--port", str(port)]
     # In a session of its own: the terminal's Ctrl-C reaches us alone, and we end it.
