@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import inspect
 import json
 import os
@@ -21,6 +22,7 @@ from IPython.core.profiledir import ProfileDir
 from traitlets import Any as AnyTrait
 from traitlets import Type
 
+from livepatch.engine.masking import masked
 from livepatch.kernel.context import inside
 from livepatch.kernel.requests import WebuiKernel
 from livepatch.kernel.restart import PristineShell
@@ -89,6 +91,11 @@ class WebuiKernelApp(IPKernelApp):
         options = {"session": self.session} if takes_session else {}
         self.iopub_thread = IOPubThread(socket, pipe=False, **options)
         self.iopub_thread.start()
+        # Every message asks whether this thread is alive. Up to 3.12 an interrupt that hits the
+        # question marks the thread as stopped (bpo-45274's mend); then every thread would write to
+        # the socket by itself, messages would mix and libzmq could abort the webui.
+        thread = self.iopub_thread.thread
+        vars(thread)["is_alive"] = functools.partial(masked, thread.is_alive)
         self.iopub_socket = self.iopub_thread.background_socket
 
     def log_connection_info(self) -> None:

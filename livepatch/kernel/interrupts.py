@@ -28,6 +28,7 @@ class _Execution:
     """One cell (or widget callback) that is running in a thread."""
 
     def __init__(self) -> None:
+        self.ending = False
         self.interrupted = False
         self.awaiting: tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]] | None = None
 
@@ -54,15 +55,24 @@ class Interrupts:
         try:
             self._begin(execution)
             return await cell
+        except Exception:
+            # The cell's own errors end in IPython. Between two of its handlers an interrupt leaves
+            # it with others: UnboundLocalError, for a result that is not there yet.
+            if execution.interrupted:
+                raise KeyboardInterrupt from None
+            raise
         finally:
-            # An interrupt may be raised at the very call; a context manager's __exit__ would be
-            # left by it.
-            while True:
+            # From the mark on no interrupt is sent. Two may still come: one that was pending, and
+            # one whose sender was past its question. Each is caught where it can be raised: at a
+            # call, as here, but not at the jump of a loop, nor in a context manager's __exit__.
+            execution.ending = True
+            try:
                 try:
                     self._end(execution)
-                    break
                 except KeyboardInterrupt:
-                    continue
+                    self._end(execution)
+            except KeyboardInterrupt:
+                self._end(execution)
 
     def call(self, callback: Callable[..., Result], *args: Any) -> Result:
         """Call a widget's callback, interruptible as a cell is."""
@@ -71,12 +81,14 @@ class Interrupts:
             self._begin(execution)
             return callback(*args)
         finally:
-            while True:
+            execution.ending = True  # as above
+            try:
                 try:
                     self._end(execution)
-                    break
                 except KeyboardInterrupt:
-                    continue
+                    self._end(execution)
+            except KeyboardInterrupt:
+                self._end(execution)
 
     def _begin(self, execution: _Execution) -> None:
         with self._lock:
@@ -155,6 +167,6 @@ class Interrupts:
             _set_async_exception(thread_id, KeyboardInterrupt)
 
         with self._lock:  # the cell can't end between the question and the exception
-            if execution in self._executions.get(thread_id, []):
+            if not execution.ending and execution in self._executions.get(thread_id, []):
                 execution.interrupted = True
                 masking.deliver(thread_id, raise_interrupt)

@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.masking import masked
 from livepatch.kernel.dispatch import function_in_cells, method_in_cells
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def _join(original: Callable[..., None]) -> Callable[..., None]:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             left = SLICE if end is None else max(0.0, min(SLICE, end - time.monotonic()))
-            original(self, left)
+            # Up to 3.12 an interrupt inside would mark the thread as stopped (bpo-45274's mend).
+            masked(functools.partial(original, self, left))
             if not self.is_alive() or left <= 0:
                 return
 
