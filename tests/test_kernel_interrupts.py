@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
+
+from livepatch.kernel.interrupts import Interrupts
 
 pytest_plugins = ["kernel_support"]
 
@@ -90,6 +93,45 @@ def test_interrupts_that_come_as_cells_end_hit_no_later_cell(kernel_webui, fresh
         stopper.join()
     assert endings <= {"", "KeyboardInterrupt"}
     assert runs.run("'unharmed'").result == "'unharmed'"
+
+
+def test_an_interrupt_of_join_leaves_the_thread_what_it_is(kernel_client):
+    """Python up to 3.12 takes the thread for ended."""
+    kernel_client.run(
+        "import threading\n"
+        "go = threading.Event()\n"
+        "thread = threading.Thread(target=go.wait); thread.start()"
+    )
+    for _ in range(5):
+        assert kernel_client.run_and_interrupt("thread.join()").error == "KeyboardInterrupt"
+        assert kernel_client.run("thread.is_alive()").result == "True"
+    assert kernel_client.run("go.set(); thread.join(); thread.is_alive()").result == "False"
+
+
+def test_an_interrupt_leaves_one_thread_that_sends_the_output(kernel_client):
+    """Else every thread sends by itself, at the same time, on one socket."""
+    kernel_client.run("import sys\nsender = sys.stdout.pub_thread.thread")
+    for _ in range(20):
+        answer = kernel_client.run_and_interrupt("while True: sender.is_alive()")
+        assert answer.error == "KeyboardInterrupt"
+        assert kernel_client.run("sender.is_alive()").result == "True"
+
+
+def test_an_error_that_an_interrupt_left_is_the_interrupt():
+    """IPython's own `return result`, where the interrupt came before there was a result."""
+    interrupts = Interrupts()
+
+    async def cell():
+        try:
+            interrupts.interrupt()
+            while True:
+                pass
+        finally:
+            raise UnboundLocalError
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(interrupts.execute(cell()))
+    assert not interrupts.is_executing()
 
 
 def test_a_cell_may_catch_its_interrupt(kernel_client):
