@@ -101,9 +101,13 @@ def _join(original: Callable[..., None]) -> Callable[..., None]:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             left = SLICE if end is None else max(0.0, min(SLICE, end - time.monotonic()))
+
+            def still_alive(left: float = left) -> bool:
+                original(self, left)
+                return self.is_alive()
+
             # Up to 3.12 an interrupt inside would mark the thread as stopped (bpo-45274's mend).
-            masked(functools.partial(original, self, left))
-            if not self.is_alive() or left <= 0:
+            if not masked(still_alive) or left <= 0:
                 return
 
     return join
