@@ -14,8 +14,17 @@ from livepatch.engine.registry import registry
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.magic import Magics
 
 COMPLETED = ("replace", "restore", "patches")
+
+
+def magics_classes() -> list[type[Magics]]:
+    """The classes whose magics are ours; one for each file of this room."""
+    from .live_patch import LivePatch
+    from .webui import Webui
+
+    return [LivePatch, Webui]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -26,14 +35,15 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """
     # IPython is imported here, so that `import livepatch` in a webui without a kernel stays light.
     from .completion import complete_target
-    from .live_patch import LivePatch
 
-    taken = set(LivePatch.magics["line"]) & set(shell.magics_manager.magics["line"])
+    classes = magics_classes()
+    ours = {name for cls in classes for name in cls.magics["line"]}
+    taken = ours & set(shell.magics_manager.magics["line"])
     if taken:
         names = ", ".join(f"%{name}" for name in sorted(taken))
         warnings.warn(f"livepatch takes the place of {names}", stacklevel=2)
     registry.notebook_modules.add(shell.user_module.__name__)
-    shell.register_magics(LivePatch)
+    shell.register_magics(*classes)
     for name in COMPLETED:
         for mark in ("%", "%%"):
             shell.set_hook("complete_command", complete_target, str_key=f"{mark}{name}")
@@ -45,20 +55,19 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     Args:
         shell: the IPython shell that asked.
     """
-    from .live_patch import LivePatch
-
     try:
         print(restore_all())
     except LivepatchError as error:  # the rest is restored; the magics go all the same
         print(error)
     manager = shell.magics_manager
-    ours = manager.registry.pop(LivePatch.__name__, None)
-    for kind in ("line", "cell"):
-        for name in LivePatch.magics[kind]:
-            if getattr(manager.magics[kind].get(name), "__self__", None) is ours:
-                del manager.magics[kind][name]
-    if ours in shell.configurables:
-        shell.configurables.remove(ours)
+    for cls in magics_classes():
+        ours = manager.registry.pop(cls.__name__, None)
+        for kind in ("line", "cell"):
+            for name in cls.magics[kind]:
+                if getattr(manager.magics[kind].get(name), "__self__", None) is ours:
+                    del manager.magics[kind][name]
+        if ours in shell.configurables:
+            shell.configurables.remove(ours)
     completers = shell.strdispatchers["complete_command"].strs
     for name in COMPLETED:
         for mark in ("%", "%%"):

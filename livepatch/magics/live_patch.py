@@ -22,7 +22,6 @@ from livepatch.engine.errors import TargetNotFound
 from livepatch.engine.sources import source_of
 from livepatch.engine.targets import find
 from livepatch.engine.verbs import NOTEBOOK, make_patch, replace_found
-from livepatch.hosts.overview import overview
 from livepatch.reports import Answer, Report, patches
 
 if TYPE_CHECKING:
@@ -116,16 +115,6 @@ class LivePatch(Magics):
                 for layer in self._layers_of(args.target, args.name):
                     layer.on() if args.on else layer.off()
         return patches(args.target)
-
-    @magic_arguments()
-    @line_magic
-    def webui(self, line: str) -> Report[tuple[str, str]]:
-        """Where am I: the webui that this kernel lives in, and what can be done there.
-
-        For example ``%webui``.
-        """
-        parse_argstring(self.webui, line)
-        return overview()
 
     def _put(self, args: Any, new: object, python: str) -> Answer:
         asked = f"replace {args.target}"
