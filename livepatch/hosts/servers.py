@@ -23,7 +23,9 @@ STARLETTE_CLASS = ("starlette.applications", "Starlette")
 
 # The frames that hold a server or a loop; reading the locals of other frames would keep alive
 # what a webui's functions hold (images, latents) until they return.
-_RUNNING_MODULES = frozenset({"uvicorn.server", "uvicorn._compat", "asyncio.runners", "uvloop"})
+_RUNNING_MODULES = frozenset(
+    {"aiohttp.web", "asyncio.runners", "uvicorn._compat", "uvicorn.server", "uvloop"}
+)
 _LOOP_MODULES = frozenset({"asyncio.base_events"})
 
 
