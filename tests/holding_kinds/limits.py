@@ -1,0 +1,3 @@
+"""What cannot be reached: refused with a reason, or named in the answer."""
+
+from __future__ import annotations
