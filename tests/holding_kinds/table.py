@@ -160,7 +160,8 @@ class Program:
             if inspect.isgenerator(held):
                 held = self.ending.enter_context(contextlib.contextmanager(lambda: held)())
             self._call, self._intact = held if isinstance(held, tuple) else (held, lambda: True)
-            self._named = self.named()
+            refused = isinstance(self.kind, Limit) and self.kind.error
+            self._named = None if refused else self.named()
         except BaseException:
             self.ending.close()
             raise

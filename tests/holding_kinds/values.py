@@ -221,3 +221,9 @@ settings.label = "old"
 def plain_value_of_an_instance(app):
     held = app.settings
     return lambda: held.label
+
+
+@holding("TABLE = {'key': lambda: 'old'}", "TABLE['key']", new="def f():\n    return 'new'")
+def function_in_a_dict_named_by_its_key(app):
+    held = app.TABLE["key"]
+    return lambda: (held(), app.TABLE["key"]())
