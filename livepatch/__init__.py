@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from livepatch.engine import Layer, replace, restore, restore_all, transaction
+from livepatch.engine import (
+    Layer,
+    adopt,
+    after,
+    before,
+    filter_args,
+    filter_result,
+    replace,
+    restore,
+    restore_all,
+    transaction,
+    wrap,
+)
 from livepatch.errors import (
     AttachFailed,
     ForeignChange,
@@ -33,8 +45,13 @@ __all__ = [
     "TargetNotFound",
     "WebuiAmbiguous",
     "WebuiNotFound",
+    "adopt",
+    "after",
     "attach",
+    "before",
     "detach",
+    "filter_args",
+    "filter_result",
     "host",
     "journal",
     "load_ipython_extension",
@@ -46,4 +63,5 @@ __all__ = [
     "transaction",
     "undo",
     "unload_ipython_extension",
+    "wrap",
 ]

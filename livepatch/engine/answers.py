@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+DONE = {
+    "replace": "replaced",
+    "wrap": "wrapped",
+    "before": "put a hook before",
+    "after": "put a hook after",
+    "filter_args": "filtered the arguments of",
+    "filter_result": "filtered the result of",
+    "adopt": "adopted",
+}
+
 
 class AnswerLine(str):
     """A line of text that a notebook shows as it is, without quotes.

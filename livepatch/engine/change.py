@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .errors import LivepatchError
+from .errors import is_refusal
 from .events import publish
 from .masking import certainly, masked
 from .registry import registry
@@ -90,13 +90,15 @@ class Step:
 
     def roll_back(self) -> None:
         """Make all of it untrue that can be; raise at the end what stood against the rest."""
-        refused: list[LivepatchError] = []
+        refused: list[Exception] = []
         with registry.lock:
             for change in reversed(self.changes):
                 try:
                     change.prepare()
                     _all_or_nothing([_Reverse(change)])
-                except LivepatchError as error:
+                except Exception as error:
+                    if not is_refusal(error):
+                        raise
                     refused.append(error)
         if refused:
             raise refused[0]

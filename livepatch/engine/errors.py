@@ -47,3 +47,13 @@ class PatchRefused(LivepatchError):
 
 class ForeignChange(LivepatchError):
     """Someone else changed the target since livepatch did; it was left untouched."""
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether an error is a LivepatchError, of this copy of the engine or of another.
+
+    Example:
+        >>> is_refusal(PatchRefused("asked", "found", "advice"))
+        True
+    """
+    return all(hasattr(error, part) for part in ("asked", "found", "advice"))

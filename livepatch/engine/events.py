@@ -2,7 +2,8 @@
 
 ``before_commit`` and ``after_commit`` carry the changes that are about to become, or have become,
 true (a revert included); ``step`` carries a finished :class:`~.change.Step`, which history records.
-A host adapter subscribes to evict its webui's caches.
+A host adapter subscribes to evict its webui's caches. ``is_idle`` is a question: an adapter answers
+whether its webui runs nothing at the moment (a generation, a queue).
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from .registry import registry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Event = Literal["before_commit", "after_commit", "step"]
+Event = Literal["before_commit", "after_commit", "is_idle", "step"]
 
 log = logging.getLogger("livepatch")
 
 
-def subscribe(event: Event, call: Callable[[Any], None]) -> Callable[[], None]:
+def subscribe(event: Event, call: Callable[[Any], object]) -> Callable[[], None]:
     """Call ``call`` at every such event.
 
     Args:
-        event: ``"before_commit"``, ``"after_commit"`` (both with a list of changes) or ``"step"``
-            (with a ``Step``).
+        event: ``"before_commit"``, ``"after_commit"`` (both with a list of changes), ``"step"``
+            (with a ``Step``) or ``"is_idle"`` (with None; ``call`` answers True or False).
         call: may be called twice for one event when an interrupt came in between. What it raises is
             logged and changes nothing, except at ``before_commit``: there it refuses the change.
 
@@ -59,3 +60,22 @@ def publish(event: Event, payload: object) -> None:
             # The change is already true and the webui runs on it: a listener's fault is told, never
             # passed on.
             log.exception("livepatch: a subscriber of %r failed", event)
+
+
+def ask(event: Event) -> list[bool]:
+    """What the subscribers of a question answer; who fails to answer says no.
+
+    Example:
+        >>> unsubscribe = subscribe("is_idle", lambda _: True)
+        >>> ask("is_idle")
+        [True]
+        >>> unsubscribe()
+    """
+    answers = []
+    for call in tuple(registry.subscribers.get(event, ())):
+        try:
+            answers.append(bool(call(None)))
+        except Exception:  # a change that waits goes on waiting, and is shown so
+            log.exception("livepatch: a subscriber of %r failed", event)
+            answers.append(False)
+    return answers

@@ -14,9 +14,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
-    from .layers import Stack
+    from .layers import Layer
+    from .pending import Pending
+    from .stacks import Stack
 
 SHARED_NAME = "_livepatch_registry"
 VERSION = 1
@@ -27,9 +29,11 @@ class Registry(ModuleType):
 
     Attributes:
         lock: held from the preparation of a change to its commit.
-        patched: the stacks with layers on them, by ``id(function)``.
-        stacks: every stack that someone still holds, patched or not, so that a function never gets
-            two. A stack keeps its function alive, so the ids stay unique.
+        patched: the stacks with layers on them, by the first of their keys.
+        stacks: every stack that someone still holds, patched or not, by each of its keys (the
+            ``id`` of a function, the place of a value), so that nothing ever gets two. A stack
+            keeps what it is about alive, so the ids stay unique.
+        pending: what waits for a safe point, by its layer.
         subscribers: what is called on an event, by the event's name.
         mask_lock, masked_threads, held_back: see ``masking.py``.
         notebook_modules: names of the modules whose code is a notebook's.
@@ -39,9 +43,10 @@ class Registry(ModuleType):
         super().__init__(SHARED_NAME)
         self.version = VERSION
         self.lock = threading.RLock()
-        self.patched: dict[int, Stack] = {}
-        self.stacks: weakref.WeakValueDictionary[int, Stack] = weakref.WeakValueDictionary()
-        self.subscribers: dict[str, list[Callable[[Any], None]]] = {}
+        self.patched: dict[Hashable, Stack] = {}
+        self.stacks: weakref.WeakValueDictionary[Hashable, Stack] = weakref.WeakValueDictionary()
+        self.pending: dict[Layer, Pending] = {}
+        self.subscribers: dict[str, list[Callable[[Any], object]]] = {}
         self.mask_lock = threading.Lock()
         self.masked_threads: set[int] = set()
         self.held_back: set[int] = set()

@@ -1,25 +1,24 @@
-"""What a user can do to functions: replace, restore, and look at the layers."""
+"""What a user can do: replace, wrap, restore, and look at the layers."""
 
 from __future__ import annotations
 
 import sys
-import time
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .answers import AnswerLine, answer
 from .change import apply
-from .errors import LivepatchError, TargetNotFound
-from .layers import Layer, Placement, Stack, stack_of
-from .patches import patch_from_callable, patch_from_text
+from .errors import TargetNotFound, is_refusal
+from .laying import Wanted, lay, running_facts
 from .registry import registry
-from .running import running_calls
-from .targets import Target, dotted_name, find
+from .stacks import FunctionStack, Stack, stack_of, value_stack_of
+from .targets import AnyTarget, ClassTarget, Target, ValueTarget, dotted_name, find
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from .layers import Patch
+    from .layers import Layer
+    from .pending import When
 
 NOTEBOOK = "notebook"
 _NOT_GIVEN: Any = object()
@@ -32,17 +31,24 @@ def replace(
     *,
     name: str = "replace",
     owner: str | None = None,
+    guard: bool | int = False,
+    when: When = "now",
 ) -> Layer:
     """Make every call of a function run other code, whoever holds the function and since when.
 
     Args:
-        target: its dotted name, or the function itself; or, of three arguments, its module or
-            class.
-        new: the new function, or its source text; of three arguments, the function to replace.
+        target: its dotted name, or the function itself, or a method of one instance (then only that
+            instance changes); a class, or a plain value such as ``"mod.D['key']"``; or, of three
+            arguments, its module or class.
+        new: the new function, its source text, the new class or value; of three arguments, the
+            function to replace.
         function: of three arguments, the new function.
         name: tells several layers of one owner on one target apart; the same owner and name again
             replaces that layer.
         owner: whose layer it is; default: the notebook, or the module that calls.
+        guard: when the new code raises, record it and go on with the layer below; after 3 failures,
+            or as many as given, the layer is switched off.
+        when: ``"now"``; ``"idle"`` waits until no call is inside the target.
 
     Returns:
         The layer; ``str(layer)`` is the answer line, ``layer.remove()`` takes it back.
@@ -50,7 +56,7 @@ def replace(
     Raises:
         TargetNotFound: no such target; the nearest names are offered.
         PatchRefused: the change could not take effect, or not be taken back; nothing has changed.
-        ForeignChange: someone else changed the function's code since.
+        ForeignChange: someone else changed the target since.
 
     Example:
         >>> import textwrap
@@ -62,84 +68,13 @@ def replace(
         'text'
     """
     namespace = sys._getframe(1).f_globals
-    if function is _NOT_GIVEN:
-        asked = f"replace {_shown(target)}"
-        found = find(asked, target)
-    else:
-        asked = f"replace {_shown(target)}.{getattr(new, '__name__', new)}"
-        found, new = find(asked, target, new), function
-    return replace_found(
-        asked, found, new, namespace, owner=owner or _owner_of(namespace), name=name
-    )
-
-
-def replace_found(
-    asked: str,
-    target: Target,
-    new: object,
-    namespace: dict[str, Any],
-    *,
-    owner: str,
-    name: str,
-) -> Layer:
-    """Replace a target that was found, as ``replace`` does.
-
-    Args:
-        asked: the user's request in words.
-        target: the target.
-        new: a callable or a source text.
-        namespace: the names of the place where a source text was written.
-        owner: whose layer it is.
-        name: the layer's name.
-    """
-    # Outside the lock: making a patch runs the imports of a text, and whoever waits for one of
-    # them may wait for the lock.
-    patch = make_patch(asked, new, target, namespace)
-    with registry.lock:
-        stack = stack_of(target)
-        stack.check_not_foreign(asked)
-        return _put(target, stack, patch, owner=owner, name=name, verb="replace")
-
-
-def make_patch(
-    asked: str, new: object, target: Target, namespace: dict[str, Any], *, dry_run: bool = False
-) -> Patch:
-    """The patch that ``replace`` would install, without installing it.
-
-    Args:
-        asked: the user's request in words.
-        new: a callable or a source text.
-        target: the target.
-        namespace: the names of the place where a source text was written.
-        dry_run: do not even run the imports of a text.
-    """
-    with registry.lock:
-        stack = stack_of(target)
-        stack.check_not_foreign(asked)
-        original = stack.base
-    if isinstance(new, str):
-        return patch_from_text(asked, new, target, original, namespace, dry_run=dry_run)
-    return patch_from_callable(asked, new, target, original)  # type: ignore[arg-type]
-
-
-def _put(target: Target, stack: Stack, patch: Patch, *, owner: str, name: str, verb: str) -> Layer:
-    """Lay a patch over a target: in place of the layer of that owner and name, or on top."""
-    layer = stack.layer_of(owner, name)
-    again = layer is not None
-    if layer is None:
-        layer = Layer(stack, target.path, owner, name, verb)
-    top = stack.top_code
-    begun = time.perf_counter()
-    apply(stack.with_placement(Placement(layer, patch), verb))
-    milliseconds = (time.perf_counter() - begun) * 1000
-    facts = [_what_lies_where(stack, layer), *target.facts, *patch.facts, f"{milliseconds:.2f} ms"]
-    done = f"{'replaced again' if again else 'replaced'} {target.path}"
-    layer.answer = answer(done, *facts, *_unreached([top]))
-    return layer
+    asked, found, given = three_arguments("replace", target, new, function)
+    wanted = Wanted("replace", name, owner or owner_of(namespace), namespace, guard, when)
+    return lay(asked, found, given, wanted)
 
 
 def restore(target: object, function: object = None, *, name: str | None = None) -> AnswerLine:
-    """Take our layers off a function: it is again what it would be without livepatch.
+    """Take our layers off a target: it is again what it would be without livepatch.
 
     Args:
         target: its dotted name, or the function itself; or, of two arguments, its module or class.
@@ -151,23 +86,31 @@ def restore(target: object, function: object = None, *, name: str | None = None)
 
     Raises:
         TargetNotFound: no such target, or no layer of that name on it.
-        ForeignChange: someone else changed the function's code since; nothing was touched.
+        ForeignChange: someone else changed the target since; nothing was touched.
 
     Example:
         >>> import textwrap
         >>> restore("textwrap.dedent")
         nothing to restore: textwrap.dedent runs the webui's own code
     """
-    asked = f"restore {_shown(target)}"
+    asked = f"restore {shown(target)}"
     with registry.lock:
-        stacks, path = _stacks_named(asked, target, function)
-        placed = [p.layer for stack in stacks for p in stack.placements]
-        layers = [layer for layer in placed if name in (None, layer.name)]
-        if layers:
-            return _remove(path, layers, len(placed) - len(layers))
+        path, on_it = _layers_on(asked, target, function)
+        wanted = [(stack, layer) for stack, layer in on_it if name in (None, layer.name)]
+        waiting = [
+            layer
+            for layer in registry.pending
+            if layer.target == path and name in (None, layer.name)
+        ]
+        for layer in waiting:
+            layer.remove()
+        if wanted:
+            return _remove(path, wanted, len(on_it) - len(wanted))
+    if waiting:
+        return answer(f"cancelled {path}", "nothing was changed")
     if name is None:
         return answer(f"nothing to restore: {path} runs the webui's own code")
-    present = ", ".join(repr(layer.name) for layer in placed)
+    present = ", ".join(repr(layer.name) for _, layer in on_it)
     raise TargetNotFound(
         f"{asked} --name {name}",
         f"{path} has no layer of that name; its layers are: {present or 'none'}",
@@ -175,13 +118,16 @@ def restore(target: object, function: object = None, *, name: str | None = None)
     )
 
 
-def _remove(path: str, layers: list[Layer], left: int) -> AnswerLine:
-    stacks = {id(layer.stack): layer.stack for layer in layers}.values()
-    tops = [stack.top_code for stack in stacks]
-    apply(*(stack.without(*layers) for stack in stacks))
+def _remove(path: str, wanted: list[tuple[Stack, Layer]], left: int) -> AnswerLine:
+    by_stack: dict[int, tuple[Stack, list[Layer]]] = {}
+    for stack, layer in wanted:
+        by_stack.setdefault(id(stack), (stack, []))[1].append(layer)
+    unreached = running_facts(_codes_of(stack for stack, _ in by_stack.values()))
+    apply(*(stack.without(*layers) for stack, layers in by_stack.values()))
     what = f"{left} other layer{'s' * (left != 1)} stay" if left else "the webui's own code again"
+    layers = {id(layer): layer for _, layer in wanted}.values()
     taken = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
-    line = answer(f"restored {path}", what, f"{taken} taken off", *_unreached(tops))
+    line = answer(f"restored {path}", what, f"{taken} taken off", *unreached)
     for layer in layers:
         layer.answer = line
     return line
@@ -194,36 +140,40 @@ def restore_all() -> AnswerLine:
         The answer line.
 
     Raises:
-        ForeignChange: someone else changed a target's code since; all others are restored.
+        ForeignChange: someone else changed a target since; all others are restored.
 
     Example:
         >>> restore_all()
-        nothing to restore: no function is patched
+        nothing to restore: nothing is patched
     """
-    refused: list[LivepatchError] = []
+    refused: list[Exception] = []
     with registry.lock:
+        for layer in [*registry.pending]:
+            layer.remove()
         changes = []
         for stack in [stack for stack in registry.patched.values() if stack.placements]:
             try:
                 stack.check_not_foreign(f"restore {stack.path}")
-            except LivepatchError as error:
+            except Exception as error:
+                if not is_refusal(error):
+                    raise
                 refused.append(error)
             else:
                 changes.append(stack.without(*(p.layer for p in stack.placements)))
-        tops = [change.stack.top_code for change in changes]
+        unreached = running_facts(_codes_of(change.stack for change in changes))
         if changes:
             apply(*changes)
     if refused:
         raise refused[0]  # the others are restored
     if not changes:
-        return answer("nothing to restore: no function is patched")
+        return answer("nothing to restore: nothing is patched")
     paths = ", ".join(change.stack.path for change in changes)
     count = f"{len(changes)} target{'s' * (len(changes) != 1)}"
-    return answer(f"restored {count}", paths, *_unreached(tops))
+    return answer(f"restored {count}", paths, *unreached)
 
 
 def layers() -> Sequence[Layer]:
-    """Every layer of livepatch in this process, by target, lowest first.
+    """Every layer of livepatch in this process, by target, lowest first; what waits comes last.
 
     Example:
         >>> layers()
@@ -231,52 +181,66 @@ def layers() -> Sequence[Layer]:
     """
     with registry.lock:
         stacks = sorted(registry.patched.values(), key=lambda stack: stack.path)
-        return tuple(placement.layer for stack in stacks for placement in stack.placements)
+        placed = [placement.layer for stack in stacks for placement in stack.placements]
+        return tuple(dict.fromkeys([*placed, *registry.pending]))
 
 
-def _stacks_named(asked: str, target: object, function: object) -> tuple[list[Stack], str]:
-    """The stacks that a user means.
+def three_arguments(
+    verb: str, target: object, new: object, function: object
+) -> tuple[str, AnyTarget, object]:
+    """The request in words, the target and the new code, of two arguments or of three."""
+    if function is _NOT_GIVEN:
+        asked = f"{verb} {shown(target)}"
+        return asked, find(asked, target), new
+    asked = f"{verb} {shown(target)}.{getattr(new, '__name__', new)}"
+    return asked, find(asked, target, new), function
+
+
+def _layers_on(
+    asked: str, target: object, function: object
+) -> tuple[str, list[tuple[Stack, Layer]]]:
+    """The path of a target, and every layer on it with the stack that it is to be taken off.
 
     A patched target is found by the name it was patched under too; after a reload of its module
-    there can be two of one name.
+    the name may lead elsewhere.
     """
     if function is None and isinstance(target, str):
         named = [
-            stack
+            (stack, p.layer)
             for stack in registry.patched.values()
-            if target in {stack.path, *(p.layer.target for p in stack.placements)}
+            for p in stack.placements
+            if target in (stack.path, p.layer.target)
         ]
-        if named:
-            return named, target
+        if named or any(layer.target == target for layer in registry.pending):
+            return target, named
     found = find(asked, target, function)
-    return [stack_of(found)], found.path
+    if isinstance(found, ClassTarget):
+        stacks = [*registry.patched.values()]
+        return found.path, [
+            (s, p.layer) for s in stacks for p in s.placements if p.layer.about is found.cls
+        ]
+    stack = _stack(found)
+    return found.path, [(stack, p.layer) for p in stack.placements]
 
 
-def _what_lies_where(stack: Stack, layer: Layer) -> str:
-    below = "the webui's code"
-    for placement in stack.placements:
-        if placement.layer is layer:
-            break
-        if placement.on:
-            below = placement.layer.whose()
-    above = [p.layer for p in stack.placements if p.on][-1]
-    covered = "" if above is layer else f", covered by {above.whose()}"
-    return f"{layer.owner}'s layer on {below}{covered}"
+def _stack(target: Target | ValueTarget) -> Stack:
+    if isinstance(target, ValueTarget):
+        return value_stack_of(target.path, target.slot)
+    return stack_of(target)
 
 
-def _unreached(codes: list[Any]) -> list[str]:
-    running = running_calls(codes)
-    if not running:
-        return []
-    return [f"{running} running call{'s finish' if running > 1 else ' finishes'} on the old code"]
+def _codes_of(stacks: Iterable[Stack]) -> list[Any]:
+    return [c for stack in stacks if isinstance(stack, FunctionStack) for c in stack.top_codes]
 
 
-def _owner_of(namespace: dict[str, Any]) -> str:
+def owner_of(namespace: dict[str, Any]) -> str:
+    """Whose layer it is that code with these globals makes: the notebook's, or its module's."""
     module = str(namespace.get("__name__", "unknown"))
     return NOTEBOOK if module in registry.notebook_modules else module
 
 
-def _shown(target: object) -> str:
+def shown(target: object) -> str:
+    """A target in words, as the user gave it."""
     if isinstance(target, str):
         return target
     if isinstance(target, ModuleType):

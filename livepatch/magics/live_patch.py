@@ -19,9 +19,10 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from livepatch.engine import Layer, layers, restore, restore_all, transaction
 from livepatch.engine.answers import answer
 from livepatch.engine.errors import TargetNotFound
+from livepatch.engine.laying import Wanted, lay, make_parts
 from livepatch.engine.sources import source_of
-from livepatch.engine.targets import find
-from livepatch.engine.verbs import NOTEBOOK, make_patch, replace_found
+from livepatch.engine.targets import ClassTarget, ValueTarget, find
+from livepatch.engine.verbs import NOTEBOOK
 from livepatch.reports import Answer, Report, patches
 
 if TYPE_CHECKING:
@@ -38,8 +39,15 @@ class LivePatch(Magics):
 
     @magic_arguments()
     @argument("target", help=TARGET_HELP)
-    @argument("function", nargs="?", help="a function defined in the notebook (line form only)")
-    @argument("--name", default="replace", help="tells several layers on one target apart")
+    @argument("new", nargs="*", help="a function of the notebook; of a plain value, an expression")
+    @argument("--name", help="tells several layers on one target apart")
+    @argument("--guard", action="store_true", help="when the new code raises, go on without it")
+    @argument(
+        "--when", choices=("now", "idle"), default="now", help="idle: when nothing runs in it"
+    )
+    @argument("--around", action="store_true", help="the function wraps: f(original, *args)")
+    @argument("--before", action="store_true", help="the function is called before: f(*args)")
+    @argument("--after", action="store_true", help="the function is called after: f(result, *args)")
     @argument("--dry-run", action="store_true", help="say what would happen, change nothing")
     @no_var_expand
     @line_cell_magic
@@ -55,23 +63,29 @@ class LivePatch(Magics):
 
         On a line, ``%replace T f`` takes the notebook's function ``f``; ``%replace T`` takes the
         notebook's function of T's last name, or puts a new cell below with T's present source.
+        A class is changed method by method; ``%replace mod.LIMIT 20`` assigns a plain value.
         """
         args = parse_argstring(self.replace, line)
+        verb = _verb(args)
         if cell is not None:
-            if args.function:
+            if args.new:
                 raise UsageError("%%replace T takes the new function from the cell, not by name")
             # The first line of the cell is the magic's: so the text's lines count as the cell's do.
-            return self._put(args, f"\n{cell}", _text_call(args.target, cell))
-        own = args.function or args.target.rpartition(".")[2]
-        function = self.shell.user_ns.get(own)
-        if args.function and function is None:
+            return self._put(args, verb, f"\n{cell}", f'"""{_first_line(cell)} …"""')
+        target = find(f"replace {args.target}", args.target)
+        if isinstance(target, ValueTarget) and args.new:
+            expression = " ".join(args.new)
+            return self._put(args, verb, self.shell.ev(expression), expression)
+        own = args.new[0] if args.new else args.target.rpartition(".")[2]
+        new = self.shell.user_ns.get(own)
+        if args.new and (new is None or len(args.new) > 1):
             raise TargetNotFound(
-                f"replace {args.target} {own}",
-                f"the notebook has no function {own!r}",
+                f"replace {args.target} {' '.join(args.new)}",
+                f"the notebook has no function {' '.join(args.new)!r}",
                 f"define it in a cell first: def {own}(…): …",
             )
-        if args.function or self._is_notebooks(function):
-            return self._put(args, function, f'lp.replace("{args.target}", {own})')
+        if args.new or self._is_notebooks(new):
+            return self._put(args, verb, new, own)
         self._offer_source(args.target)
         return None
 
@@ -116,25 +130,33 @@ class LivePatch(Magics):
                     layer.on() if args.on else layer.off()
         return patches(args.target)
 
-    def _put(self, args: Any, new: object, python: str) -> Answer:
-        asked = f"replace {args.target}"
+    def _put(self, args: Any, verb: str, new: object, shown: str) -> Answer:
+        asked = f"{verb} {args.target}"
         target = find(asked, args.target)
-        namespace = self.shell.user_ns
+        guard = args.guard
+        wanted = Wanted(verb, args.name or verb, NOTEBOOK, self.shell.user_ns, guard, args.when)
+        python = _python_call(verb, args, shown)
         if args.dry_run:
-            patch = make_patch(asked, new, target, namespace, dry_run=True)
-            line = answer(f"would replace {target.path}", *target.facts, *patch.facts)
+            parts = make_parts(asked, target, new, wanted, dry_run=True)
+            facts = [*getattr(target, "facts", ()), *parts[0][1].facts]
+            line = answer(f"would {verb} {target.path}", *facts)
+            if isinstance(target, (ValueTarget, ClassTarget)) or verb != "replace":
+                return Answer(line, python)
             old = source_of(target.function) or ""
-            return Answer(line, python, _diff(old, patch.source or "", target.path))
-        layer = replace_found(asked, target, new, namespace, owner=NOTEBOOK, name=args.name)
-        return Answer(str(layer), python)
+            return Answer(line, python, _diff(old, parts[0][1].source or "", target.path))
+        return Answer(str(lay(asked, target, new, wanted)), python)
 
     def _is_notebooks(self, value: object) -> bool:
+        if isinstance(value, type):
+            return bool(value.__module__ == self.shell.user_module.__name__)
         return isinstance(value, FunctionType) and value.__globals__ is self.shell.user_global_ns
 
     def _offer_source(self, path: str) -> None:
         """Put a new cell below with the target's present source, ready to edit."""
         target = find(f"replace {path}", path)
-        source = source_of(target.function)
+        if isinstance(target, ValueTarget):
+            raise UsageError(f"%replace {path} VALUE assigns another value")
+        source = source_of(target.cls if isinstance(target, ClassTarget) else target.function)
         if source is None:
             raise TargetNotFound(
                 f"replace {path}",
@@ -144,11 +166,7 @@ class LivePatch(Magics):
         self.shell.set_next_input(f"%%replace {path}\n{source.rstrip()}\n")
 
     def _layers_of(self, path: str, name: str | None) -> list[Layer]:
-        found = [
-            layer
-            for layer in layers()
-            if path in (layer.target, layer.stack.path) and name in (None, layer.name)
-        ]
+        found = [layer for layer in layers() if layer.is_on(path) and name in (None, layer.name)]
         if not found:
             present = ", ".join(sorted({layer.target for layer in layers()}))
             raise TargetNotFound(
@@ -159,9 +177,21 @@ class LivePatch(Magics):
         return found
 
 
-def _text_call(path: str, cell: str) -> str:
-    first = next((line for line in cell.splitlines() if line.strip()), "")
-    return f'lp.replace("{path}", """{first} …""")'
+def _verb(args: Any) -> str:
+    chosen = [verb for verb in ("before", "after", "around") if getattr(args, verb)]
+    if len(chosen) > 1:
+        raise UsageError(f"%%replace takes one of --{' and --'.join(chosen)}, not both")
+    return {"around": "wrap"}.get(chosen[0], chosen[0]) if chosen else "replace"
+
+
+def _python_call(verb: str, args: Any, new: str) -> str:
+    options = [f", name={args.name!r}"] if args.name else []
+    options += [", guard=True"] * args.guard + [', when="idle"'] * (args.when == "idle")
+    return f'lp.{verb}("{args.target}", {new}{"".join(options)})'
+
+
+def _first_line(cell: str) -> str:
+    return next((line for line in cell.splitlines() if line.strip()), "")
 
 
 def _diff(old: str, new: str, path: str) -> str:

@@ -32,7 +32,7 @@ def patches(target: object = None) -> Report[Layer]:
         Layers: the webui runs its own code
     """
     wanted = target if isinstance(target, str) or target is None else dotted_name(target)
-    shown = [layer for layer in layers() if wanted in (None, layer.target, layer.stack.path)]
+    shown = [layer for layer in layers() if wanted is None or layer.is_on(wanted)]
     columns = {
         "target": lambda layer: layer.target,
         "state": lambda layer: layer.state,

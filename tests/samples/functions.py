@@ -96,3 +96,64 @@ class Child(Base):
     @property
     def size(self):
         return 1
+
+
+def squares(count):
+    """Doc of squares."""
+    for number in range(count):
+        yield number * number
+
+
+class Greeter:
+    """Something that can be called, and has no function of its own name."""
+
+    def __call__(self, name):
+        return f"hello {name}"
+
+
+greeter = Greeter()
+shout = functools.partial(plain, 1, c=9)
+floor = math.floor
+
+
+@functools.lru_cache
+def cached(a):
+    return ("old", a)
+
+
+class Shape:
+    sides = 4
+    names: tuple[str, ...] = ("square",)
+
+    def __init__(self, size=1):
+        self.size = size
+
+    def area(self):
+        return self.size**2
+
+    @property
+    def edge(self):
+        return self.size
+
+    @edge.setter
+    def edge(self, size):
+        self.size = size
+
+    @staticmethod
+    def kind():
+        return "old"
+
+    @classmethod
+    def unit(cls):
+        return cls(1)
+
+
+class Cube(Shape):
+    pass
+
+
+cube = Cube(3)
+
+
+class Old(dict):
+    """A class with a method that is written in C."""

@@ -1,0 +1,185 @@
+"""One function object under a stack: what it ran before, what we installed, and the switch."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from .codes import trampoline
+from .functions import Behaviour, Description, clone, switch
+from .kinds import kind_of
+from .sources import place
+
+if TYPE_CHECKING:
+    from types import FunctionType
+
+    from .layers import Patch
+
+_UNKNOWN: Any = object()
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a function is without us.
+
+    Attributes:
+        behaviour: what its calls run on.
+        description: what it says of itself.
+        base: another function that does and says the same.
+    """
+
+    behaviour: Behaviour
+    description: Description
+    base: FunctionType
+
+
+class Body:
+    """A function object that a stack leads.
+
+    Attributes:
+        function: the function; its identity never changes.
+        own: what it is without us.
+        installed: what its calls run on as we left it.
+    """
+
+    def __init__(self, function: FunctionType) -> None:
+        self.function = function
+        self.rebase()
+
+    def present(self) -> Own:
+        """What the function is now."""
+        function = self.function
+        return Own(Behaviour.of(function), Description.of(function), clone(function))
+
+    def rebase(self) -> None:
+        """Take what the function is now as the webui's own."""
+        self.own = self.present()
+        self.installed = self.own.behaviour
+        self._leads_to: Patch | None = None
+        self._speaks_for: object = None
+
+    def forget_leads(self) -> None:
+        """Lead and describe the function anew next time, whatever it runs now."""
+        self._leads_to = self._speaks_for = _UNKNOWN
+
+    def show_foreign(self, foreign: Own) -> None:
+        """Give the function back what someone else had made of it."""
+        switch(
+            self.function,
+            foreign.behaviour,
+            lambda: trampoline(self.function.__code__, foreign.base, matched=False),
+        )
+        foreign.description.give_to(self.function)
+        self.forget_leads()
+
+    def difference(self) -> str | None:
+        """What someone else changed since we installed, in words."""
+        now = Behaviour.of(self.function)
+        if now.code is not self.installed.code:
+            return f"__code__: it now runs {place(self.function)}"
+        if now.defaults is not self.installed.defaults:
+            return f"__defaults__: now {now.defaults!r}"
+        if now.keyword_defaults is not self.installed.keyword_defaults:
+            return f"__kwdefaults__: now {now.keyword_defaults!r}"
+        return None
+
+    def is_redefined(self) -> bool:
+        """Whether the foreign code is another version of the function's own definition."""
+        now, own = self.function.__code__, self.own.behaviour.code
+        same_definition = (now.co_filename, now.co_name) == (own.co_filename, own.co_name)
+        return same_definition and now is not own
+
+    def is_defined_again_by(self, function: FunctionType) -> bool:
+        """Whether another function object is another version of the same definition."""
+        mine, theirs = self.function, function
+        return (
+            theirs.__globals__ is mine.__globals__
+            and theirs.__qualname__ == mine.__qualname__
+            and theirs.__code__.co_filename == self.own.behaviour.code.co_filename
+            and len(theirs.__code__.co_freevars) == len(self.own.behaviour.code.co_freevars)
+            and kind_of(theirs.__code__) == kind_of(self.own.behaviour.code)
+        )
+
+    def lead(self, patch: Patch | None) -> None:
+        """Make calls of the function run a patch, or its own code."""
+        if self._leads_to is patch:
+            return  # a store would cost 3.13 its specialised calls for nothing (cpython gh-117045)
+        self._leads_to = _UNKNOWN  # what fails in the middle is done again
+        if patch is None:
+            _lead(self.function, self.own.base, None, self.own.behaviour)
+        else:
+            _lead(self.function, patch.function, patch.handle)
+        self.installed = Behaviour.of(self.function)
+        self._leads_to = patch
+
+    def lead_handle(self, handle: FunctionType, below: Patch | None, base: FunctionType) -> None:
+        """Make calls of a layer's ``original`` run the layer below, or the base."""
+        if below is None:
+            _lead(handle, base, None)
+        else:
+            _lead(handle, below.function, below.handle)
+
+    def speak(self, patch: Patch | None, speaker: FunctionType | None) -> None:
+        """Make the function say of itself what ``speaker`` says, with the signature that goes on.
+
+        Args:
+            patch: what calls run.
+            speaker: the function of the topmost layer that does not only wrap; None: the base.
+        """
+        if self._speaks_for is (speaker or patch):
+            return
+        self._speaks_for = _UNKNOWN
+        described = self.own.description if speaker is None else Description.of(speaker)
+        described.give_to(self.function)
+        self._sign(patch, speaker)
+        self._speaks_for = speaker or patch
+
+    def _sign(self, patch: Patch | None, speaker: FunctionType | None) -> None:
+        """What only wraps takes any arguments: the signature shown is that of the layer below."""
+        own = self.own.base.__dict__
+        if patch is None or patch.describes:
+            if "__signature__" in own:
+                self.function.__dict__["__signature__"] = own["__signature__"]
+            else:
+                self.function.__dict__.pop("__signature__", None)
+            return
+        try:
+            signature = inspect.signature(speaker or self.own.base)
+        except (TypeError, ValueError):  # a builtin without one
+            return
+        self.function.__dict__["__signature__"] = signature
+
+
+def _lead(
+    function: FunctionType,
+    new: FunctionType,
+    handle: FunctionType | None,
+    behaviour: Behaviour | None = None,
+) -> None:
+    if behaviour is None and handle is None and can_swap(new, function):
+        behaviour = Behaviour.of(new)
+    if behaviour is None:
+        code = trampoline(function.__code__, new, handle=handle)
+        behaviour = replace(Behaviour.of(new), code=code)
+    switch(
+        function,
+        behaviour,
+        lambda: trampoline(function.__code__, new, handle=handle, matched=False),
+    )
+
+
+def can_swap(new: FunctionType, old: FunctionType) -> bool:
+    """Whether the code of ``new`` can run in ``old`` itself, at no cost per call.
+
+    It must find the same globals and the same closure cells there, and be of the same kind.
+    """
+    return (
+        new.__globals__ is old.__globals__
+        and new.__code__.co_freevars == old.__code__.co_freevars
+        and kind_of(new.__code__) == kind_of(old.__code__)
+        and all(
+            ours is theirs
+            for ours, theirs in zip(new.__closure__ or (), old.__closure__ or (), strict=True)
+        )
+    )

@@ -1,0 +1,210 @@
+"""A class as a target: its methods are changed one by one, so that its instances change.
+
+The class object stays; the new class is only read. What it lacks stays as it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from types import CellType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from .errors import PatchRefused
+from .functions import clone
+from .layers import Patch
+from .patches import patch_from_callable
+from .peeling import peel
+from .slots import ABSENT, Attribute
+from .sources import place
+from .stacks import stack_of, value_stack_of
+from .targets import ClassTarget, Target, dotted_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType
+
+    from .stacks import Stack
+
+# What every class has of its own, and what the interpreter keeps there.
+_NOT_MERGED = {
+    "__abstractmethods__",
+    "__dict__",
+    "__firstlineno__",
+    "__module__",
+    "__qualname__",
+    "__static_attributes__",
+    "__weakref__",
+    "_abc_impl",
+}
+_ACCESSORS = ("fget", "fset", "fdel")
+
+
+def merge(asked: str, target: ClassTarget, new: object) -> list[tuple[Stack, Patch]]:
+    """What has to change so that a class does what another does, each part with its stack.
+
+    Args:
+        asked: the user's request in words.
+        target: the class that stays.
+        new: the class to read the methods from.
+
+    Raises:
+        PatchRefused: it is no class, or one of another shape: other bases, metaclass or slots.
+    """
+    if not isinstance(new, type):
+        raise PatchRefused(
+            asked,
+            f"{target.path} is a class ({place(target.cls)}), the new code is a "
+            f"{type(new).__name__}",
+            "give a class; its methods replace the old ones, and existing instances change",
+        )
+    _check_shape(asked, target, new)
+    parts: list[tuple[Stack, Patch]] = []
+    for name, value in vars(new).items():
+        if name not in _NOT_MERGED:
+            parts += _parts(asked, target, new, name, value)
+    if not parts:
+        raise PatchRefused(
+            asked,
+            f"the new class ({place(new)}) has nothing that differs from {target.path}",
+            "change a method of it and run the cell again",
+        )
+    return parts
+
+
+def _check_shape(asked: str, target: ClassTarget, new: type) -> None:
+    old = target.cls
+    different = [
+        f"{what}: {_shown(theirs)}, the new class {_shown(ours)}"
+        for what, theirs, ours in (
+            ("its metaclass is", type(old), type(new)),
+            ("its bases are", old.__bases__, new.__bases__),
+            ("its __slots__ are", vars(old).get("__slots__"), vars(new).get("__slots__")),
+            ("its members are", _members(old), _members(new)),
+        )
+        if theirs != ours and not _same_by_name(theirs, ours)
+    ]
+    if new is old:
+        different = ["it is the new class itself"]
+    if not old.__flags__ & (1 << 9):
+        different = [f"{old.__name__} is written in C: its attributes cannot be set"]
+    if different:
+        raise PatchRefused(
+            asked,
+            f"{target.path} ({place(old)}): {different[0]}",
+            f"keep that as it is, or replace its methods one by one: {target.path}.method",
+        )
+
+
+def _same_by_name(theirs: object, ours: object) -> bool:
+    """Whether two tuples of classes go by the same names: a module that was loaded again."""
+    return (
+        isinstance(theirs, tuple)
+        and isinstance(ours, tuple)
+        and all(isinstance(c, type) for c in (*theirs, *ours))
+        and [dotted_name(c) for c in theirs] == [dotted_name(c) for c in ours]
+    )
+
+
+def _members(cls: type) -> object:
+    """The members of an enumeration and the fields of a named tuple: part of its values."""
+    members = getattr(cls, "__members__", None)
+    fields = getattr(cls, "_fields", None) if issubclass(cls, tuple) else None
+    if members is not None:
+        return [(name, member.value) for name, member in members.items()]
+    return fields
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, type):
+        return value.__name__
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))})"
+    return repr(value)
+
+
+def _parts(
+    asked: str, target: ClassTarget, new: type, name: str, value: Any
+) -> Iterator[tuple[Stack, Patch]]:
+    """The changes of one attribute of the class."""
+    old = vars(target.cls).get(name, ABSENT)
+    path = f"{target.path}.{name}"
+    if isinstance(old, property) and isinstance(value, property):
+        pairs = [
+            (getattr(old, part), getattr(value, part), f"{path}.{part}") for part in _ACCESSORS
+        ]
+        if all((mine is None) == (theirs is None) for mine, theirs, _ in pairs):
+            for mine, theirs, accessor in pairs:
+                yield from _function_part(asked, target.cls, mine, theirs, accessor)
+            return
+    elif type(old) is type(value):
+        mine, theirs = peel(old, name).innermost, peel(value, name).innermost
+        if isinstance(mine, FunctionType) and isinstance(theirs, FunctionType):
+            yield from _function_part(asked, target.cls, mine, theirs, path, old)
+            return
+        if _plainly_equal(old, value):
+            return
+    yield value_stack_of(path, Attribute(target.cls, name)), Patch(_rebound(value, target.cls, new))
+
+
+def _function_part(
+    asked: str, cls: type, mine: Any, theirs: Any, path: str, holder: object = None
+) -> Iterator[tuple[Stack, Patch]]:
+    if mine is None or theirs is None:
+        return
+    caches = peel(holder, path.rpartition(".")[2]).caches if holder is not None else ()
+    target = Target(path, mine, cls, (), caches)
+    stack = stack_of(target)
+    if not _same_function(stack.model, theirs):
+        yield stack, patch_from_callable(asked, theirs, target, stack.model)
+
+
+def _same_function(mine: FunctionType, theirs: FunctionType) -> bool:
+    """Whether two functions are written the same and mean the same: nothing has to change."""
+    if mine.__globals__ is not theirs.__globals__ and theirs.__code__.co_names:
+        return False
+    return (
+        _bare(mine.__code__) == _bare(theirs.__code__)
+        and mine.__defaults__ == theirs.__defaults__
+        and mine.__kwdefaults__ == theirs.__kwdefaults__
+    )
+
+
+def _bare(code: CodeType) -> CodeType:
+    """A code without the place where it was written, to compare."""
+    constants = tuple(_bare(c) if inspect.iscode(c) else c for c in code.co_consts)
+    changes: dict[str, Any] = {"co_firstlineno": 1, "co_linetable": b"", "co_consts": constants}
+    if sys.version_info >= (3, 11):
+        changes["co_qualname"] = code.co_name
+    return code.replace(**changes)
+
+
+def _plainly_equal(old: object, new: object) -> bool:
+    if type(old) not in (int, float, complex, str, bytes, bool, type(None), tuple, frozenset, dict):
+        return old is new
+    try:
+        return bool(old == new)
+    except Exception:  # an element that cannot be compared: then it is taken as another value
+        return False
+
+
+def _rebound(value: Any, cls: type, new: type) -> Any:
+    """A new attribute as it belongs to the old class: ``super()`` in it means that class."""
+    if isinstance(value, FunctionType):
+        cells = tuple(
+            CellType(cls) if _content(cell) is new else cell for cell in value.__closure__ or ()
+        )
+        return clone(value, cells)
+    if isinstance(value, (staticmethod, classmethod)):
+        return type(value)(_rebound(value.__func__, cls, new))
+    if isinstance(value, property):
+        getter, setter, deleter = (_rebound(getattr(value, a), cls, new) for a in _ACCESSORS)
+        return property(getter, setter, deleter, value.__doc__)
+    return value
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # the cell is empty
+        return None

@@ -1,0 +1,108 @@
+"""What lies below descriptors, caches and decorators: the function whose code really runs."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+from .sources import place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PART_OF = {
+    staticmethod: "__func__",
+    classmethod: "__func__",
+    MethodType: "__func__",
+    property: "fget",
+    functools.cached_property: "func",
+    functools.partialmethod: "func",
+    functools.singledispatchmethod: "func",
+}
+
+
+@dataclass(frozen=True)
+class Peeled:
+    """What was found below.
+
+    Attributes:
+        innermost: what nothing of ours can look below.
+        facts: what stays around it, for the answer line.
+        caches: empties the caches that were passed on the way.
+    """
+
+    innermost: object
+    facts: tuple[str, ...]
+    caches: tuple[Callable[[], None], ...]
+
+
+def peel(value: object, name: str | None) -> Peeled:
+    """Look below descriptors and decorators.
+
+    Args:
+        value: what a name leads to, not computed.
+        name: that name: tells the decorated function from others that its decorator holds.
+
+    Example:
+        >>> @functools.lru_cache
+        ... def add(a, b):
+        ...     return a + b
+        >>> peel(add, "add").facts
+        ('its cache is emptied',)
+    """
+    facts: list[str] = []
+    caches: list[Callable[[], None]] = []
+    seen: set[int] = set()
+    while id(value) not in seen:
+        seen.add(id(value))
+        below = _below(value, name)
+        if below is None:
+            break
+        empty = _cache_clear(value)
+        if empty is not None:
+            caches.append(empty)
+            facts.append("its cache is emptied")
+        elif isinstance(value, functools.cached_property):
+            facts.append("values computed before stay")
+        elif type(value) not in _PART_OF:
+            decorator = value if isinstance(value, FunctionType) else type(value)
+            facts.append(f"the decorator at {place(decorator)} stays around it")
+        value = below
+    return Peeled(value, tuple(facts), tuple(caches))
+
+
+def _below(value: object, name: str | None) -> object | None:
+    for kind, part in _PART_OF.items():
+        if isinstance(value, kind):
+            below: object | None = getattr(value, part)
+            return below
+    if isinstance(value, type):
+        return None
+    own = getattr(value, "__dict__", {})
+    if callable(own.get("__wrapped__")):
+        wrapped: object = own["__wrapped__"]
+        return wrapped
+    if isinstance(value, FunctionType):
+        if name is None or value.__name__ == name:
+            return None
+        held = [_content(cell) for cell in value.__closure__ or ()]
+    else:
+        held = list(own.values()) if isinstance(own, dict) else []
+    # A decorator that forgot functools.wraps: the one function of our name that it holds.
+    named = {id(h): h for h in held if isinstance(h, FunctionType) and h.__name__ == name}
+    return next(iter(named.values())) if len(named) == 1 else None
+
+
+def _content(cell: Any) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # the cell is empty
+        return None
+
+
+def _cache_clear(value: object) -> Callable[[], None] | None:
+    if isinstance(value, functools._lru_cache_wrapper):
+        return value.cache_clear
+    return None

@@ -1,0 +1,192 @@
+"""Places that hold a value: an attribute, an entry of a dictionary or list, a partial's function.
+
+Where there is no Python code to change, the value itself is exchanged, in one place that has a
+name. Who took the value from there earlier keeps the old one, and the answer says so.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import MutableMapping, MutableSequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import functools
+
+# Type flags of Include/object.h: attributes of a class without the first cannot be set, nor those
+# of one with the second.
+_HEAP_TYPE = 1 << 9
+_IMMUTABLE_TYPE = 1 << 8
+
+
+class Absent:
+    """What stands in a slot that holds nothing of its own."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+ABSENT = Absent()
+
+
+class Slot(ABC):
+    """A place that holds a value.
+
+    Attributes:
+        key: tells it from all other slots while its holder lives.
+        name: the attribute's name, or the entry's key.
+        what_stays: who else may hold the old value, for the answer line.
+    """
+
+    name: Any
+    key: tuple[str, int, Any]
+    what_stays: str
+
+    @abstractmethod
+    def read(self) -> object:
+        """The value that stands there, not computed; ``ABSENT`` where there is none."""
+
+    @abstractmethod
+    def write(self, value: object) -> None:
+        """Put a value there; ``ABSENT`` takes away what stands there."""
+
+    def holds(self, value: object) -> bool:
+        """Whether this very value stands there."""
+        return self.read() is value
+
+    def obstacle(self) -> str | None:
+        """Why nothing can be written there, in words, or None."""
+        return None
+
+
+class Attribute(Slot):
+    """An attribute of a module, a class or one instance.
+
+    Example:
+        >>> import textwrap
+        >>> Attribute(textwrap, "dedent").read() is textwrap.dedent
+        True
+    """
+
+    def __init__(self, holder: Any, name: str) -> None:
+        self.holder = holder
+        self.name = name
+        self.key = ("attribute", id(holder), name)
+        self.what_stays = "not reached: from-imports and other copies"
+
+    def read(self) -> object:
+        """What stands in the holder's own namespace."""
+        own = getattr(self.holder, "__dict__", None)
+        if own is not None and self.name in own:
+            return own[self.name]
+        if isinstance(self.holder, (ModuleType, type)):
+            return ABSENT
+        member = getattr(type(self.holder), self.name, None)  # a slot of a class with __slots__
+        try:
+            return member.__get__(self.holder) if _is_member(member) else ABSENT  # type: ignore[union-attr]
+        except AttributeError:
+            return ABSENT
+
+    def write(self, value: object) -> None:
+        """Set or delete the attribute.
+
+        A function of ours goes past an instance's own ``__setattr__``, which may register what it
+        is given (torch.nn.Module does).
+        """
+        is_instance = not isinstance(self.holder, (ModuleType, type))
+        if is_instance and (value is ABSENT or callable(value)) and self._own() is not None:
+            own = self._own()
+            assert own is not None
+            if value is ABSENT:
+                own.pop(self.name, None)
+            else:
+                own[self.name] = value
+        elif value is not ABSENT:
+            setattr(self.holder, self.name, value)
+        elif self.read() is not ABSENT:
+            delattr(self.holder, self.name)
+
+    def obstacle(self) -> str | None:
+        """A class written in C and an instance without a namespace take no attributes."""
+        holder = self.holder
+        if isinstance(holder, type):
+            flags = holder.__flags__
+            if not flags & _HEAP_TYPE or flags & _IMMUTABLE_TYPE:
+                return f"{holder.__name__} is a class written in C: its attributes cannot be set"
+        elif not isinstance(holder, ModuleType) and self._own() is None and self.read() is ABSENT:
+            return f"an instance of {type(holder).__name__} has no attributes of its own"
+        return None
+
+    def _own(self) -> dict[str, Any] | None:
+        own = getattr(self.holder, "__dict__", None)
+        return own if isinstance(own, dict) else None
+
+
+class Item(Slot):
+    """An entry of a dictionary or a list, ``mod.D['key']``.
+
+    Example:
+        >>> Item({"steps": 20}, "steps").read()
+        20
+    """
+
+    def __init__(self, container: Any, key: Any) -> None:
+        self.container = container
+        self.name = key
+        self.key = ("item", id(container), key)
+        self.what_stays = "not reached: from-imports and other copies"
+
+    def read(self) -> object:
+        """The entry."""
+        try:
+            return self.container[self.name]
+        except (KeyError, IndexError):
+            return ABSENT
+
+    def write(self, value: object) -> None:
+        """Set the entry; of a mapping, ``ABSENT`` deletes it."""
+        if value is not ABSENT:
+            self.container[self.name] = value
+        elif self.read() is not ABSENT:
+            del self.container[self.name]
+
+    def obstacle(self) -> str | None:
+        """Only what can be changed in place has entries that can be set."""
+        if isinstance(self.container, (MutableMapping, MutableSequence)):
+            return None
+        return f"entries of a {type(self.container).__name__} cannot be set"
+
+
+class PartialCall(Slot):
+    """What a ``functools.partial`` object does: its function, arguments and keywords.
+
+    The object itself is changed by ``__setstate__``, in one step, so that everyone who holds it is
+    reached.
+    """
+
+    def __init__(self, partial: functools.partial[Any]) -> None:
+        self.partial = partial
+        self.name = ""
+        self.key = ("partial", id(partial), None)
+        self.what_stays = ""
+
+    def read(self) -> tuple[Any, ...]:
+        """Its state: function, arguments, keywords, attributes."""
+        return self.partial.__reduce__()[2]  # type: ignore[return-value]
+
+    def write(self, value: object) -> None:
+        """Set its state."""
+        self.partial.__setstate__(value)  # type: ignore[attr-defined]
+
+    def holds(self, value: object) -> bool:
+        """Whether its state is made of the same things."""
+        assert isinstance(value, tuple)
+        function, arguments, keywords, _ = self.read()
+        return function is value[0] and arguments == value[1] and keywords == value[2]
+
+
+def _is_member(value: Any) -> bool:
+    """Whether it is of a class's own ``__slots__``: those of C types cannot be set."""
+    is_member = type(value).__name__ == "member_descriptor"
+    return is_member and bool(value.__objclass__.__flags__ & _HEAP_TYPE)
