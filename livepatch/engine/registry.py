@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .changed import Changed
     from .layers import Stack
 
 SHARED_NAME = "_livepatch_registry"
@@ -30,6 +31,7 @@ class Registry(ModuleType):
         patched: the stacks with layers on them, by ``id(function)``.
         stacks: every stack that someone still holds, patched or not, so that a function never gets
             two. A stack keeps its function alive, so the ids stay unique.
+        changed: what else of the webui has changes of ours on it, by ``id()``: see ``changed.py``.
         subscribers: what is called on an event, by the event's name.
         mask_lock, masked_threads, held_back: see ``masking.py``.
         notebook_modules: names of the modules whose code is a notebook's.
@@ -41,6 +43,7 @@ class Registry(ModuleType):
         self.lock = threading.RLock()
         self.patched: dict[int, Stack] = {}
         self.stacks: weakref.WeakValueDictionary[int, Stack] = weakref.WeakValueDictionary()
+        self.changed: dict[int, Changed] = {}
         self.subscribers: dict[str, list[Callable[[Any], None]]] = {}
         self.mask_lock = threading.Lock()
         self.masked_threads: set[int] = set()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .answers import AnswerLine, answer
 from .change import apply
+from .changed import layers_of_changed, ways_back
 from .errors import LivepatchError, TargetNotFound
 from .layers import Layer, Placement, Stack, stack_of
 from .patches import patch_from_callable, patch_from_text
@@ -211,14 +212,17 @@ def restore_all() -> AnswerLine:
             else:
                 changes.append(stack.without(*(p.layer for p in stack.placements)))
         tops = [change.stack.top_code for change in changes]
-        if changes:
-            apply(*changes)
+        others, refusals = ways_back()
+        refused += refusals
+        if changes or others:
+            apply(*changes, *others.values())
     if refused:
         raise refused[0]  # the others are restored
-    if not changes:
+    if not changes and not others:
         return answer("nothing to restore: no function is patched")
-    paths = ", ".join(change.stack.path for change in changes)
-    count = f"{len(changes)} target{'s' * (len(changes) != 1)}"
+    restored = [*(change.stack.path for change in changes), *others]
+    paths = ", ".join(restored)
+    count = f"{len(restored)} target{'s' * (len(restored) != 1)}"
     return answer(f"restored {count}", paths, *_unreached(tops))
 
 
@@ -231,7 +235,8 @@ def layers() -> Sequence[Layer]:
     """
     with registry.lock:
         stacks = sorted(registry.patched.values(), key=lambda stack: stack.path)
-        return tuple(placement.layer for stack in stacks for placement in stack.placements)
+        functions = [placement.layer for stack in stacks for placement in stack.placements]
+        return (*functions, *layers_of_changed())
 
 
 def _stacks_named(asked: str, target: object, function: object) -> tuple[list[Stack], str]:
