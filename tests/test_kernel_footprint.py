@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+from apps.process_state import SOCKET_READS
 
 pytest_plugins = ["kernel_support"]
 
@@ -30,6 +31,11 @@ WHILE_A_CELL_RUNS = {
     "Thread.join as defined": "waits of cells are sliced",
     "Popen.wait as defined": "waits of cells are sliced",
     "Popen.communicate as defined": "waits of cells are sliced",
+    "select.select": "waits of cells are sliced",
+    "SelectSelector.select as defined": "waits of cells are sliced",
+    "EpollSelector.select as defined": "waits of cells are sliced",
+    "SSLSocket.read as defined": "waits of cells are sliced",
+    **{f"socket.{name} as defined": "waits of cells are sliced" for name in SOCKET_READS},
     "getpass": "a cell's password is asked for in the notebook",
     "switch interval": "a busy cell leaves the webui more of the time",
 }
