@@ -18,7 +18,7 @@ from livepatch.history import journal, redo, undo
 from livepatch.hosts.detect import host
 from livepatch.magics import load_ipython_extension, unload_ipython_extension
 from livepatch.reach.attach import attach, detach
-from livepatch.reports import patches
+from livepatch.reports import foreign, patches
 
 __version__ = "0.1.0"
 
@@ -35,6 +35,7 @@ __all__ = [
     "WebuiNotFound",
     "attach",
     "detach",
+    "foreign",
     "host",
     "journal",
     "load_ipython_extension",
