@@ -15,6 +15,8 @@ WHILE_ATTACHED = {
     "sys.stderr itself": "the router: a cell's errors go to its notebook",
     "Thread.start as defined": "a thread that a cell starts prints into that cell",
     "submit as defined": "and so does a job that a cell gives to a pool",
+    "redirect_stdout as defined": "a cell redirects what cells print, not what the webui prints",
+    "end of redirect_stdout as defined": "likewise",
     "comm.create_comm": "widgets that a cell makes talk to the notebook",
     "comm.get_comm_manager": "widgets that a cell makes talk to the notebook",
     "threads": "the kernel's own: KERNEL_THREADS",

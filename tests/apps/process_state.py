@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import builtins
+import contextlib
 import doctest
 import faulthandler
 import gc
@@ -233,6 +234,8 @@ def _functions() -> dict[str, object]:
             for cls in (selectors.SelectSelector, selectors.EpollSelector)
             if "select" in vars(cls)
         },
+        "redirect_stdout as defined": vars(contextlib._RedirectStream)["__enter__"],
+        "end of redirect_stdout as defined": vars(contextlib._RedirectStream)["__exit__"],
         "SSLSocket.read as defined": vars(ssl.SSLSocket)["read"],
     }
     return {name: _identity(function) for name, function in {**functions, **defined}.items()}
