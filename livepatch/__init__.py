@@ -30,7 +30,7 @@ from livepatch.history import journal, redo, undo
 from livepatch.hosts.detect import host
 from livepatch.magics import load_ipython_extension, unload_ipython_extension
 from livepatch.reach.attach import attach, detach
-from livepatch.reports import patches
+from livepatch.reports import foreign, patches
 
 __version__ = "0.1.0"
 
@@ -52,6 +52,7 @@ __all__ = [
     "detach",
     "filter_args",
     "filter_result",
+    "foreign",
     "host",
     "journal",
     "load_ipython_extension",

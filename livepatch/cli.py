@@ -69,7 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"livepatch {version('livepatch')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_run, _add_list, _add_lab, _add_console, _add_exec, _add_detach):
+    for add in (
+        *(_add_demo, _add_run, _add_attach, _add_list, _add_lab, _add_console, _add_exec),
+        _add_detach,
+    ):
         add(commands)
     return parser
 
@@ -135,6 +138,20 @@ def _run(options: argparse.Namespace) -> int:
     from livepatch.reach.run import run_script
 
     return run_script(options.script, options.arguments, module=options.module, name=options.name)
+
+
+def _add_attach(commands: Commands) -> None:
+    parser = _add(commands, "attach", _attach, "put a kernel into a process that runs already")
+    parser.add_argument("pid", type=int, metavar="PID", help="the webui's process")
+    parser.add_argument("--name", metavar="N", help="the webui's name (default: its script's)")
+
+
+def _attach(options: argparse.Namespace) -> int:
+    from livepatch.reach.inject import attach_to
+
+    webui = attach_to(options.pid, options.name)
+    print(f"attached to {webui}; open a notebook on it: livepatch lab {webui.name}")
+    return 0
 
 
 def _add_list(commands: Commands) -> None:

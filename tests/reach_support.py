@@ -9,7 +9,7 @@ import tempfile
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,13 +64,21 @@ class Place:
     def start(self, *options: str, **variables: str) -> RunningWebui:
         """Start the webui under ``livepatch run`` and wait until it serves."""
         command = [sys.executable, "-m", "livepatch", "run", *options, str(self.script)]
-        process = subprocess.Popen(
+        return self.serve(command, env={**self.environment, **variables})
+
+    def start_unprepared(self, python: str = sys.executable, **options: Any) -> RunningWebui:
+        """Start the webui by Python alone, without livepatch, and wait until it serves."""
+        return self.serve([python, str(self.script)], **{"env": self.environment, **options})
+
+    def serve(self, command: list[str], **options: Any) -> RunningWebui:
+        """Start a webui that prints its port, and wait until it does."""
+        process: subprocess.Popen[str] = subprocess.Popen(
             command,
-            env={**self.environment, **variables},
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
+            **options,
         )
         self._processes.append(process)
         assert process.stdout is not None
@@ -79,11 +87,15 @@ class Place:
         return RunningWebui(process, int(line))
 
     def livepatch(
-        self, *arguments: str, stdin: str | None = None, **variables: str
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        python: tuple[str, ...] = (sys.executable, "-m", "livepatch"),
+        **variables: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "livepatch", *arguments],
+            [*python, *arguments],
             env={**self.environment, **variables},
             cwd=self.folder,
             input="" if stdin is None else stdin,

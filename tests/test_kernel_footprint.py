@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+from apps.process_state import SOCKET_READS
 
 pytest_plugins = ["kernel_support"]
 
@@ -14,6 +15,8 @@ WHILE_ATTACHED = {
     "sys.stderr itself": "the router: a cell's errors go to its notebook",
     "Thread.start as defined": "a thread that a cell starts prints into that cell",
     "submit as defined": "and so does a job that a cell gives to a pool",
+    "redirect_stdout as defined": "a cell redirects what cells print, not what the webui prints",
+    "end of redirect_stdout as defined": "likewise",
     "comm.create_comm": "widgets that a cell makes talk to the notebook",
     "comm.get_comm_manager": "widgets that a cell makes talk to the notebook",
     "threads": "the kernel's own: KERNEL_THREADS",
@@ -30,6 +33,11 @@ WHILE_A_CELL_RUNS = {
     "Thread.join as defined": "waits of cells are sliced",
     "Popen.wait as defined": "waits of cells are sliced",
     "Popen.communicate as defined": "waits of cells are sliced",
+    "select.select": "waits of cells are sliced",
+    "SelectSelector.select as defined": "waits of cells are sliced",
+    "EpollSelector.select as defined": "waits of cells are sliced",
+    "SSLSocket.read as defined": "waits of cells are sliced",
+    **{f"socket.{name} as defined": "waits of cells are sliced" for name in SOCKET_READS},
     "getpass": "a cell's password is asked for in the notebook",
     "switch interval": "a busy cell leaves the webui more of the time",
 }

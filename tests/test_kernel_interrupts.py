@@ -33,6 +33,29 @@ BUSY = {
     "await of a busy coroutine": "async def busy():\n    while True: pass\nawait busy()",
     "gather": "import asyncio; await asyncio.gather(asyncio.sleep(60), asyncio.sleep(60))",
     "input": "input('never answered')",
+    "socket.recv": "import socket; ours, _theirs = socket.socketpair(); ours.recv(1)",
+    "a socket's file": (
+        "import socket; ours, _theirs = socket.socketpair(); ours.makefile('rb').readline()"
+    ),
+    "accept": "import socket; socket.create_server(('127.0.0.1', 0)).accept()",
+    "select.select": (
+        "import select, socket; ours, _theirs = socket.socketpair(); select.select([ours], [], [])"
+    ),
+    "a selector": (
+        "import selectors, socket; ours, _theirs = socket.socketpair()\n"
+        "selector = selectors.DefaultSelector()\n"
+        "selector.register(ours, selectors.EVENT_READ); selector.select()"
+    ),
+    "an HTTP request": (
+        "import socket, urllib.request\n"
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "urllib.request.urlopen(f'http://127.0.0.1:{server.getsockname()[1]}/')"
+    ),
+    "Semaphore.acquire": "import threading; threading.Semaphore(0).acquire()",
+    "Popen.wait": (
+        "import subprocess; process = subprocess.Popen(['sleep', '60'])\n"
+        "try:\n    process.wait()\nfinally:\n    process.kill()"
+    ),
 }
 
 
@@ -232,3 +255,60 @@ def test_the_webuis_own_waits_are_the_originals(kernel_client):
         "seen, threading.Condition.wait.__name__"
     )
     assert kernel_client.run(code).result == "(['threading', 'wait'], '_condition_wait')"
+
+
+def test_reads_of_a_cell_are_those_of_the_standard_library(kernel_client):
+    """What is there is read, a timeout is one, flags and closed sockets are what they were."""
+    code = (
+        "import select, selectors, socket, threading, time\n"
+        "ours, theirs = socket.socketpair()\n"
+        "def lasts(read, error):\n"
+        "    start = time.monotonic()\n"
+        "    try: read()\n"
+        "    except error: return time.monotonic() - start >= 0.199\n"
+        "    return time.monotonic() - start >= 0.199 if error is OSError else None\n"
+        "def fails(read, error):\n"
+        "    try: read()\n"
+        "    except error: return True\n"
+        "giver = threading.Timer(0.12, theirs.sendall, [b'abc']); giver.start()\n"
+        "found = [ours.recv(1), ours.recv_into(buffer := bytearray(2)), bytes(buffer)]\n"
+        "ours.settimeout(0.2)\n"
+        "found.append(lasts(lambda: ours.recv(1), TimeoutError))\n"
+        "found.append(lasts(lambda: select.select([ours], [], [], 0.2), OSError))\n"
+        "selector = selectors.DefaultSelector(); selector.register(ours, selectors.EVENT_READ)\n"
+        "found.append(lasts(lambda: selector.select(0.2), OSError))\n"
+        "ours.settimeout(None)\n"
+        "found.append(fails(lambda: ours.recv(1, socket.MSG_DONTWAIT), BlockingIOError))\n"
+        "ours.setblocking(False)\n"
+        "found.append(fails(lambda: ours.recv(1), BlockingIOError))\n"
+        "theirs.close(); found.append(ours.recv(1))\n"
+        "found.append(select.select([ours], [], [])[0] == [ours])\n"
+        "ours.close(); found.append(fails(lambda: ours.recv(1), OSError))\n"
+        "found"
+    )
+    expected = [b"a", 2, b"bc", True, True, True, True, True, b"", True, True]
+    assert kernel_client.run(code).result == str(expected)
+
+
+def test_a_stop_that_reaches_nothing_says_in_what_call_the_cell_is(kernel_client):
+    """A lock of the interpreter's own cannot be waited for in slices."""
+    kernel_client.run("import threading\nlock = threading.Lock(); lock.acquire()")
+    said = []
+
+    def react(printed):
+        said.append(printed)
+        if "waiting" in printed:
+            kernel_client.interrupt()
+        if "ends only by itself" in printed:
+            subshell = kernel_client.control("create_subshell_request")["subshell_id"]
+            message = kernel_client.connection.session.msg(
+                "execute_request", {"code": "lock.release()", "silent": True}
+            )
+            message["header"]["subshell_id"] = subshell
+            kernel_client.connection.shell_channel.send(message)
+
+    # Not flushed: it is sent a moment later, from another thread, when the cell waits already.
+    answer = kernel_client.run("print('waiting')\nlock.acquire()", when_printed=react)
+    assert answer.error == "KeyboardInterrupt"
+    (told,) = [text for text in said if "ends only by itself" in text]
+    assert "lock.acquire()" in told

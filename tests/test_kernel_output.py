@@ -220,3 +220,90 @@ def test_a_comm_can_be_closed_by_the_webui(kernel_client):
         timeout=30,
     )
     assert seen == ["comm_open", "comm_close"]
+
+
+CAPTURES = {
+    "redirect_stdout": (
+        "import contextlib, io\n"
+        "with contextlib.redirect_stdout(buffer := io.StringIO()):\n"
+        "    {print}\n"
+        "captured = buffer.getvalue()"
+    ),
+    "redirect_stderr": (
+        "import contextlib, io, sys\n"
+        "with contextlib.redirect_stderr(buffer := io.StringIO()):\n"
+        "    {print_error}\n"
+        "captured = buffer.getvalue()"
+    ),
+    "%%capture": "%%capture out\n{print}",
+    "capture_output": (
+        "from IPython.utils.io import capture_output\n"
+        "with capture_output() as out:\n    {print}\n"
+        "captured = out.stdout"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", CAPTURES.values(), ids=CAPTURES.keys())
+def test_a_cell_captures_what_cells_print_and_nothing_of_the_webuis(
+    kernel_client, kernel_webui, code
+):
+    """The webui's handlers print while the capture is on, into the webui's own output."""
+    said = kernel_webui.output().count("the webui says hello")
+    warned = kernel_webui.output("stderr").count("the webui warns")
+    ask = f"urllib.request.urlopen('http://127.0.0.1:{kernel_webui.port}/hello').read()"
+    kernel_client.run("import sys, threading, urllib.request\ncaptured = None")
+    answer = kernel_client.run(
+        code.format(
+            print=f"print('captured'); {ask}",
+            print_error=f"print('captured', file=sys.stderr); {ask}",
+        )
+    )
+    assert (answer.status, answer.stdout, answer.stderr) == ("ok", "", "")
+    kernel_client.run("if captured is None: captured = out.stdout")
+    assert kernel_client.run("captured").result == repr("captured\n")
+    kernel_webui.wait_for("the webui says hello", times=said + 1)
+    kernel_webui.wait_for("the webui warns", "stderr", times=warned + 1)
+    after = kernel_client.run("print('not captured')\nprint('nor this', file=sys.stderr)")
+    assert (after.stdout, after.stderr) == ("not captured\n", "nor this\n")
+
+
+def test_threads_of_a_cell_print_into_its_capture(kernel_client):
+    kernel_client.run(
+        "%%capture out\n"
+        "import threading\n"
+        "thread = threading.Thread(target=print, args=('from a thread',))\n"
+        "thread.start(); thread.join()"
+    )
+    assert kernel_client.run("out.stdout").result == repr("from a thread\n")
+
+
+def test_results_and_displays_are_captured_too(kernel_client):
+    answer = kernel_client.run("%%capture out\ndisplay('displayed')\n6 * 7")
+    assert (answer.results, answer.displays) == ([], [])
+    shown = kernel_client.run("[output.data['text/plain'] for output in out.outputs]")
+    assert shown.result == """["'displayed'", '42']"""
+    assert kernel_client.run("1").result == "1"
+
+
+def test_captures_nest(kernel_client):
+    code = (
+        "import contextlib, io\n"
+        "with contextlib.redirect_stdout(outer := io.StringIO()):\n"
+        "    print('outer')\n"
+        "    with contextlib.redirect_stdout(inner := io.StringIO()):\n"
+        "        print('inner')\n"
+        "    print('outer again')\n"
+        "outer.getvalue(), inner.getvalue()"
+    )
+    assert kernel_client.run(code).result == repr(("outer\nouter again\n", "inner\n"))
+
+
+def test_an_interrupt_ends_a_capture(kernel_client):
+    code = (
+        "import contextlib, io, sys, time\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    print('waiting', file=sys.stderr, flush=True); time.sleep(60)"
+    )
+    assert kernel_client.run_and_interrupt(code, waits=True).error == "KeyboardInterrupt"
+    assert kernel_client.run("print('seen')").stdout == "seen\n"

@@ -65,6 +65,16 @@ class Change(ABC):
     def describe(self) -> ChangeDescription:
         """What it is, as data."""
 
+    def show(self, together: Sequence[Change]) -> None:  # noqa: B027 - most are seen at once
+        """Let the webui see what the last commit or revert made true.
+
+        Called with the lock held as the outermost step ends, for each of its changes: what must
+        become visible in one store, such as several middlewares, waits for it. Idempotent.
+
+        Args:
+            together: every change that becomes visible at this moment, in the order of commits.
+        """
+
 
 @dataclass(eq=False)
 class Step:
@@ -78,7 +88,7 @@ class Step:
         with registry.lock:
             for change in self.changes:
                 change.prepare()
-            masked(lambda: _all_or_nothing(self.changes))
+            masked(lambda: _all_or_nothing(self.changes, shown=self.changes))
 
     def revert(self) -> None:
         """Make all of it untrue, or none."""
@@ -86,7 +96,8 @@ class Step:
             for change in self.changes:
                 change.prepare()
             reverses = [_Reverse(change) for change in reversed(self.changes)]
-            masked(lambda: _all_or_nothing(reverses))
+            shown = [reverse.change for reverse in reverses]
+            masked(lambda: _all_or_nothing(reverses, shown=shown))
 
     def roll_back(self) -> None:
         """Make all of it untrue that can be; raise at the end what stood against the rest."""
@@ -129,7 +140,7 @@ def apply(*changes: Change) -> None:
     step = Step(list(changes))
 
     def commit() -> None:
-        _all_or_nothing(step.changes)
+        _all_or_nothing(step.changes, shown=step.changes if joined is None else ())
         if joined is None:
             publish("step", step)
         else:
@@ -145,9 +156,10 @@ def apply(*changes: Change) -> None:
 def transaction() -> Iterator[Step]:
     """All changes made in the ``with`` body, or none of them.
 
-    Each change is true as soon as its verb has answered, so that the body can look at what it does.
-    When the body raises, everything done in it is taken back and the exception passes on. It is one
-    step for undo and redo.
+    Each change is true as soon as its verb has answered, so that the body can look at what it does;
+    requests to a webui see its middleware change once, as the outermost body ends. When the body
+    raises, everything done in it is taken back and the exception passes on. It is one step for undo
+    and redo.
 
     Example:
         >>> with transaction() as step:
@@ -167,6 +179,8 @@ def transaction() -> Iterator[Step]:
         elif outer is not None:
             outer.changes.extend(c for c in step.changes if c not in outer.changes)
         elif step.changes:
+            with registry.lock:
+                _show(step.changes)
             publish("step", step)
 
     try:
@@ -177,13 +191,14 @@ def transaction() -> Iterator[Step]:
         certainly(end)
 
 
-def _all_or_nothing(changes: Sequence[Change]) -> None:
+def _all_or_nothing(changes: Sequence[Change], shown: Sequence[Change] = ()) -> None:
     publish("before_commit", changes)
     begun: list[Change] = []
     try:
         for change in changes:
             begun.append(change)
             change.commit()
+        _show(shown)
     except KeyboardInterrupt:
         raise  # not a failure of the change: masked() runs the commit to its end
     except BaseException:
@@ -191,6 +206,11 @@ def _all_or_nothing(changes: Sequence[Change]) -> None:
             change.revert()
         raise
     publish("after_commit", changes)
+
+
+def _show(changes: Sequence[Change]) -> None:
+    for change in changes:
+        change.show(changes)
 
 
 class _Reverse(Change):

@@ -112,10 +112,6 @@ class Layer:
             return "off"
         return "active" if all(stack.is_reached() for stack in self.stacks) else "stale"
 
-    def is_on(self, path: str) -> bool:
-        """Whether it lies on the target of this name."""
-        return path == self.target or any(stack.path == path for stack in self.stacks)
-
     @property
     def source(self) -> str | None:
         """The text of its new code, where it can be had."""
@@ -182,3 +178,9 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<Layer {self.target} · {self.owner} · {self.name} · {self.state}>"
+
+
+def is_on(layer: Any, path: str) -> bool:
+    """Whether a layer lies on the target of this name; of middleware and the like, is named so."""
+    stacks = layer.stacks if isinstance(layer, Layer) else ()
+    return path == layer.target or any(stack.path == path for stack in stacks)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from .changed import Changed
     from .layers import Layer
     from .pending import Pending
     from .stacks import Stack
@@ -33,6 +34,7 @@ class Registry(ModuleType):
         stacks: every stack that someone still holds, patched or not, by each of its keys (the
             ``id`` of a function, the place of a value), so that nothing ever gets two. A stack
             keeps what it is about alive, so the ids stay unique.
+        changed: what else of the webui has changes of ours on it, by ``id()``: see ``changed.py``.
         pending: what waits for a safe point, by its layer.
         subscribers: what is called on an event, by the event's name.
         mask_lock, masked_threads, held_back: see ``masking.py``.
@@ -45,6 +47,7 @@ class Registry(ModuleType):
         self.lock = threading.RLock()
         self.patched: dict[Hashable, Stack] = {}
         self.stacks: weakref.WeakValueDictionary[Hashable, Stack] = weakref.WeakValueDictionary()
+        self.changed: dict[int, Changed] = {}
         self.pending: dict[Layer, Pending] = {}
         self.subscribers: dict[str, list[Callable[[Any], object]]] = {}
         self.mask_lock = threading.Lock()

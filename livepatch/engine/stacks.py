@@ -348,6 +348,13 @@ def stack_of(target: Target) -> FunctionStack:
     return function_stack
 
 
+def patched_body(function: object) -> Body | None:
+    """The body of a function that has layers of ours."""
+    stack = registry.stacks.get(id(function))
+    bodies = getattr(stack, "bodies", ()) if stack is not None and stack.placements else ()
+    return next((body for body in bodies if body.function is function), None)
+
+
 def value_stack_of(path: str, slot: Slot) -> ValueStack:
     """The stack over a value's place."""
     stack = registry.stacks.get(slot.key)

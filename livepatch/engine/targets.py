@@ -170,7 +170,7 @@ def _of_found(asked: str, path: str, found: Found) -> AnyTarget:
         return _of_object(asked, path, value)
     peeled = peel(value, found.name)
     if _is_instance(holder) and found.owner is not None and _is_callable(peeled):
-        return _overridden(path, override_of_instance(asked, path, found))
+        return _overridden(path, override_of_instance(asked, path, found), "this instance only")
     if isinstance(holder, type) and found.owner is not holder and found.owner is not None:
         if not _is_callable(peeled):
             return _value(asked, path, found.slot)
@@ -214,7 +214,7 @@ def _of_bound_method(asked: str, method: MethodType) -> Target:
             f"name the function itself to change it for all instances: {path!r}",
         )
     path = f"{path} of one instance"
-    return _overridden(path, override_of_instance(asked, path, found))
+    return _overridden(path, override_of_instance(asked, path, found), "this instance only")
 
 
 def _function(path: str, peeled: Peeled, owner_class: type | None = None) -> Target:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .answers import AnswerLine, answer
 from .change import apply
+from .changed import layers_of_changed, ways_back
 from .errors import TargetNotFound, is_refusal
 from .laying import Wanted, lay, running_facts
 from .registry import registry
@@ -161,14 +162,17 @@ def restore_all() -> AnswerLine:
             else:
                 changes.append(stack.without(*(p.layer for p in stack.placements)))
         unreached = running_facts(_codes_of(change.stack for change in changes))
-        if changes:
-            apply(*changes)
+        others, refusals = ways_back()
+        refused += refusals
+        if changes or others:
+            apply(*changes, *others.values())
     if refused:
         raise refused[0]  # the others are restored
-    if not changes:
+    if not changes and not others:
         return answer("nothing to restore: nothing is patched")
-    paths = ", ".join(change.stack.path for change in changes)
-    count = f"{len(changes)} target{'s' * (len(changes) != 1)}"
+    restored = [*(change.stack.path for change in changes), *others]
+    paths = ", ".join(restored)
+    count = f"{len(restored)} target{'s' * (len(restored) != 1)}"
     return answer(f"restored {count}", paths, *unreached)
 
 
@@ -182,7 +186,7 @@ def layers() -> Sequence[Layer]:
     with registry.lock:
         stacks = sorted(registry.patched.values(), key=lambda stack: stack.path)
         placed = [placement.layer for stack in stacks for placement in stack.placements]
-        return tuple(dict.fromkeys([*placed, *registry.pending]))
+        return tuple(dict.fromkeys([*placed, *registry.pending, *layers_of_changed()]))
 
 
 def three_arguments(

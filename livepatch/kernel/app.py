@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
+import concurrent.futures
+import contextlib
 import functools
 import inspect
 import json
@@ -156,6 +159,7 @@ class WebuiKernelApp(IPKernelApp):
                 thread.stop()
                 thread.join()
         if self.iopub_thread is not None:
+            self._end_collector()
             self.iopub_thread.stop()
             self.iopub_thread.close()
         if self.context is not None:
@@ -164,6 +168,20 @@ class WebuiKernelApp(IPKernelApp):
             with inside(self.notebook):
                 self._end_scripts()
                 self.shell.atexit_operations()
+
+    def _end_collector(self) -> None:
+        """End ipykernel's task in the output thread; left alone, it complains on stderr later."""
+        task = getattr(self.iopub_thread, "_event_pipe_gc_task", None)  # ipykernel 6.20 on
+        if task is None or not self.iopub_thread.thread.is_alive():
+            return
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.wait([task])
+
+        loop = self.iopub_thread.io_loop.asyncio_loop
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            asyncio.run_coroutine_threadsafe(end(), loop).result(1)
 
     def _end_scripts(self) -> None:
         """End what ``%%bash`` and its like left running: processes, their loop and its thread."""

@@ -33,7 +33,7 @@ def method_in_cells(
     """Replace a method where ``chosen()`` is true.
 
     Args:
-        cls: the class that defines the method.
+        cls: the class whose method it is, its own or inherited.
         name: the method's name.
         ours: the function to call instead.
         chosen: asked at every lookup; cheap.
@@ -41,12 +41,17 @@ def method_in_cells(
     Returns:
         A callable that puts the original back, unless someone replaced ours meanwhile.
     """
-    original = vars(cls)[name]
+    inherited = name not in vars(cls)
+    original = getattr(cls, name) if inherited else vars(cls)[name]
     dispatcher = MethodInCells(original, ours, chosen)
     setattr(cls, name, dispatcher)
 
     def undo() -> None:
-        if vars(cls).get(name) is dispatcher:
+        if vars(cls).get(name) is not dispatcher:
+            return
+        if inherited:
+            delattr(cls, name)
+        else:
             setattr(cls, name, original)
 
     return undo

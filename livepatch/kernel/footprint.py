@@ -3,9 +3,9 @@
 """What differs in the process while a kernel is in it, and the way back.
 
 The list is short on purpose, and a test compares the rest of the process: the routers in
-``sys.stdout`` and ``sys.stderr``, the context that threads inherit from cells, ``comm``'s two
-functions, and (only while a cell runs) the sliced waits, ``getpass`` and the switch interval.
-``get_ipython()`` and its like answer inside cells only.
+``sys.stdout`` and ``sys.stderr`` and what redirects them in cells, the context that threads inherit
+from cells, ``comm``'s two functions, and (only while a cell runs) the sliced waits, ``getpass`` and
+the switch interval. ``get_ipython()`` and its like answer inside cells only.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from livepatch.kernel.captures import capture_in_cells
 from livepatch.kernel.context import answer_in_cells, in_cell, inherit_context_from_cells, inside
 from livepatch.kernel.dispatch import function_in_cells
 from livepatch.kernel.streams import route_streams
@@ -84,6 +85,7 @@ class Footprint:
             add(_comms_in_cells(app))
             add(inherit_context_from_cells())
             add(route_streams(*app.output_streams))
+            add(capture_in_cells(app.shell))
         except BaseException:
             self.remove()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from livepatch.engine import masking
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Collection, Iterator
 
 Result = TypeVar("Result")
 
@@ -131,18 +132,41 @@ class Interrupts:
         running = self._executions.get(threading.get_ident())
         return running[-1] if running else None
 
-    def interrupt(self) -> int:
-        """Interrupt every cell that is running.
+    def threads(self) -> list[int]:
+        """The idents of the threads that are executing cells."""
+        with self._lock:
+            return list(self._executions)
+
+    def interrupt(self, threads: Collection[int] | None = None) -> int:
+        """Interrupt the cells that are running.
+
+        Args:
+            threads: only those in these threads; None for all.
 
         Returns:
             How many there were.
         """
         with self._lock:
-            running = [(thread_id, held[-1]) for thread_id, held in self._executions.items()]
+            running = [
+                (thread_id, held[-1])
+                for thread_id, held in self._executions.items()
+                if threads is None or thread_id in threads
+            ]
         for thread_id, execution in running:
             if not self._cancelled(execution):
                 self._raise_in(thread_id, execution)
         return len(running)
+
+    def whereabouts(self) -> dict[int, tuple[object, int]]:
+        """Where the cells are that do not await: for each thread its frame and instruction.
+
+        A cell that is at the same place some time after an interrupt is in a call that ends only by
+        itself.
+        """
+        frames = sys._current_frames()
+        with self._lock:
+            busy = [ident for ident, held in self._executions.items() if not held[-1].awaiting]
+        return {ident: (frames[ident], frames[ident].f_lasti) for ident in busy if ident in frames}
 
     def _cancelled(self, execution: _Execution) -> bool:
         awaiting = execution.awaiting

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import linecache
 import sys
 import types
 from contextlib import contextmanager
@@ -31,6 +33,9 @@ NOTEBOOK_MODULE = "livepatch_notebook"
 
 # How long a restart may take until the front end is told that it is on its way, in seconds.
 RESTART_PATIENCE = 3.0
+
+# Seconds after Stop until a cell that is still where it was is said to be stuck.
+STUCK_AFTER = 1.0
 
 
 class WebuiKernel(IPythonKernel):
@@ -171,7 +176,43 @@ class WebuiKernel(IPythonKernel):
         return handle
 
     def _send_interrupt_children(self) -> None:
-        self.interrupts.interrupt()
+        """Stop the main shell's cell, as ipykernel does; where that is idle, those of subshells."""
+        running = {thread: self._subshell_of(thread) for thread in self.interrupts.threads()}
+        wanted = self.get_parent("control").get("header", {}).get("subshell_id")
+        if wanted is None and None not in running.values():
+            stopped = list(running)
+        else:
+            stopped = [thread for thread, subshell in running.items() if subshell == wanted]
+        self.interrupts.interrupt(stopped)
+        loop = asyncio.get_running_loop()
+        loop.call_later(STUCK_AFTER, self._look_for_stuck_cells, stopped)
+
+    def _subshell_of(self, thread: int) -> str | None:
+        if self.shell_channel_thread is None:
+            return None
+        found: str | None = self.shell_channel_thread.manager.subshell_id_from_thread_id(thread)
+        return found
+
+    def _look_for_stuck_cells(self, threads: list[int]) -> None:
+        before = self.interrupts.whereabouts()
+
+        def look_again() -> None:
+            now = self.interrupts.whereabouts()
+            for thread in threads:
+                if thread in now and now[thread] == before.get(thread):
+                    self._tell_of_stuck_cell(now[thread][0])
+
+        asyncio.get_running_loop().call_later(STUCK_AFTER / 4, look_again)
+
+    def _tell_of_stuck_cell(self, frame: Any) -> None:
+        code, line = frame.f_code, frame.f_lineno
+        text = linecache.getline(code.co_filename, line).strip()
+        said = (
+            "livepatch: Stop was sent, but the cell is in a call that ends only by itself: "
+            f"{text or '?'} ({code.co_name}, line {line})\n"
+        )
+        # In a context without a parent of its own the stream writes to the cell that runs.
+        contextvars.Context().run(self.output_streams[1].write, said)
 
     def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
         """Complete as ipykernel does, without ``catch_warnings``: filters are the process's."""

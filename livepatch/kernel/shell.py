@@ -24,6 +24,8 @@ from IPython.core.builtin_trap import BuiltinTrap
 from IPython.core.debugger import InterruptiblePdb
 from IPython.core.display_functions import display
 from IPython.core.display_trap import DisplayTrap
+from IPython.core.displayhook import CapturingDisplayHook
+from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.error import UsageError
 
 if TYPE_CHECKING:
@@ -135,6 +137,7 @@ class NotebookShell(ZMQInteractiveShell):
 
     def init_displayhook(self) -> None:
         """Make the display hook without installing it in ``sys``."""
+        self._captures: list[tuple[Any, Any]] = []
         super().init_displayhook()
         self.display_trap = NoDisplayTrap(hook=self.displayhook)
 
@@ -169,8 +172,27 @@ class NotebookShell(ZMQInteractiveShell):
         super().atexit_operations()
 
     def displayhook_result(self, value: object) -> None:
-        """Display a cell's result."""
-        self.displayhook(value)
+        """Display a cell's result; inside ``%%capture``, keep it there."""
+        hook = self._captures[-1][1] if self._captures else self.displayhook
+        hook(value)
+
+    def begin_capture(self) -> list[Any]:
+        """Keep what is displayed from now on.
+
+        Returns:
+            The list that it is kept in.
+        """
+        publisher = CapturingDisplayPublisher()
+        hook = CapturingDisplayHook(shell=self, outputs=publisher.outputs)
+        self._captures.append((self.display_pub, hook))
+        self.display_pub = publisher
+        outputs: list[Any] = publisher.outputs
+        return outputs
+
+    def end_capture(self) -> None:
+        """Display as before :meth:`begin_capture`."""
+        if self._captures:  # else a restart came between the two
+            self.display_pub, _ = self._captures.pop()
 
     def break_here(self, *_args: Any, **_options: Any) -> None:
         """``breakpoint()`` of a cell: the debugger asks in the notebook."""

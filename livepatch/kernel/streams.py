@@ -56,7 +56,30 @@ class Router:
 
 def _due(router: Router) -> Any:
     """The stream that the current context writes to."""
-    return object.__getattribute__(router, "_notebook" if in_cell() else "_host")
+    if not in_cell():
+        return object.__getattribute__(router, "_host")
+    notebook: NotebookStream = object.__getattribute__(router, "_notebook")
+    return notebook if notebook.redirected is None else notebook.redirected
+
+
+def redirect(name: str, target: Any) -> Any:
+    """Let cells write to another stream, as assigning ``sys.stdout`` does for a whole process.
+
+    Args:
+        name: "stdout" or "stderr"; of other streams the process's own is assigned.
+        target: the stream; what an earlier call answered ends the redirection.
+
+    Returns:
+        What cells wrote to before.
+    """
+    router = getattr(sys, name)
+    if type(router) is not Router:
+        setattr(sys, name, target)
+        return router
+    notebook: NotebookStream = object.__getattribute__(router, "_notebook")
+    before = router if notebook.redirected is None else notebook.redirected
+    notebook.redirected = None if target is router else target
+    return before
 
 
 class NotebookStream:
@@ -65,11 +88,15 @@ class NotebookStream:
     Args:
         outstream: ipykernel's ``OutStream``.
         host: the webui's own stream.
+
+    Attributes:
+        redirected: the stream that a cell redirected the output of cells to, or None.
     """
 
     def __init__(self, outstream: Any, host: TextIO) -> None:
         self._outstream = outstream
         self._host = host
+        self.redirected: Any = None
         self.buffer = _BytesToText(outstream)
 
     def __getattr__(self, name: str) -> Any:

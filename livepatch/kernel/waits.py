@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.masking import masked
 from livepatch.kernel.dispatch import function_in_cells, method_in_cells
+from livepatch.kernel.socket_waits import SLICE, slice_socket_waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-# Seconds between two chances for an interrupt.
-SLICE = 0.05
 
 
 def slice_waits(chosen: Callable[[], bool]) -> Callable[[], None]:
@@ -39,6 +37,7 @@ def slice_waits(chosen: Callable[[], bool]) -> Callable[[], None]:
         method_in_cells(
             subprocess.Popen, "communicate", _communicate(subprocess.Popen.communicate), chosen
         ),
+        slice_socket_waits(chosen),
     ]
 
     def undo() -> None:

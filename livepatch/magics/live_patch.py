@@ -19,6 +19,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from livepatch.engine import Layer, layers, restore, restore_all, transaction
 from livepatch.engine.answers import answer
 from livepatch.engine.errors import TargetNotFound
+from livepatch.engine.layers import is_on
 from livepatch.engine.laying import Wanted, lay, make_parts
 from livepatch.engine.sources import source_of
 from livepatch.engine.targets import ClassTarget, ValueTarget, find
@@ -166,7 +167,7 @@ class LivePatch(Magics):
         self.shell.set_next_input(f"%%replace {path}\n{source.rstrip()}\n")
 
     def _layers_of(self, path: str, name: str | None) -> list[Layer]:
-        found = [layer for layer in layers() if layer.is_on(path) and name in (None, layer.name)]
+        found = [layer for layer in layers() if is_on(layer, path) and name in (None, layer.name)]
         if not found:
             present = ", ".join(sorted({layer.target for layer in layers()}))
             raise TargetNotFound(

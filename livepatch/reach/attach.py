@@ -18,8 +18,11 @@ from livepatch.reach.kernelspecs import write_kernelspec
 from livepatch.reach.process import start_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from livepatch.kernel import RunningKernel
 
+Transport = Literal["ipc", "tcp"]
 TRANSPORT_VARIABLE = "LIVEPATCH_TRANSPORT"
 
 # Script names that say nothing about the webui: its flavor is the better name.
@@ -53,12 +56,14 @@ class Attachment:
         pid: the id of this process.
         connection_file: what a Jupyter client connects with.
         kernel: the running kernel.
+        at_end: what is called when the kernel has been taken out.
     """
 
     name: str
     pid: int
     connection_file: Path
     kernel: RunningKernel = field(repr=False)
+    at_end: list[Callable[[], None]] = field(default_factory=list, repr=False, compare=False)
 
     def __repr__(self) -> str:
         how = f"open it with: livepatch lab {self.name}"
@@ -111,6 +116,34 @@ def attach(name: str | None = None, *, user_ns: dict[str, object] | None = None)
         >>> livepatch.attach("my-webui")  # doctest: +SKIP
         <livepatch: attached to 'my-webui', pid 4711; open it with: livepatch lab my-webui>
     """
+    return _attach(name, user_ns, None, transport())
+
+
+def attach_as_told(
+    name: str | None, folder: str, channel: Transport, at_end: Callable[[], None]
+) -> Attachment:
+    """Start a kernel that another process, of the same user, has asked for.
+
+    Args:
+        name: the webui's name; by default that of the script.
+        folder: that process's runtime folder, where it looks for the kernel.
+        channel: how it will speak to it.
+        at_end: called when the kernel has been taken out again.
+
+    Returns:
+        The attachment.
+    """
+    attachment = _attach(name, None, Path(folder), channel)
+    attachment.at_end.append(at_end)
+    return attachment
+
+
+def _attach(
+    name: str | None,
+    user_ns: dict[str, object] | None,
+    folder: Path | None,
+    channel: Transport,
+) -> Attachment:
     with _process.lock:
         attachment = current()
         if attachment is not None:
@@ -118,7 +151,7 @@ def attach(name: str | None = None, *, user_ns: dict[str, object] | None = None)
             return attachment
         try:
             _process.attachment = _start(
-                normal_name(default_name() if name is None else name), user_ns
+                normal_name(default_name() if name is None else name), user_ns, folder, channel
             )
         except LivepatchError:
             raise
@@ -139,20 +172,21 @@ def attach(name: str | None = None, *, user_ns: dict[str, object] | None = None)
         return _process.attachment
 
 
-def _start(name: str, user_ns: dict[str, object] | None) -> Attachment:
+def _start(
+    name: str, user_ns: dict[str, object] | None, told: Path | None, channel: Transport
+) -> Attachment:
     from livepatch.kernel import start_kernel
 
-    folder, pid = runtime_folder(), os.getpid()
+    folder, pid = runtime_folder(told), os.getpid()
     stem = f"{name}-{pid}"
-    transport = _transport()
     kernel = start_kernel(
         folder / f"{stem}.json",
-        transport=transport,
-        ip=str(socket_base(folder, stem)) if transport == "ipc" else "127.0.0.1",
+        transport=channel,
+        ip=str(socket_base(folder, stem)) if channel == "ipc" else "127.0.0.1",
         key=connection_key(folder, name),
         # The key signs messages but does not hide them: on TCP, any user of the machine could read
         # along.
-        curve=transport == "tcp",
+        curve=channel == "tcp",
         user_ns=user_ns,
         metadata={
             "name": name,
@@ -169,7 +203,8 @@ def _start(name: str, user_ns: dict[str, object] | None) -> Attachment:
     return Attachment(name, pid, folder / f"{stem}.json", kernel)
 
 
-def _transport() -> Literal["ipc", "tcp"]:
+def transport() -> Transport:
+    """How a kernel that is started now will be spoken to: Windows has no ipc."""
     if os.environ.get(TRANSPORT_VARIABLE) == "tcp" or os.name != "posix":
         return "tcp"
     return "ipc"
@@ -234,6 +269,8 @@ def detach(timeout: float = 5.0) -> None:
         finally:  # a patch that cannot be taken back must not keep the kernel in the process
             if attachment is not None:
                 attachment.kernel.stop(timeout)
+                for call in attachment.at_end:
+                    call()
 
 
 def _restore_all_patches() -> None:

@@ -28,8 +28,11 @@ NAME_LENGTH = 60
 SOCKET_PATH_LENGTH = 107 if sys.platform.startswith("linux") else 103
 
 
-def runtime_folder() -> Path:
+def runtime_folder(folder: Path | None = None) -> Path:
     """The folder of this user's running webuis, created when missing, and safe to trust.
+
+    Args:
+        folder: the folder, where another process has named it.
 
     Returns:
         The folder ``livepatch`` in the user's runtime folder, or what ``LIVEPATCH_RUNTIME_DIR``
@@ -38,7 +41,7 @@ def runtime_folder() -> Path:
     Raises:
         LivepatchError: it belongs to another user, others can write to it, or it cannot be created.
     """
-    folder = _configured_folder()
+    folder = folder or _configured_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.name == "posix":
@@ -124,9 +127,13 @@ def connection_key(folder: Path, name: str) -> bytes:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
         return _existing_key(path)
-    with os.fdopen(handle, "wb") as file:
-        key = secrets.token_hex(32).encode()
-        file.write(key)
+    key = secrets.token_hex(32).encode()
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(key)
+    except OSError:
+        path.unlink(missing_ok=True)  # a full disk must not leave half a key for the next start
+        raise
     return key
 
 

@@ -1,12 +1,47 @@
-"""Is that process alive, and is it still the same one? Pids are reused; the start time tells."""
+"""What is that process: alive, still the same one, whose, and a Python of which version?
+
+Pids are reused; the start time tells one process from its successor. Only the standard library is
+asked: ``/proc`` on Linux, libproc on macOS, kernel32 on Windows.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+from livepatch.reach import macos, windows
+
 PROC = Path("/proc")
+
+# libpython3.11.so.1.0, python311.dll, python3.11, _socket.cpython-311-…; macOS: the framework's
+# Python.
+PYTHON_FILE = re.compile(
+    r"(?:(?:^|[/\\])(?:lib)?python3\.?|\.cpython-3)(\d+)[^/\\]*$"
+    r"|Python\.framework/Versions/3\.(\d+)/",
+    re.IGNORECASE,
+)
+PROGRAM_OF_PYTHON = re.compile(r"python[\d.]*(?:\.exe)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class PythonProcess:
+    """A running process, as seen from outside.
+
+    Args:
+        pid: its id.
+        program: the path of its program; empty where the platform does not tell.
+        is_python: whether an interpreter runs in it.
+        minor: of its Python: 11 for Python 3.11; None where it does not show.
+    """
+
+    pid: int
+    program: str
+    is_python: bool
+    minor: int | None
 
 
 def start_time(pid: int) -> str | None:
@@ -20,9 +55,9 @@ def start_time(pid: int) -> str | None:
         not tell.
     """
     if sys.platform == "win32":
-        return _windows_start_time(pid)
+        return windows.start_time(pid)
     if sys.platform == "darwin":
-        return _macos_start_time(pid)
+        return macos.start_time(pid)
     fields = _proc_fields(pid)
     return fields[19] if fields is not None else None
 
@@ -37,14 +72,64 @@ def is_alive(pid: int, started: str | None = None) -> bool:
     Returns:
         False for a process that ended, a zombie, or another process that got the same pid.
     """
-    if sys.platform == "win32":
-        alive = _windows_start_time(pid) is not None
-    else:
-        alive = _posix_is_alive(pid)
+    alive = windows.is_alive(pid) if sys.platform == "win32" else _posix_is_alive(pid)
     if not alive or started is None:
         return alive
     now = start_time(pid)
     return now is None or now == started
+
+
+def owner(pid: int) -> str | None:
+    """Whose process it is when it is not ours, None when it is ours.
+
+    Args:
+        pid: the id of a running process.
+
+    Returns:
+        A name for a message, "user 33".
+    """
+    if sys.platform == "win32":
+        return None if windows.may_be_attached_to(pid) else "another user"
+    uid = macos.user(pid) if sys.platform == "darwin" else _proc_user(pid)
+    if uid is None:  # macOS hides the facts of other users' processes
+        return "another user" if sys.platform == "darwin" else None
+    return f"user {uid}" if uid != os.geteuid() else None
+
+
+def runs_elsewhere(pid: int) -> bool:
+    """Whether it sees other files than we do: in a container, or a sandbox of its own."""
+    with contextlib.suppress(OSError):
+        return os.readlink(PROC / str(pid) / "ns/mnt") != os.readlink(PROC / "self/ns/mnt")
+    return False
+
+
+def look_at(pid: int) -> PythonProcess:
+    """What runs in a process.
+
+    Args:
+        pid: the id of a running process of ours.
+
+    Returns:
+        What shows from outside.
+    """
+    if sys.platform == "win32":
+        program, files = windows.program(pid), windows.modules(pid)
+    elif sys.platform == "darwin":
+        program, files = macos.program(pid), []
+    else:
+        program, files = _proc_program(pid), _proc_files(pid)
+    found = [match for match in map(PYTHON_FILE.search, [program, *files]) if match]
+    minors = [int(match[1] or match[2]) for match in found]
+    named_so = PROGRAM_OF_PYTHON.fullmatch(re.split(r"[/\\]", program)[-1]) is not None
+    return PythonProcess(
+        pid, program, is_python=bool(minors) or named_so, minor=minors[0] if minors else None
+    )
+
+
+def is_at_rest(pid: int) -> bool:
+    """Whether the main thread waits in a call to the system, as far as the platform tells."""
+    fields = _proc_fields(pid)
+    return fields is None or fields[0] == "S"
 
 
 def _proc_fields(pid: int) -> list[str] | None:
@@ -56,6 +141,32 @@ def _proc_fields(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
+def _proc_user(pid: int) -> int | None:
+    """The effective user; the owner of the files in /proc is root where a core dump is off."""
+    try:
+        status = (PROC / str(pid) / "status").read_text(errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^Uid:\s*\d+\s+(\d+)", status, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def _proc_program(pid: int) -> str:
+    try:
+        return os.readlink(PROC / str(pid) / "exe").removesuffix(" (deleted)")
+    except OSError:
+        return ""
+
+
+def _proc_files(pid: int) -> list[str]:
+    """The files that are mapped into the process, executables and libraries among them."""
+    try:
+        maps = (PROC / str(pid) / "maps").read_text(errors="replace")
+    except OSError:
+        return []
+    return list(dict.fromkeys(re.findall(r"/.*$", maps, re.MULTILINE)))
+
+
 def _posix_is_alive(pid: int) -> bool:
     if pid <= 0:
         return False
@@ -64,60 +175,8 @@ def _posix_is_alive(pid: int) -> bool:
         return fields is not None and fields[0] not in ("Z", "X")
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
     return True
-
-
-if sys.platform == "darwin":
-
-    def _macos_start_time(pid: int) -> str | None:
-        import ctypes
-        import struct
-
-        # struct proc_bsdinfo (sys/proc_info.h): 136 bytes, seconds and microseconds of the start
-        # are the last two.
-        information, flavor = ctypes.create_string_buffer(136), 3
-        libproc = ctypes.CDLL("/usr/lib/libproc.dylib")
-        if libproc.proc_pidinfo(pid, flavor, ctypes.c_uint64(0), information, 136) != 136:
-            return None
-        seconds, microseconds = struct.unpack_from("=QQ", information.raw, 120)
-        return f"{seconds}.{microseconds:06d}"
-
-
-if sys.platform == "win32":
-
-    def _windows_start_time(pid: int) -> str | None:
-        """The creation time of a running process.
-
-        Never ``os.kill(pid, 0)`` here: that is CTRL_C_EVENT and can end the process.
-        """
-        import ctypes
-        from ctypes import wintypes
-
-        query_limited_information, still_active = 0x1000, 259
-        kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
-        kernel32.OpenProcess.restype = wintypes.HANDLE
-        kernel32.OpenProcess.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.DWORD]
-        kernel32.GetExitCodeProcess.argtypes = [wintypes.HANDLE, ctypes.POINTER(wintypes.DWORD)]
-        kernel32.GetProcessTimes.argtypes = [
-            wintypes.HANDLE,
-            *[ctypes.POINTER(wintypes.FILETIME)] * 4,
-        ]
-        kernel32.CloseHandle.argtypes = [wintypes.HANDLE]
-        handle = kernel32.OpenProcess(query_limited_information, False, pid)
-        if not handle:
-            return None
-        try:
-            exit_code, times = wintypes.DWORD(), [wintypes.FILETIME() for _ in range(4)]
-            if not kernel32.GetExitCodeProcess(handle, ctypes.byref(exit_code)):
-                return None
-            if exit_code.value != still_active:
-                return None
-            if not kernel32.GetProcessTimes(handle, *map(ctypes.byref, times)):
-                return None
-            return f"{times[0].dwHighDateTime}.{times[0].dwLowDateTime}"
-        finally:
-            kernel32.CloseHandle(handle)

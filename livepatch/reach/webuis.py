@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
 CLIENT_LINK_PREFIX = "c-"
+SCRIPT_PREFIX = "inject-"
 HOW_TO_START = "start one: livepatch run SCRIPT, or: livepatch demo"
 
 
@@ -75,6 +77,7 @@ def running_webuis() -> list[Webui]:
     """
     folder = runtime_folder()
     _sweep_links(folder)
+    _sweep_drafts(folder)
     found = []
     for path in folder.glob("*.json"):
         webui = _read(path)
@@ -121,6 +124,14 @@ def _sweep_links(folder: Path) -> None:
     for link in folder.glob(f"{CLIENT_LINK_PREFIX}*"):
         if link.is_symlink() and not link.exists():
             link.unlink(missing_ok=True)
+
+
+def _sweep_drafts(folder: Path) -> None:
+    """Remove what the dead left half done: a connection file on a full disk, a script for 3.14."""
+    for path in (*folder.glob(".*.json.*"), *folder.glob(f"{SCRIPT_PREFIX}*.py")):
+        pid = re.search(r"(\d+)(?:\.py)?$", path.name)
+        if pid is not None and not is_alive(int(pid[1])):
+            path.unlink(missing_ok=True)
 
 
 def choose(name_or_pid: str | int | None = None, among: Sequence[Webui] | None = None) -> Webui:

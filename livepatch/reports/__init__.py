@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .foreign import foreign
 from .patches import patches
 from .report import Answer, Report
 
-__all__ = ["Answer", "Report", "patches"]
+__all__ = ["Answer", "Report", "foreign", "patches"]

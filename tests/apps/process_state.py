@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import builtins
+import contextlib
 import doctest
 import faulthandler
 import gc
@@ -15,7 +16,11 @@ import locale
 import logging
 import os
 import pdb
+import select
+import selectors
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -29,6 +34,16 @@ import comm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+SOCKET_READS = (
+    "recv",
+    "recv_into",
+    "recvfrom",
+    "recvfrom_into",
+    "recvmsg",
+    "recvmsg_into",
+    "accept",
+)
 
 _exit_calls: list[Callable[..., Any]] = []
 
@@ -203,6 +218,8 @@ def _functions() -> dict[str, object]:
         "Popen.wait": subprocess.Popen.wait,
         "Popen.communicate": subprocess.Popen.communicate,
         "Popen.__init__": subprocess.Popen.__init__,
+        "select.select": select.select,
+        "SSLSocket.recv": ssl.SSLSocket.recv,
     }
     defined = {
         "Thread.start as defined": vars(threading.Thread)["start"],
@@ -211,5 +228,14 @@ def _functions() -> dict[str, object]:
         "submit as defined": vars(ThreadPoolExecutor)["submit"],
         "Popen.wait as defined": vars(subprocess.Popen)["wait"],
         "Popen.communicate as defined": vars(subprocess.Popen)["communicate"],
+        **{f"socket.{name} as defined": vars(socket.socket).get(name) for name in SOCKET_READS},
+        **{
+            f"{cls.__name__}.select as defined": vars(cls)["select"]
+            for cls in (selectors.SelectSelector, selectors.EpollSelector)
+            if "select" in vars(cls)
+        },
+        "redirect_stdout as defined": vars(contextlib._RedirectStream)["__enter__"],
+        "end of redirect_stdout as defined": vars(contextlib._RedirectStream)["__exit__"],
+        "SSLSocket.read as defined": vars(ssl.SSLSocket)["read"],
     }
     return {name: _identity(function) for name, function in {**functions, **defined}.items()}

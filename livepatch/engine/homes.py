@@ -1,0 +1,81 @@
+"""A module with its source text, read only when it is asked for."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .written import Binding, Written, parse, read
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from .origins import Origin
+
+
+class Home:
+    """A module whose names are looked at.
+
+    Attributes:
+        module: the module.
+        namespace: its names.
+        origin: whose it is.
+        name: its name.
+        file: its source file, empty where it has none.
+    """
+
+    def __init__(self, module: ModuleType, namespace: dict[str, Any], origin: Origin) -> None:
+        self.module = module
+        self.namespace = namespace
+        self.origin = origin
+        self.name = str(namespace.get("__name__"))
+        filename = namespace.get("__file__")
+        self.file = filename if type(filename) is str else ""
+
+    @property
+    def is_c(self) -> bool:
+        """Whether it is written in C."""
+        return self.file.endswith((".so", ".pyd")) or (
+            not self.file and type(self.namespace.get("__loader__")).__name__ != "NoneType"
+        )
+
+    @functools.cached_property
+    def text(self) -> bytes | None:
+        """Its source text; None where there is none."""
+        return read(self.file)
+
+    @functools.cached_property
+    def written(self) -> Written | None:
+        """Its source, parsed; None where its file was edited since, and says what is not."""
+        return None if self.was_edited() else parse(self.file)
+
+    def was_edited(self) -> bool:
+        """Whether its file is another than the one compiled last, as far as that can be told."""
+        cached = self.namespace.get("__cached__")
+        if type(cached) is not str:
+            return False
+        try:
+            with open(cached, "rb") as file:
+                header = file.read(16)
+            changed = int(Path(self.file).stat().st_mtime)
+        except OSError:
+            return False
+        is_timed = header[4:8] == b"\0\0\0\0"  # else it goes by the text's hash (PEP 552)
+        return is_timed and int.from_bytes(header[8:12], "little") != changed & 0xFFFFFFFF
+
+    def line_of(self, binding: Binding) -> str:
+        """``file:line`` of what the source defines, or of the module."""
+        if not binding.definitions:
+            return ""
+        return f"{self.file}:{binding.definitions[-1].lineno}"
+
+    def absolute(self, level: int, module_name: str) -> str:
+        """The full name of a module that ``from`` names, relative ones included."""
+        if not level:
+            return module_name
+        package = self.namespace.get("__package__")
+        if type(package) is not str:
+            package = self.name if "__path__" in self.namespace else self.name.rpartition(".")[0]
+        above = package.split(".")[: len(package.split(".")) - level + 1]
+        return ".".join([*above, *filter(None, [module_name])])
