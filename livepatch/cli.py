@@ -70,8 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"livepatch {version('livepatch')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
-        *(_add_demo, _add_run, _add_attach, _add_list, _add_lab, _add_console, _add_exec),
-        _add_detach,
+        *(_add_demo, _add_run, _add_attach, _add_install, _add_uninstall),
+        *(_add_list, _add_lab, _add_console, _add_exec, _add_detach),
     ):
         add(commands)
     return parser
@@ -151,6 +151,39 @@ def _attach(options: argparse.Namespace) -> int:
 
     webui = attach_to(options.pid, options.name)
     print(f"attached to {webui}; open a notebook on it: livepatch lab {webui.name}")
+    return 0
+
+
+def _add_install(commands: Commands) -> None:
+    parser = _add(
+        commands, "install", _install, "an extension in a webui's folder that attaches at its start"
+    )
+    parser.add_argument("path", type=Path, metavar="PATH", help="the webui's folder")
+    parser.add_argument("--name", metavar="N", help="the webui's name (default: its folder's)")
+
+
+def _install(options: argparse.Namespace) -> int:
+    from livepatch.reach.install import install
+
+    done = install(options.path, options.name)
+    print(f"installed into {done.folder} ({done.flavor}); from its next start: {done.name}")
+    if done.note is not None:
+        print(done.note)
+    return 0
+
+
+def _add_uninstall(commands: Commands) -> None:
+    parser = _add(commands, "uninstall", _uninstall, "remove that extension again")
+    parser.add_argument("path", type=Path, metavar="PATH", help="the webui's folder")
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    from livepatch.reach.install import uninstall
+
+    done = uninstall(options.path)
+    print(f"removed from {done.folder}; a running webui keeps its kernel until: livepatch detach")
+    if done.note is not None:
+        print(done.note)
     return 0
 
 

@@ -70,8 +70,13 @@ class Place:
         """Start the webui by Python alone, without livepatch, and wait until it serves."""
         return self.serve([python, str(self.script)], **{"env": self.environment, **options})
 
-    def serve(self, command: list[str], **options: Any) -> RunningWebui:
-        """Start a webui that prints its port, and wait until it does."""
+    def serve(
+        self, command: list[str], skipped: list[str] | None = None, **options: Any
+    ) -> RunningWebui:
+        """Start a webui that prints its port, and wait until it does.
+
+        What it prints before goes into ``skipped``.
+        """
         process: subprocess.Popen[str] = subprocess.Popen(
             command,
             cwd=self.folder,
@@ -83,6 +88,9 @@ class Place:
         self._processes.append(process)
         assert process.stdout is not None
         line = process.stdout.readline()
+        while skipped is not None and line and not line.strip().isdigit():
+            skipped.append(line)
+            line = process.stdout.readline()
         assert line, (self.folder / "stderr.txt").read_text()
         return RunningWebui(process, int(line))
 

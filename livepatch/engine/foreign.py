@@ -27,8 +27,8 @@ from .namespaces import (
     namespace_of,
 )
 from .origins import Origin, Rank, origin_of
+from .registry import registry
 from .sources import place
-from .stacks import patched_body
 from .written import Binding, Written, defines, imports, parse, text_of_class
 
 if TYPE_CHECKING:
@@ -216,15 +216,15 @@ class _Search:
     ) -> Iterator[ForeignPatch]:
         """The module's own function, but its ``__code__`` may be of another file."""
         code = function.__code__
-        body = patched_body(function)
+        stack = registry.patched.get(id(function))
         is_own = code.co_filename == home.file or code.co_filename.startswith("<frozen ")
-        if body is None and is_own:
+        if stack is None and is_own:
             return
-        if body is not None:
-            if code is not body.installed.code:
+        if stack is not None:
+            if code is not stack.installed.code:
                 what = "code exchanged, over livepatch's layers"
                 _, origin = self._of_file(code.co_filename)
-                yield _patch(home, cls, name, what, function, origin, place(body.own.base))
+                yield _patch(home, cls, name, what, function, origin, place(stack.base))
             return
         if not _may_define(home, cls, name) or not _knows_its_file(home):
             return

@@ -123,7 +123,8 @@ class SetAttribute(Rebinding):
     name = "setattr"
 
     def assign(self, holder: Any, name: str, value: Any) -> None:
-        original = inspect.getattr_static(holder, name)
+        is_class = isinstance(holder, type)
+        original = inspect.getattr_static(holder, name) if is_class else getattr(holder, name)
         setattr(holder, name, value)
         self.ending = [lambda: setattr(holder, name, original)]
 
@@ -191,13 +192,7 @@ class Wrapt(Rebinding):
             raise Unsupported("not a function")
 
         def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-            if isinstance(value, staticmethod) or not hasattr(value, "__get__"):
-                return (
-                    value.__get__(None, object)(*args, **kwargs)
-                    if isinstance(value, staticmethod)
-                    else value(*args, **kwargs)
-                )
-            if instance is None or isinstance(value, types.MethodType):
+            if instance is None or not hasattr(value, "__get__"):
                 return value(*args, **kwargs)
             owner = instance if isinstance(instance, type) else type(instance)
             return value.__get__(instance, owner)(*args, **kwargs)
@@ -257,12 +252,16 @@ class Jurigged(Editing):
     def loaded(self, program: Program) -> None:
         import jurigged
 
+        # After a look-up of over 0.1 s (a busy machine) it trusts a cache in which functions of
+        # equal code are one; our programs have many of equal code, a real one has not.
+        jurigged.db.last_cost = 0
         jurigged.registry.prepare(program.module_name, program.app.__file__)
         jurigged.registry.get(program.app.__file__)
 
     def take_over(self, program: Program) -> None:
         import jurigged
 
+        jurigged.db.last_cost = 0
         jurigged.registry.get(program.app.__file__).refresh()
 
 

@@ -1,0 +1,35 @@
+"""What the extension that ``livepatch install`` makes calls when its webui starts."""
+
+from __future__ import annotations
+
+import sys
+
+from livepatch.errors import LivepatchError
+from livepatch.reach.attach import attach, current
+
+
+class _Process:
+    """What this process was told already."""
+
+    attached = False
+
+
+def attach_at_start(name: str) -> None:
+    """Attach once in the life of this process; what goes wrong is one line on stderr.
+
+    "Reload UI" and the restarts of a UI run extensions again: a kernel that is there stays, and one
+    that the user has taken out stays out.
+
+    Args:
+        name: the webui's name.
+    """
+    if _Process.attached or current() is not None:
+        return
+    try:
+        attachment = attach(name)
+    except LivepatchError as error:
+        reason = " ".join(error.found.split())
+        print(f"livepatch: no kernel in this webui: {reason}; {error.advice}", file=sys.stderr)
+    else:
+        _Process.attached = True
+        print(f"livepatch: open a notebook on this webui: livepatch lab {attachment.name}")
