@@ -54,10 +54,31 @@ class Body:
 
     def rebase(self) -> None:
         """Take what the function is now as the webui's own."""
-        self.own = self.present()
+        if not self._is_as_before():
+            self.own = self.present()
         self.installed = self.own.behaviour
         self._leads_to: Patch | None = None
         self._speaks_for: object = None
+
+    def _is_as_before(self) -> bool:
+        """Whether the function is what it was when it was looked at last: spares a clone."""
+        own: Own | None = getattr(self, "own", None)
+        if own is None:
+            return False
+        function = self.function
+        now, says = Behaviour.of(function), Description.of(function)
+        attributes, kept = function.__dict__, own.base.__dict__
+        # By identity: comparing codes compares their contents, and a default may be an array.
+        return (
+            now.code is own.behaviour.code
+            and now.defaults is own.behaviour.defaults
+            and now.keyword_defaults is own.behaviour.keyword_defaults
+            and says.doc is own.description.doc
+            and says.annotate is own.description.annotate
+            and says.annotations is own.description.annotations
+            and attributes.keys() == kept.keys()
+            and all(attributes[name] is kept[name] for name in attributes)
+        )
 
     def forget_leads(self) -> None:
         """Lead and describe the function anew next time, whatever it runs now."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import inspect
 import re
 import sys
@@ -57,7 +58,13 @@ def look_up(asked: str, path: str) -> Found:
         >>> look_up("replace textwrap.dedent", "textwrap.dedent").value is textwrap.dedent
         True
     """
-    parts = _parts(asked, path)
+    parts = _parts(path)
+    if parts is None:
+        raise TargetNotFound(
+            asked,
+            f"{path!r} is not a dotted name",
+            "write it as package.module.function, package.module.Class.method or module.D['key']",
+        )
     leading = next((i for i, (_, is_key) in enumerate(parts) if is_key), len(parts))
     for length in range(min(leading, len(parts) - 1), 0, -1):
         module = loaded_module(".".join(str(part) for part, _ in parts[:length]))
@@ -117,27 +124,23 @@ def loaded_module(name: str) -> ModuleType | None:
     return module if isinstance(module, ModuleType) else None
 
 
-def _parts(asked: str, path: str) -> list[tuple[Any, bool]]:
+@functools.lru_cache(maxsize=1024)
+def _parts(path: str) -> list[tuple[Any, bool]] | None:
     """The names and keys of a path, each with whether it is a key in brackets."""
     parts: list[tuple[Any, bool]] = []
     position = 0
     for match in _PART.finditer(path):
         if match.start() != position:
-            break
+            return None
         position = match.end()
         name, key = match.groups()
         try:
             parts.append((name, False) if name else (ast.literal_eval(key), True))
         except (ValueError, SyntaxError):
-            break
-    else:
-        if position == len(path) and parts and all(k or n.isidentifier() for n, k in parts):
-            return parts
-    raise TargetNotFound(
-        asked,
-        f"{path!r} is not a dotted name",
-        "write it as package.module.function, package.module.Class.method or module.D['key']",
-    )
+            return None
+    names = [name for name, is_key in parts if not is_key]
+    well_formed = position == len(path) and parts and all(name.isidentifier() for name in names)
+    return parts if well_formed else None
 
 
 def _shown(parts: list[tuple[Any, bool]]) -> str:

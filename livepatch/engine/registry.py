@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from .pending import Pending
     from .stacks import Stack
 
-SHARED_NAME = "_livepatch_registry"
+# To be raised when a copy could not work any more with the stacks, layers or changes of an older
+# one. Copies of other versions keep to themselves: each takes the other's code for the webui's own.
 VERSION = 1
+SHARED_NAME = f"_livepatch_registry_{VERSION}"
 
 
 class Registry(ModuleType):

@@ -1,0 +1,122 @@
+"""The engine's folder under another name: an exported extension carries one, all share one state."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+from samples import functions
+
+import livepatch as lp
+from livepatch import engine
+
+PLAIN = "samples.functions.plain"
+OLD = ("old", 1, 2, 1)
+
+
+@pytest.fixture
+def copies(tmp_path, monkeypatch):
+    """Two copies of the engine's folder, imported under other names."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = ["carried_engine", "other_engine"]
+    for name in names:
+        folder = pathlib.Path(engine.__file__).parent
+        shutil.copytree(folder, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    yield [importlib.import_module(name) for name in names]
+    for name in [n for n in sys.modules if n.partition(".")[0] in names]:
+        del sys.modules[name]
+
+
+def around(word):
+    return lambda original, a: (word, original(a))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_any_of_them_restores_in_any_order(copies, order):
+    engines = [engine, *copies]
+    assert len({id(each.replace) for each in engines}) == 3
+    for number, each in enumerate(engines):
+        each.wrap(PLAIN, around(number), name=f"layer {number}", owner=f"copy {number}")
+    expected = [0, 1, 2]
+
+    def nested():
+        result = OLD
+        for number in expected:
+            result = (number, result)
+        return result
+
+    assert functions.plain(1) == nested()
+    assert [layer.owner for layer in lp.patches()] == ["copy 0", "copy 1", "copy 2"]
+    code_before = functions.plain.__code__
+    for number in order:
+        # Not the copy that laid it: the next one takes it off.
+        engines[(number + 1) % 3].restore(PLAIN, name=f"layer {number}")
+        expected.remove(number)
+        assert functions.plain(1) == nested()
+    assert functions.plain.__code__ is not code_before
+    assert len(copies[0].layers()) == 0
+
+
+def test_a_transaction_of_one_rolls_back_what_another_did(copies):
+    first, second = copies
+    with pytest.raises(ValueError, match="end"), first.transaction():
+        first.wrap(PLAIN, around("first"), name="first")
+        first.replace("samples.functions.FACTOR", 9)
+        raise ValueError("end")
+    assert (functions.plain(1), functions.FACTOR) == (OLD, 3)
+    layer = second.replace(PLAIN, lambda a: "second")
+    functions.plain.__code__ = (lambda a: "foreign").__code__
+    ours = layer.stacks[0].bodies[0].installed.code
+    with pytest.raises(Exception, match="someone else changed") as caught:
+        first.restore_all()
+    assert len(str(caught.value).splitlines()) == 3
+    functions.plain.__code__ = ours
+    lp.restore_all()
+    assert functions.plain(1) == OLD
+
+
+def test_a_copy_of_another_version_keeps_to_itself(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    folder = pathlib.Path(engine.__file__).parent
+    shutil.copytree(folder, tmp_path / "newer_engine", ignore=shutil.ignore_patterns("__pycache__"))
+    registry = tmp_path / "newer_engine" / "registry.py"
+    registry.write_text(registry.read_text().replace("VERSION = 1\n", "VERSION = 2\n"))
+    newer = importlib.import_module("newer_engine")
+    layer = lp.wrap(PLAIN, around("ours"))
+    newer.wrap(PLAIN, around("newer"), name="newer")
+    assert functions.plain(1) == ("newer", ("ours", OLD))
+    assert len(lp.patches()) == len(newer.layers()) == 1
+    with pytest.raises(lp.ForeignChange):
+        layer.remove()
+    newer.restore_all()
+    layer.remove()
+    assert functions.plain(1) == OLD
+    for name in [n for n in sys.modules if n.startswith(("newer_engine", "_livepatch_registry_2"))]:
+        del sys.modules[name]
+
+
+def test_it_stands_alone_in_a_fresh_process(tmp_path):
+    folder = pathlib.Path(engine.__file__).parent
+    shutil.copytree(folder, tmp_path / "carried", ignore=shutil.ignore_patterns("__pycache__"))
+    script = (
+        "import sys, carried, textwrap\n"
+        "layer = carried.replace('textwrap.dedent', lambda text: 'new')\n"
+        "assert textwrap.dedent('x') == 'new'\n"
+        "layer.remove()\n"
+        "assert textwrap.dedent(' x') == 'x'\n"
+        "print([n for n in sys.modules if n.startswith(('livepatch', 'IPython', 'ipykernel'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, '.')\n{script}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
