@@ -9,9 +9,12 @@ import threading
 import time
 import types
 from collections import Counter
+from pathlib import Path
 
 import livepatch as lp
+from livepatch import engine
 
+ENGINE = str(Path(engine.__file__).parent)
 CALLERS = 8
 
 # Every call answers words, and the words of one call are the same when it was not torn: the code,
@@ -87,6 +90,29 @@ def callers(call):
         for thread in threads:
             thread.join(60)
         sys.setswitchinterval(before)
+
+
+def at_every_instruction(change, call):
+    """Make a change and call before each instruction that the engine executes for it.
+
+    What threads hit by chance is hit here for certain: every state between two instructions.
+    """
+    seen: Counter = Counter()
+
+    def trace(frame, event, argument):
+        if not frame.f_code.co_filename.startswith(ENGINE):
+            return None
+        frame.f_trace_opcodes = True
+        seen[tuple(map(tuple, call()))] += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        change()
+    finally:
+        sys.settrace(before)
+    return seen
 
 
 def torn(seen):

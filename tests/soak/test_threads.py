@@ -6,8 +6,6 @@ import os
 
 import pytest
 
-import livepatch as lp
-
 from . import hammer
 
 CYCLES = int(os.environ.get("LIVEPATCH_SOAK_CYCLES", "10000"))
@@ -39,7 +37,6 @@ def test_replace_and_restore_of_a_generator():
         assert hammer.torn(seen) == {}
 
 
-@pytest.mark.skipif(not hasattr(lp, "wrap"), reason="there is no wrap yet")
 def test_a_layer_in_the_middle_comes_and_goes():
     with hammer.subject() as app:
         seen = hammer.middle_comes_and_goes(app.f, "hammered.f", CYCLES)
