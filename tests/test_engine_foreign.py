@@ -247,6 +247,14 @@ def test_an_inherited_method_overridden_by_an_extension(world):
     assert patch.original == line_of(world.webui, "def forward(")
 
 
+def test_a_copy_of_a_module_is_named_by_the_name_that_leads_to_it(world, monkeypatch):
+    copy = load("fakewebui", world.folder / "fakewebui.py", WEBUI)
+    monkeypatch.setitem(sys.modules, "fakewebui", world.webui)
+    monkeypatch.setitem(sys.modules, "fakecopy", copy)
+    copy.plain = world.extension.new
+    assert found().keys() == {"fakecopy.plain"}
+
+
 def test_a_class_replaced_by_another(world):
     world.webui.Model = world.extension.Model
     world.extension.Model.__module__ = "fakelib.tools"  # what it says of itself decides nothing

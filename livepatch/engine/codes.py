@@ -8,6 +8,7 @@ the new code.
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import sys
@@ -86,6 +87,47 @@ class Parameters:
         """Every name that the list binds."""
         variadic = {self.var_positional, self.var_keyword} - {None}
         return {*self.positional, *self.keyword_only, *variadic}  # type: ignore[arg-type]
+
+
+# What reads or writes the globals of the function that it runs in; code that makes functions hands
+# them on.
+_WITH_GLOBALS = frozenset(
+    dis.opmap[name]
+    for name in (
+        "LOAD_GLOBAL",
+        "STORE_GLOBAL",
+        "DELETE_GLOBAL",
+        "LOAD_NAME",
+        "IMPORT_NAME",
+        "LOAD_FROM_DICT_OR_GLOBALS",
+        "LOAD_BUILD_CLASS",
+        "MAKE_FUNCTION",
+    )
+    if name in dis.opmap
+)
+
+
+def uses_globals(code: CodeType) -> bool:
+    """Whether it makes a difference to a code object in which module it runs.
+
+    Example:
+        >>> uses_globals((lambda text: text.upper()).__code__)
+        False
+    """
+    return not _WITH_GLOBALS.isdisjoint(code.co_code[::2])
+
+
+def global_names(code: CodeType) -> set[str]:
+    """The names that a code object reads as globals, and those nested in it."""
+    names = {
+        str(instruction.argval)
+        for instruction in dis.get_instructions(code)
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
+    for constant in code.co_consts:
+        if inspect.iscode(constant):
+            names |= global_names(constant)
+    return names
 
 
 GENERIC = Parameters(var_positional="args", var_keyword="kwargs")

@@ -27,8 +27,8 @@ from .namespaces import (
     namespace_of,
 )
 from .origins import Origin, Rank, origin_of
-from .registry import registry
 from .sources import place
+from .stacks import patched_body
 from .written import Binding, Written, defines, imports, parse, text_of_class
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def foreign_patches() -> list[ForeignPatch]:
     """
     search = _Search()
     found = list(search.registered())
-    for module in loaded_modules():
-        found += search.module(module)
+    for name, module in loaded_modules().items():
+        found += search.module(name, module)
     return sorted(dict.fromkeys(found), key=lambda patch: (-patch.rank, patch.target))
 
 
@@ -111,10 +111,10 @@ class _Search:
             f"{_dotted(holder)}.{name}", what, by, origin.name, place(original), origin.rank
         )
 
-    def module(self, module: ModuleType) -> Iterator[ForeignPatch]:
+    def module(self, name: str, module: ModuleType) -> Iterator[ForeignPatch]:
         """What others changed in a module and in the classes that it defines."""
         own = namespace_of(module)
-        home = Home(module, own, self._origin(own))
+        home = Home(name, module, own, self._origin(own))
         if home.origin == _US:
             return
         for name, value in own.copy().items():
@@ -127,7 +127,7 @@ class _Search:
 
     def _class(self, home: Home, name: str, cls: type) -> Iterator[ForeignPatch]:
         namespace = namespace_of(cls)
-        if namespace.get("__module__") != home.name:
+        if namespace.get("__module__") != home.own_name:
             yield from self._other_class(home, name, namespace)
             return
         if id(cls) in self.seen:
@@ -216,15 +216,15 @@ class _Search:
     ) -> Iterator[ForeignPatch]:
         """The module's own function, but its ``__code__`` may be of another file."""
         code = function.__code__
-        stack = registry.patched.get(id(function))
+        body = patched_body(function)
         is_own = code.co_filename == home.file or code.co_filename.startswith("<frozen ")
-        if stack is None and is_own:
+        if body is None and is_own:
             return
-        if stack is not None:
-            if code is not stack.installed.code:
+        if body is not None:
+            if code is not body.installed.code and not body.is_redefined():
                 what = "code exchanged, over livepatch's layers"
                 _, origin = self._of_file(code.co_filename)
-                yield _patch(home, cls, name, what, function, origin, place(stack.base))
+                yield _patch(home, cls, name, what, function, origin, place(body.own.base))
             return
         if not _may_define(home, cls, name) or not _knows_its_file(home):
             return
@@ -292,7 +292,8 @@ class _Search:
         """Whose function it is; None where it is of the module's own people, ours or nobody's."""
         origin = self._origin(author.__globals__)
         is_generated = "__file__" not in author.__globals__ and origin.rank is not Rank.NOTEBOOK
-        return None if is_generated or self._is_own(home, origin) else origin
+        is_ours = patched_body(author) is not None  # put into the place of an inherited method
+        return None if is_generated or is_ours or self._is_own(home, origin) else origin
 
     def _is_own(self, home: Home, origin: Origin) -> bool:
         # The standard library patches itself by design (warnings.showwarning), and what others make
@@ -338,7 +339,7 @@ class _Search:
 
     def _of_file(self, filename: str) -> tuple[dict[str, Any] | None, Origin]:
         """The namespace of the module of a file, and whose it is."""
-        for module in loaded_modules():
+        for module in loaded_modules().values():
             namespace = namespace_of(module)
             if namespace.get("__file__") == filename:
                 return namespace, self._origin(namespace)

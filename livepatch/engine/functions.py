@@ -56,17 +56,23 @@ class Description:
             function.__annotations__ = self.annotations
 
 
-def clone(function: FunctionType, closure: tuple[CellType, ...] | None = None) -> FunctionType:
+def clone(
+    function: FunctionType,
+    closure: tuple[CellType, ...] | None = None,
+    *,
+    module: dict[str, Any] | None = None,
+) -> FunctionType:
     """Another function object that does the same and says the same of itself.
 
     Args:
         function: the function to copy.
         closure: closure cells to use instead of the function's own, in the order of its free
             variables.
+        module: globals to use instead of the function's own.
     """
     copy = FunctionType(
         function.__code__,
-        function.__globals__,
+        function.__globals__ if module is None else module,
         function.__name__,
         function.__defaults__,
         function.__closure__ if closure is None else closure,

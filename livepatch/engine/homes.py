@@ -18,18 +18,22 @@ class Home:
     """A module whose names are looked at.
 
     Attributes:
+        name: the name that leads to it.
         module: the module.
         namespace: its names.
         origin: whose it is.
-        name: its name.
+        own_name: the name that it gives itself; copies of a module have another one.
         file: its source file, empty where it has none.
     """
 
-    def __init__(self, module: ModuleType, namespace: dict[str, Any], origin: Origin) -> None:
+    def __init__(
+        self, name: str, module: ModuleType, namespace: dict[str, Any], origin: Origin
+    ) -> None:
+        self.name = name
         self.module = module
         self.namespace = namespace
         self.origin = origin
-        self.name = str(namespace.get("__name__"))
+        self.own_name = str(namespace.get("__name__"))
         filename = namespace.get("__file__")
         self.file = filename if type(filename) is str else ""
 
@@ -76,6 +80,8 @@ class Home:
             return module_name
         package = self.namespace.get("__package__")
         if type(package) is not str:
-            package = self.name if "__path__" in self.namespace else self.name.rpartition(".")[0]
+            package = (
+                self.own_name if "__path__" in self.namespace else self.own_name.rpartition(".")[0]
+            )
         above = package.split(".")[: len(package.split(".")) - level + 1]
         return ".".join([*above, *filter(None, [module_name])])

@@ -19,11 +19,16 @@ _of_type: Any = type.__dict__["__dict__"].__get__
 _ancestors: Any = type.__dict__["__mro__"].__get__
 
 
-def loaded_modules() -> list[ModuleType]:
-    """Every loaded module once, in the order of loading."""
-    loaded = sys.modules.copy().values()  # others import meanwhile
-    distinct = {id(module): module for module in loaded if issubclass(type(module), ModuleType)}
-    return list(distinct.values())
+def loaded_modules() -> dict[str, ModuleType]:
+    """Every loaded module once, by the name that leads to it, in the order of loading."""
+    loaded = sys.modules.copy()  # others import meanwhile
+    names: dict[int, str] = {}
+    for key, module in loaded.items():
+        if type(key) is str and issubclass(type(module), ModuleType):
+            own = namespace_of(module).get("__name__")
+            is_own = type(own) is str and loaded.get(own) is module
+            names.setdefault(id(module), own if is_own else key)  # type: ignore[arg-type]
+    return {name: loaded[name] for name in names.values()}
 
 
 def namespace_of(holder: object) -> dict[str, Any]:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import ast
 import builtins
-import dis
 import functools
 import inspect
-import textwrap
-from types import CellType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
+from .codes import global_names, uses_globals
 from .errors import PatchRefused
 from .functions import Description, clone
 from .graft import Graft
 from .kinds import check_kind, of_same_kind
 from .layers import Patch
-from .sources import place, remember, source_of
+from .names import all_arguments
+from .resolution import value_named
+from .sources import definition_of, place, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import CodeType
 
+    from .names import FunctionNode
     from .targets import Target
 
 
@@ -48,7 +49,6 @@ def patch_from_text(
         PatchRefused: the text is not one function of the target's kind.
     """
     graft = Graft(asked, text, target, original, namespace)
-    remember(graft.filename, graft.source)
     check_kind(graft.code, original, asked)
     function = original if dry_run else of_same_kind(graft.build(), original, asked)
     return Patch(function, graft.source.strip("\n"), graft.facts)
@@ -83,17 +83,19 @@ def patch_from_callable(
     check_kind(new.__code__, original, asked)
     if _needs_place(new, target, original):
         return _moved(asked, new, target, original)
-    cells = _cells_in_place(new, target, original)
     source = source_of(new)
+    cells = _cells_in_place(new, target, original)
     if any(cell is not own for cell, own in zip(cells, new.__closure__ or (), strict=True)):
         new = clone(new, cells)
+    elif _runs_anywhere(new, original):
+        new = clone(new, module=original.__globals__)
     return Patch(of_same_kind(new, original, asked), source)
 
 
 def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType) -> Patch:
     """A function's text compiled again in the target's place, its own names first."""
-    source = source_of(new)
-    if source is None or new.__name__ == "<lambda>":
+    definition = definition_of(new)
+    if definition is None:
         raise PatchRefused(
             asked,
             f"it uses names of the target's place, and has no text to compile there ({place(new)})",
@@ -103,41 +105,76 @@ def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType
     closure = dict(zip(new.__code__.co_freevars, cells, strict=True))
     if target.owner_class is not None:
         closure["__class__"] = CellType(target.owner_class)
+    definition, values = _with_values(definition, new)
     graft = Graft(
         asked,
-        _without_defaults(source),
+        "",
         target,
         original,
         new.__globals__,
         closure=closure,
         namespace_first=True,
+        parsed=(definition, new.__code__.co_filename),
+        values=values,
     )
     function = graft.build()
-    function.__defaults__, function.__kwdefaults__ = new.__defaults__, new.__kwdefaults__
     Description.of(new).give_to(function)
     facts: tuple[str, ...] = (f"compiled in the place of {target.path}",)
     if graft.uses.saved:
         facts = (*facts, f"{', '.join(sorted(graft.uses.saved))} is the webui's own code")
-    return Patch(of_same_kind(function, original, asked), source, facts)
+    return Patch(of_same_kind(function, original, asked), source_of(new), facts)
 
 
-def _without_defaults(source: str) -> str:
-    """The text without default values, annotations and decorators, each line where it was.
+def _with_values(
+    definition: FunctionNode | ast.Lambda, function: FunctionType
+) -> tuple[FunctionNode, dict[str, Any]]:
+    """A function's definition with the default values that it has, and those by their names.
 
-    They were evaluated where the function was written; their values are taken over from there.
+    They were evaluated where the function was written, as its annotations and decorators were.
     """
-    tree = ast.parse(textwrap.dedent(source))
-    definition = tree.body[0]
-    assert isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef))
+    values: dict[str, Any] = {}
+
+    def value(name: str, content: object) -> ast.expr:
+        values[name] = content
+        return value_named(name)
+
+    arguments = definition.args
+    arguments.defaults = [
+        value(f"default_{position}", content)
+        for position, content in enumerate(function.__defaults__ or ())
+    ]
+    keyword_defaults = function.__kwdefaults__ or {}
+    arguments.kw_defaults = [
+        value(f"default_{argument.arg}", keyword_defaults[argument.arg])
+        if argument.arg in keyword_defaults
+        else None
+        for argument in arguments.kwonlyargs
+    ]
+    for argument in all_arguments(arguments):
+        argument.annotation = None
+    if isinstance(definition, ast.Lambda):
+        definition = _as_def(definition)
     definition.decorator_list = []
     definition.returns = None
-    arguments = definition.args
-    arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
-    arguments.kw_defaults = [default and ast.Constant(None) for default in arguments.kw_defaults]
-    for node in ast.walk(arguments):
-        if isinstance(node, ast.arg):
-            node.annotation = None
-    return ast.unparse(ast.fix_missing_locations(tree))
+    return definition, values
+
+
+def _as_def(function: ast.Lambda) -> ast.FunctionDef:
+    definition = ast.parse("def f(): pass").body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    answer = ast.copy_location(ast.Return(function.body), function.body)
+    definition.name, definition.args, definition.body = "<lambda>", function.args, [answer]
+    return ast.copy_location(definition, function)
+
+
+def _runs_anywhere(new: FunctionType, original: FunctionType) -> bool:
+    """Whether a function can run in the target itself, whose globals are others."""
+    return (
+        not new.__code__.co_freevars
+        and not original.__code__.co_freevars
+        and new.__globals__ is not original.__globals__
+        and not uses_globals(new.__code__)
+    )
 
 
 def _cells_in_place(
@@ -165,38 +202,29 @@ def _content(cell: CellType) -> object:
 def _needs_place(new: FunctionType, target: Target, original: FunctionType) -> bool:
     """Whether a function uses what only the target's place can give."""
     if target.owner_class is not None:
-        names = set(_names(new.__code__))
+        names = {*_names(new.__code__), *new.__code__.co_varnames}
         bare_super = "super" in names and "__class__" not in new.__code__.co_freevars
         private = any(n.startswith("__") and not n.endswith("__") for n in names)
         if bare_super or private:
             return True
     own, module = new.__globals__, original.__globals__
-    return any(
-        (name in module and name not in own and not hasattr(builtins, name))
+    if own is module:
+        return False
+    suspects = [
+        name
+        for name in _names(new.__code__)
+        if (name in module and name not in own and not hasattr(builtins, name))
         or (own.get(name) is target.function and name != target.function.__name__)
-        for name in _global_names(new.__code__)
-    )
+    ]
+    # Reading the instructions takes a while, and most such names are attributes.
+    return bool(suspects) and not global_names(new.__code__).isdisjoint(suspects)
 
 
 def _names(code: CodeType) -> Iterator[str]:
     yield from code.co_names
-    yield from code.co_varnames
     for constant in code.co_consts:
-        if inspect.iscode(constant):
+        if type(constant) is CodeType:
             yield from _names(constant)
-
-
-def _global_names(code: CodeType) -> set[str]:
-    """The names that a code object reads as globals, as inspect.getclosurevars finds them."""
-    names = {
-        str(instruction.argval)
-        for instruction in dis.get_instructions(code)
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
-    for constant in code.co_consts:
-        if inspect.iscode(constant):
-            names |= _global_names(constant)
-    return names
 
 
 def _as_function(new: Callable[..., Any]) -> Any:  # a FunctionType, which mypy does not see

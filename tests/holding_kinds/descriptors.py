@@ -268,6 +268,7 @@ def set_of_a_hand_written_descriptor(app):
     "C.p.function",
     assigned="C.p",
     dress=lambda app, new: app.Lazy(new),
+    override=True,  # a path through an instance changes that instance alone
 )
 def function_inside_a_hand_written_descriptor(app):
     instance = app.C()
@@ -286,9 +287,11 @@ def f():
 callback = Callback()
 """,
     "callback.function",
+    override=True,
 )
 def function_in_an_attribute_of_an_instance(app):
-    return app.callback
+    held = app.callback
+    return lambda: (held(), app.f().replace("old", "base"))
 
 
 @holding(

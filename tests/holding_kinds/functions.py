@@ -182,7 +182,11 @@ def factory_of_nested_functions(app):
     return lambda: held()()
 
 
-@holding('f = lambda a=1: ("old", a)', new='def f(a=1):\n    return "new", a')
+@holding(
+    'f = lambda a=1: ("old", a)',
+    new='def f(a=1):\n    return "new", a',
+    edit='f = lambda a=1: ("new", a)',
+)
 def lambda_with_a_name(app):
     return app.f
 

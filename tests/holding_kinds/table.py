@@ -49,6 +49,8 @@ class Kind:
         elsewhere: the new definition as somebody writes it in another module, where it differs.
         dress: what a careful user assigns to the name so that a rebound name behaves the same.
         assigned: the name that such a user assigns to, where it is not the target.
+        edit: the program's text as a careful user edits it, where it is more than ``"new"`` for
+            ``"old"`` in the definition.
         override: the change is a new attribute that restore takes away: there is no object of the
             target's own whose identity could stay.
         value: the new value, where a value and no function is replaced.
@@ -65,6 +67,7 @@ class Kind:
     elsewhere: str | None = None
     dress: Callable[[Any, Any], object] | None = None
     assigned: str | None = None
+    edit: str | None = None
     override: bool = False
     value: object = None
     forms: tuple[str, ...] = ("function", "text")
@@ -188,7 +191,10 @@ class Program:
 
     def is_intact(self) -> bool:
         """Whether the target's name leads to the very same object, and registries know it."""
-        if not self._intact():
+        try:
+            if not self._intact():
+                return False
+        except (AttributeError, LookupError):  # what hung on the old object is gone
             return False
         return self.kind.override or self.named() is self._named
 
@@ -220,7 +226,9 @@ class Program:
 
     def edited(self) -> str:
         """The program's text with the new code, as an editor would leave it."""
-        old = self._definition(dedent=False) if self.kind.value is None else self.text
+        if self.kind.edit is not None:
+            return textwrap.dedent(self.kind.edit).lstrip("\n")
+        old = self._definition(dedent=False)
         return self.text.replace(old, old.replace("old", "new"))
 
     def _definition(self, *, dedent: bool = True) -> str:

@@ -33,6 +33,14 @@ class C(B):
 """,
     "C.m",
     override=True,
+    edit="""
+class B:
+    def m(self):
+        return "old"
+class C(B):
+    def m(self):
+        return "new"
+""",
 )
 def inherited_method_for_one_subclass(app):
     instance, other = app.C(), app.B()
@@ -51,6 +59,16 @@ class D(C):
 """,
     "C.m",
     override=True,
+    edit="""
+class B:
+    def m(self):
+        return "old"
+class C(B):
+    def m(self):
+        return "new"
+class D(C):
+    pass
+""",
 )
 def inherited_method_seen_from_below(app):
     return lambda: app.D().m()
@@ -67,6 +85,16 @@ class C(B):
 """,
     "C.m",
     override=True,
+    edit="""
+class B:
+    @classmethod
+    def m(cls):
+        return "old", cls.__name__
+class C(B):
+    @classmethod
+    def m(cls):
+        return "new", cls.__name__
+""",
 )
 def inherited_class_method(app):
     return lambda: (app.C.m(), app.B.m()[1])
@@ -83,6 +111,16 @@ class C(B):
 """,
     "C.m",
     override=True,
+    edit="""
+class B:
+    @staticmethod
+    def m():
+        return "old"
+class C(B):
+    @staticmethod
+    def m():
+        return "new"
+""",
 )
 def inherited_static_method(app):
     return lambda: (app.C.m(), app.C().m())
@@ -99,13 +137,28 @@ class C(B):
 """,
     "C.p",
     override=True,
+    edit="""
+class B:
+    @property
+    def p(self):
+        return "old"
+class C(B):
+    @property
+    def p(self):
+        return "new"
+""",
 )
 def inherited_property(app):
     instance, other = app.C(), app.B()
     return lambda: (instance.p, other.p.replace("old", "base"))
 
 
-@holding(METHOD + "net = C()\nother = C()\n", "net.m", override=True)
+@holding(
+    METHOD + "net = C()\nother = C()\n",
+    "net.m",
+    override=True,
+    edit=METHOD + "net = C()\nother = C()\nnet.m = lambda: 'new'\n",
+)
 def method_of_one_instance(app):
     return lambda: (app.net.m(), app.other.m().replace("old", "base"))
 
@@ -115,12 +168,18 @@ def method_of_one_instance(app):
     lambda app: app.net.m,
     override=True,
     elsewhere='def m(self):\n    return "new"',
+    edit=METHOD + "net = C()\nother = C()\nnet.m = lambda: 'new'\n",
 )
 def method_of_one_instance_given_itself(app):
     return lambda: (app.net.m(), app.other.m().replace("old", "base"))
 
 
-@holding(METHOD + "class Holder:\n    net = C()\n", "Holder.net.m", override=True)
+@holding(
+    METHOD + "class Holder:\n    net = C()\n",
+    "Holder.net.m",
+    override=True,
+    edit=METHOD + "class Holder:\n    net = C()\n    net.m = lambda: 'new'\n",
+)
 def method_of_an_instance_below_a_class(app):
     return lambda: app.Holder.net.m()
 
@@ -147,7 +206,13 @@ def merged_class(word):
     return MERGED.replace("old", word).format(m=f'"{word}"', p=f'"{word}"', s=f'"{word}"')
 
 
-@holding(merged_class("old"), "C", new=merged_class("new"), dress=lambda app, new: new)
+@holding(
+    merged_class("old"),
+    "C",
+    new=merged_class("new"),
+    dress=lambda app, new: new,
+    edit=merged_class("new"),
+)
 def class_as_a_whole(app):
     instance = app.C()
     held = instance.m
@@ -157,7 +222,13 @@ def class_as_a_whole(app):
     )
 
 
-@holding(merged_class("old"), "C", new=merged_class("new"), dress=lambda app, new: new)
+@holding(
+    merged_class("old"),
+    "C",
+    new=merged_class("new"),
+    dress=lambda app, new: new,
+    edit=merged_class("new"),
+)
 def class_as_a_whole_seen_by_a_subclass(app):
     derived = type("D", (app.C,), {})()
     return lambda: (derived.m(), derived.p, derived.s(), derived.mark)
@@ -185,23 +256,36 @@ def callable_instance_through_its_name(app):
     new="def f(value):\n    return 'new'",
     forms=("function",),
     override=True,
+    edit="def f(value):\n    return 'new'\n",
 )
 def builtin_through_its_name(app):
     return lambda: {False: "old"}.get(app.f(1), "new")
 
 
-@holding("LABEL = 'old'", "LABEL", value="new", override=True)
+@holding("LABEL = 'old'", "LABEL", value="new", override=True, edit="LABEL = 'new'")
 def plain_value(app):
     return lambda: app.LABEL
 
 
-@holding("TABLE = {'key': 'old'}", "TABLE['key']", value="new", override=True)
+@holding(
+    "TABLE = {'key': 'old'}",
+    "TABLE['key']",
+    value="new",
+    override=True,
+    edit="TABLE = {'key': 'new'}",
+)
 def entry_of_a_dict(app):
     held = app.TABLE
     return lambda: held["key"], lambda: app.TABLE is held
 
 
-@holding("class C:\n    label = 'old'\n", "C.label", value="new", override=True)
+@holding(
+    "class C:\n    label = 'old'\n",
+    "C.label",
+    value="new",
+    override=True,
+    edit="class C:\n    label = 'new'\n",
+)
 def plain_value_of_a_class(app):
     instance = app.C()
     return lambda: instance.label
@@ -217,13 +301,24 @@ settings.label = "old"
     "settings.label",
     value="new",
     override=True,
+    edit="""
+class Settings:
+    pass
+settings = Settings()
+settings.label = "new"
+""",
 )
 def plain_value_of_an_instance(app):
     held = app.settings
     return lambda: held.label
 
 
-@holding("TABLE = {'key': lambda: 'old'}", "TABLE['key']", new="def f():\n    return 'new'")
+@holding(
+    "TABLE = {'key': lambda: 'old'}",
+    "TABLE['key']",
+    new="def f():\n    return 'new'",
+    edit="TABLE = {'key': lambda: 'new'}",
+)
 def function_in_a_dict_named_by_its_key(app):
     held = app.TABLE["key"]
     return lambda: (held(), app.TABLE["key"]())
