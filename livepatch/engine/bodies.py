@@ -106,10 +106,14 @@ class Body:
         return None
 
     def is_redefined(self) -> bool:
-        """Whether the foreign code is another version of the function's own definition."""
+        """Whether the foreign code is another version of the function's own definition.
+
+        IPython's autoreload (9.x, deduperreload) compiles an edited function with the file name
+        of the code that it finds in the old one: that of ours.
+        """
         now, own = self.function.__code__, self.own.behaviour.code
-        same_definition = (now.co_filename, now.co_name) == (own.co_filename, own.co_name)
-        return same_definition and now is not own
+        files = (own.co_filename, self.installed.code.co_filename)
+        return now is not own and now.co_name == own.co_name and now.co_filename in files
 
     def is_defined_again_by(self, function: FunctionType) -> bool:
         """Whether another function object is another version of the same definition."""

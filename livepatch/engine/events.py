@@ -26,7 +26,7 @@ def subscribe(event: Event, call: Callable[[Any], object]) -> Callable[[], None]
 
     Args:
         event: ``"before_commit"``, ``"after_commit"`` (both with a list of changes), ``"step"``
-            (with a ``Step``) or ``"is_idle"`` (with None; ``call`` answers True or False).
+            (with a ``Step``) or ``"is_idle"`` (with None; ``call`` answers True, False, or None where it cannot know).
         call: may be called twice for one event when an interrupt came in between. What it raises is
             logged and changes nothing, except at ``before_commit``: there it refuses the change.
 
@@ -63,7 +63,7 @@ def publish(event: Event, payload: object) -> None:
 
 
 def ask(event: Event) -> list[bool]:
-    """What the subscribers of a question answer; who fails to answer says no.
+    """What the subscribers of a question answer, None aside; who fails to answer says no.
 
     Example:
         >>> unsubscribe = subscribe("is_idle", lambda _: True)
@@ -74,8 +74,10 @@ def ask(event: Event) -> list[bool]:
     answers = []
     for call in tuple(registry.subscribers.get(event, ())):
         try:
-            answers.append(bool(call(None)))
+            answer = call(None)
         except Exception:  # a change that waits goes on waiting, and is shown so
             log.exception("livepatch: a subscriber of %r failed", event)
-            answers.append(False)
+            answer = False
+        if answer is not None:
+            answers.append(bool(answer))
     return answers

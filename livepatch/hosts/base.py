@@ -10,7 +10,12 @@ from .servers import RunningServer, describe_loop, servers
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATCHING = frozenset({"replace", "restore", "patches", "transaction", "undo", "redo", "webui"})
+PATCHING = frozenset(
+    {
+        *("replace", "wrap", "before", "after", "filter_args", "filter_result", "restore"),
+        *("patches", "foreign", "adopt", "transaction", "undo", "redo", "webui"),
+    }
+)
 
 
 class Host:
@@ -55,6 +60,13 @@ class Host:
     def supports(self) -> frozenset[str]:
         """The verbs that have something to work on in this webui."""
         return PATCHING
+
+    def is_idle(self) -> bool | None:
+        """Whether no generation runs or waits, by the webui's own lock or queue.
+
+        Changes with ``when="idle"`` wait for it. None where the webui has no such word.
+        """
+        return None
 
     @property
     def extension_folder(self) -> Path | None:

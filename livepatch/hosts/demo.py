@@ -40,6 +40,12 @@ class DemoHost(GradioHost):
         version = attribute_of(WEBUI, "__version__")
         return version if isinstance(version, str) else None
 
+    def is_idle(self) -> bool | None:
+        """Whether the thread that generates has no job and none waits for it."""
+        job = attribute_of(SHARED, "state", "job")
+        jobs = attribute_of(f"{WEBUI}.worker", "generation_queue", "jobs")
+        return None if jobs is None else not job and jobs.empty()
+
     @property
     def extension_folder(self) -> Path | None:
         """The folder given by ``--extensions-dir``; None when the demo runs without one."""

@@ -7,6 +7,8 @@ import warnings
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from livepatch.engine import subscribe
+
 from .base import Host
 from .demo import DemoHost
 from .gradio import GradioHost
@@ -73,3 +75,7 @@ def _recognises(adapter: type[Host]) -> bool:
 
 def _complain(message: str) -> None:
     warnings.warn(f"{ENTRY_POINTS}: {message}", RuntimeWarning, stacklevel=3)
+
+
+# A change that waits for a safe point asks the webui as it is then.
+subscribe("is_idle", lambda _: host().is_idle())

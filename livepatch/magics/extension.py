@@ -10,6 +10,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from livepatch.engine import LivepatchError, restore_all
+from livepatch.engine.adopting import heal
 from livepatch.engine.registry import registry
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from IPython.core.magic import Magics
 
 COMPLETED = ("replace", "restore", "patches")
+
+# IPython's %autoreload exchanges the webui's code before a cell; the cell may reload it as well.
+KEEPING = ("pre_run_cell", "post_run_cell")
 
 
 def magics_classes() -> list[type[Magics]]:
@@ -42,6 +46,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     if taken:
         names = ", ".join(f"%{name}" for name in sorted(taken))
         warnings.warn(f"livepatch takes the place of {names}", stacklevel=2)
+    for event in KEEPING:
+        shell.events.register(event, _keep_layers)
     registry.notebook_modules.add(shell.user_module.__name__)
     shell.register_magics(*classes)
     for name in COMPLETED:
@@ -59,6 +65,9 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         print(restore_all())
     except LivepatchError as error:  # the rest is restored; the magics go all the same
         print(error)
+    for event in KEEPING:
+        if _keep_layers in shell.events.callbacks[event]:
+            shell.events.unregister(event, _keep_layers)
     manager = shell.magics_manager
     for cls in magics_classes():
         ours = manager.registry.pop(cls.__name__, None)
@@ -72,3 +81,9 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     for name in COMPLETED:
         for mark in ("%", "%%"):
             completers.pop(f"{mark}{name}", None)
+
+
+def _keep_layers(*_: object) -> None:
+    """Put layers back that a reload of their module went past, and say so."""
+    for line in heal():
+        print(line)

@@ -24,7 +24,7 @@ from livepatch.engine.laying import Wanted, lay, make_parts
 from livepatch.engine.sources import source_of
 from livepatch.engine.targets import ClassTarget, ValueTarget, find
 from livepatch.engine.verbs import NOTEBOOK
-from livepatch.reports import Answer, Report, patches
+from livepatch.reports import Answer, Report, foreign, patches
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -114,13 +114,16 @@ class LivePatch(Magics):
     @argument("--off", action="store_true", help="switch the target's layers off, keep them")
     @argument("--on", action="store_true", help="switch them on again")
     @argument("--name", help="only the layers of this name")
+    @argument("--foreign", action="store_true", help="who else patched what")
     @line_magic
-    def patches(self, line: str) -> Report[Layer]:
-        """Show the layers of livepatch, or switch some off and on.
+    def patches(self, line: str) -> Report[Any]:
+        """Show the layers of livepatch, or switch some off and on, or show what others patched.
 
         For example ``%patches``, or ``%patches --off livepatch.demo.sampler.denoise_step``.
         """
         args = parse_argstring(self.patches, line)
+        if args.foreign:
+            return foreign()
         if args.off and args.on:
             raise UsageError("%patches takes --off or --on, not both")
         if args.off or args.on:

@@ -1,0 +1,116 @@
+"""What %replace takes besides a function for a function: wrappers, values, classes, moments."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from samples import functions
+from test_magics import TARGET, notebook  # noqa: F401 - a fixture
+
+import livepatch as lp
+
+PLAIN = "samples.functions.plain"
+
+
+@pytest.mark.parametrize(
+    ("option", "cell", "result", "verb"),
+    [
+        ("--around", "def f(original, a):\n    return [original(a) + FACTOR]", [6], "wrap"),
+        ("--before", "def f(a):\n    seen.append(('before', a))", 3, "before"),
+        ("--after", "def f(result, a):\n    seen.append(('after', result))", 3, "after"),
+    ],
+)
+def test_a_cell_goes_around_before_and_after(notebook, option, cell, result, verb):  # noqa: F811
+    notebook.run("seen = []")
+    answer = notebook.run(f"%%replace {TARGET} {option}\n{cell}")
+    assert functions.uses_module(1) == result
+    assert f'= lp.{verb}("{TARGET}"' in answer
+    (layer,) = lp.patches()
+    assert (layer.name, layer.owner, layer.verb) == (verb, "notebook", verb)
+    expected = {"before": [("before", 1)], "after": [("after", 3)]}.get(verb, [])
+    assert notebook.value("seen") == expected
+    notebook.run(f"%%replace {TARGET} {option}\n{cell}")
+    assert len(lp.patches()) == 1
+
+
+def test_a_guarded_cell_that_fails_leaves_the_webui_its_own_answer(notebook):  # noqa: F811
+    answer = notebook.run(f"%%replace {TARGET} --guard\ndef new(a):\n    return a / 0")
+    assert "guarded: switched off after 3 failures" in answer
+    assert "guard=True" in answer
+    for _ in range(3):
+        assert functions.uses_module(1) == 3
+    assert "off" in notebook.run("%patches")
+
+
+def test_a_change_waits_for_a_safe_point_and_is_forced(notebook):  # noqa: F811
+    from livepatch.engine import subscribe
+
+    unsubscribe = subscribe("is_idle", lambda _: False)
+    try:
+        cell = f"%%replace {TARGET} --when idle\ndef new(a):\n    return 'new'"
+        assert "pending" in notebook.run(cell)
+        assert functions.uses_module(1) == 3
+        assert "pending" in notebook.run("%patches")
+        notebook.run(f"%patches --on {TARGET}")
+        assert functions.uses_module(1) == "new"
+    finally:
+        unsubscribe()
+
+
+def test_a_plain_value_is_an_expression_of_the_notebook(notebook):  # noqa: F811
+    notebook.run("base = 4")
+    assert "lp.replace" in notebook.run("%replace samples.functions.FACTOR base + 1")
+    assert functions.FACTOR == 5
+    notebook.run("%replace samples.functions.LIMITS['steps'] 7")
+    assert functions.LIMITS == {"steps": 7}
+    notebook.run("%restore --all")
+    assert (functions.FACTOR, functions.LIMITS) == (3, {"steps": 20})
+    notebook.run("%replace samples.functions.FACTOR")
+    assert "VALUE" in str(notebook.result.error_in_exec)
+
+
+def test_a_class_of_a_cell_changes_its_instances(notebook):  # noqa: F811
+    shape = functions.Shape(2)
+    cell = "class Shape:\n    def area(self):\n        return factor * self.size * FACTOR"
+    notebook.run("factor = 10")
+    answer = notebook.run(f"%%replace samples.functions.Shape\n{cell}")
+    assert "changed: area" in answer
+    assert shape.area() == 60
+    notebook.run("factor = 100")
+    assert shape.area() == 600
+    notebook.run("%restore samples.functions.Shape")
+    assert shape.area() == 4
+
+
+def test_foreign_changes_are_shown(notebook):  # noqa: F811
+    assert "foreign" in notebook.run("%patches --foreign").lower()
+
+
+def test_two_ways_at_once_are_a_usage_error(notebook):  # noqa: F811
+    notebook.run(f"%%replace {TARGET} --before --after\ndef f(a): ...")
+    assert "not both" in str(notebook.result.error_in_exec)
+
+
+def test_autoreload_keeps_the_layers_and_says_so(notebook, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    path = tmp_path / "livepatch_autoreloaded.py"
+    path.write_text("def greet():\n    return 'hello'\n\ndef other():\n    return 1\n")
+    try:
+        notebook.run("%load_ext autoreload\n%autoreload 2\nimport livepatch_autoreloaded as m")
+        held = notebook.value("m.greet")
+        cell = "def f(original):\n    return original().upper()"
+        notebook.run(f"%%replace livepatch_autoreloaded.greet --around\n{cell}")
+        assert notebook.value("m.greet()") == "HELLO"
+        text = path.read_text().replace("return 1", "return 2")
+        path.write_text(text.replace("hello", "howdy, all"))
+        shown = notebook.run("m.other()")
+        assert "kept the layers on livepatch_autoreloaded.greet" in shown
+        assert notebook.value("(m.other(), m.greet())") == (2, "HOWDY, ALL")
+        assert held() == "HOWDY, ALL"
+        notebook.run("%restore livepatch_autoreloaded.greet")
+        assert notebook.value("m.greet()") == "howdy, all"
+    finally:
+        notebook.run("%autoreload 0\n%unload_ext autoreload")
+        sys.modules.pop("livepatch_autoreloaded", None)
