@@ -29,6 +29,7 @@ from livepatch.engine.masking import masked
 from livepatch.kernel.context import inside
 from livepatch.kernel.requests import WebuiKernel
 from livepatch.kernel.restart import PristineShell
+from livepatch.kernel.strangers import SignedSession
 
 
 class WebuiKernelApp(IPKernelApp):
@@ -44,6 +45,9 @@ class WebuiKernelApp(IPKernelApp):
     info = AnyTrait()
     initial_namespace = AnyTrait()
     metadata = AnyTrait()
+
+    def _session_default(self) -> SignedSession:
+        return SignedSession(parent=self)
 
     def initialize(self, argv: Any = None) -> None:  # noqa: ARG002 - traitlets' signature
         """Make sockets, streams, kernel and shell; requests wait until ``kernel.start()``."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from traitlets.config.loader import Config, ConfigFileNotFound, PyFileConfigLoad
 
 from livepatch.errors import AttachFailed
 from livepatch.kernel.app import WebuiKernelApp
+from livepatch.kernel.strangers import OneLine
 
 if TYPE_CHECKING:
     import logging
@@ -34,8 +36,10 @@ def make_app(
         The application.
 
     Raises:
-        AttachFailed: encryption was asked for and this ipykernel has none.
+        AttachFailed: the kernel would be open to others, or encryption was asked for and this
+            ipykernel has none.
     """
+    _check_closed_to_others(options)
     config = Config()
     # jedi parses the webui's packages, in the webui's process and memory; IPython's own completer
     # asks the live objects.
@@ -46,6 +50,8 @@ def make_app(
     config.Session.key = options["key"]
     if options["banner"]:
         config.InteractiveShell.banner2 = options["banner"]
+    if not any(isinstance(there, OneLine) for there in log.filters):
+        log.addFilter(OneLine())
     if not log.level:
         log.setLevel(30)  # a webui that logs at DEBUG need not read every message of the kernel
     app = WebuiKernelApp(
@@ -62,6 +68,25 @@ def make_app(
     if options["curve"]:
         _encrypt(app)
     return app
+
+
+def _check_closed_to_others(options: dict[str, Any]) -> None:
+    """Whoever reaches a kernel can run code as the user: nobody else may, and nobody may listen."""
+    if options["transport"] == "ipc" or (_is_loopback(options["ip"]) and options["curve"]):
+        return
+    what = "without encryption" if _is_loopback(options["ip"]) else f"on {options['ip']}"
+    raise AttachFailed(
+        f"start a kernel {what}",
+        "others than you could reach it, or read what you type and see",
+        "use ipc, or encrypted tcp on 127.0.0.1; from another machine: ssh, with JupyterLab there",
+    )
+
+
+def _is_loopback(ip: str) -> bool:
+    try:
+        return ipaddress.ip_address(ip).is_loopback
+    except ValueError:  # a name, which may be resolved to anything
+        return False
 
 
 def _users_configuration(log: logging.Logger) -> Config:

@@ -9,7 +9,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
-from livepatch.errors import AttachFailed
+from livepatch.errors import AttachFailed, LivepatchError
 from livepatch.kernel.context import Notebook, in_cell
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class RunningKernel:
                 f"it was not ready after {timeout:g} s (a cold disk reads IPython slowly)",
                 "try again",
             )
+        if isinstance(self._failure, LivepatchError):
+            raise self._failure
         if self._failure is not None:
             raise AttachFailed(
                 "start a kernel in this process",
