@@ -26,7 +26,8 @@ def subscribe(event: Event, call: Callable[[Any], object]) -> Callable[[], None]
 
     Args:
         event: ``"before_commit"``, ``"after_commit"`` (both with a list of changes), ``"step"``
-            (with a ``Step``) or ``"is_idle"`` (with None; ``call`` answers True, False, or None where it cannot know).
+            (with a ``Step``) or ``"is_idle"`` (with None; ``call`` answers True, False, or None
+            where it cannot know).
         call: may be called twice for one event when an interrupt came in between. What it raises is
             logged and changes nothing, except at ``before_commit``: there it refuses the change.
 
