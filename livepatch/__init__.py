@@ -28,6 +28,7 @@ from livepatch.errors import (
 )
 from livepatch.history import journal, redo, undo
 from livepatch.hosts.detect import host
+from livepatch.hosts.middleware import middleware
 from livepatch.magics import load_ipython_extension, unload_ipython_extension
 from livepatch.reach.attach import attach, detach
 from livepatch.reports import foreign, patches
@@ -56,6 +57,7 @@ __all__ = [
     "host",
     "journal",
     "load_ipython_extension",
+    "middleware",
     "patches",
     "redo",
     "replace",

@@ -1,0 +1,72 @@
+"""Where a middleware comes from: its place in a file, and who owns it."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from livepatch.engine.registry import registry
+from livepatch.engine.sources import place
+from livepatch.engine.verbs import NOTEBOOK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+EXTENSION_FOLDERS = ("extensions", "extensions-builtin", "custom_nodes", "plugins")
+OWN_PACKAGE = __name__.partition(".")[0]
+
+
+def place_of(cls: Any, options: Mapping[str, Any]) -> str:
+    """``file:line`` of a middleware: of the dispatch function where that is what it runs."""
+    return place(_code_of(cls, options))
+
+
+def owner_of(cls: Any, options: Mapping[str, Any]) -> str:
+    """Who owns a middleware that the webui brought: an extension, a package, or the webui.
+
+    Example:
+        >>> import json
+        >>> owner_of(json.JSONDecoder, {})
+        'package json'
+    """
+    code = _code_of(cls, options)
+    module = str(getattr(code, "__module__", None) or "")
+    if module in registry.notebook_modules:
+        return NOTEBOOK
+    parts = PurePath(place(code).rpartition(":")[0]).parts
+    for folder in EXTENSION_FOLDERS:
+        if folder in parts[:-1]:
+            name = parts[parts.index(folder) + 1]
+            return f"extension {name.removesuffix('.py')}"
+    package = module.partition(".")[0]
+    if {"site-packages", "dist-packages"} & set(parts) or package in sys.stdlib_module_names:
+        return f"package {package}"
+    return "webui"
+
+
+def caller() -> str:
+    """Who called livepatch: the notebook, or the name of the calling module."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", "unknown"))
+        if module.partition(".")[0] != OWN_PACKAGE and module != "contextlib":
+            return NOTEBOOK if module in registry.notebook_modules else module
+        frame = frame.f_back
+    return "unknown"
+
+
+def name_of(cls: Any, options: Mapping[str, Any]) -> str:
+    """The name of a middleware; of ``@app.middleware("http")`` that of its function."""
+    code = _code_of(cls, options)
+    return str(getattr(code, "__qualname__", None) or type(code).__name__).rpartition(".")[2]
+
+
+def _code_of(cls: Any, options: Mapping[str, Any]) -> Any:
+    dispatch = options.get("dispatch")
+    code = dispatch if callable(dispatch) else cls
+    while isinstance(code, functools.partial):
+        code = code.func
+    return code

@@ -1,0 +1,143 @@
+"""A middleware in a live stack, and the order of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from livepatch.engine.sources import source_of
+
+from .facts import name_of, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .chain import Slot
+    from .links import Link
+    from .stack import MiddlewareStack
+
+Kind = Literal["added", "webui", "framework"]
+State = Literal["active", "off", "declared only", "at the first request", "removed"]
+
+
+@dataclass(eq=False)
+class MiddlewareLayer:
+    """One middleware of a running app.
+
+    ``str(layer)`` is the answer line of the verb that changed it last.
+
+    Attributes:
+        stack: the live stack it belongs to.
+        cls: its class, or the function that makes it; for aiohttp the middleware function itself.
+        options: the keyword arguments it was made with.
+        owner: who brought it: the notebook, a module, an extension, a package, the webui.
+        kind: ``added`` through livepatch, the ``webui``'s own, or of its ``framework``.
+        instance: the middleware itself; None until the app has built its stack.
+        positional: further positional arguments it was made with.
+    """
+
+    stack: MiddlewareStack
+    cls: Any
+    options: Mapping[str, Any]
+    owner: str
+    kind: Kind
+    instance: Any = None
+    positional: tuple[Any, ...] = ()
+    answer: str = ""
+    spec: Any = field(default=None, repr=False)
+    slot: Slot | None = field(default=None, repr=False)
+    links: tuple[Link, ...] = field(default=(), repr=False)
+
+    verb = "middleware"
+
+    @property
+    def name(self) -> str:
+        """The name of its class, or of the function that does its work."""
+        return name_of(self.cls, self.options)
+
+    @property
+    def place(self) -> str:
+        """``file:line`` of its code."""
+        return place_of(self.cls, self.options)
+
+    @property
+    def source(self) -> str | None:
+        """The text of its class, where it can be had."""
+        return source_of(self.cls)
+
+    @property
+    def target(self) -> str:
+        """The stack it belongs to, in words."""
+        return self.stack.path
+
+    @property
+    def state(self) -> State:
+        """``active``, ``off``, ``removed``; or what is declared and not (yet) live."""
+        return self.stack.state_of(self)
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the app's own list of middleware has it too."""
+        declared = getattr(self.stack.owner, "user_middleware", None)
+        return any(spec is self.spec for spec in declared or ())
+
+    def remove(self) -> None:
+        """Take it out of the stack; a layer that is gone already stays gone."""
+        if self.state != "removed":
+            self.stack.remove(self)
+
+    def off(self) -> None:
+        """Let requests pass it by, without losing it."""
+        self.stack.switch(self, on=False)
+
+    def on(self) -> None:
+        """Let requests go through it again."""
+        self.stack.switch(self, on=True)
+
+    def whose(self) -> str:
+        """The layer in words: its owner and its name."""
+        return f"{self.owner}'s {self.name!r}"
+
+    def __str__(self) -> str:
+        return self.answer or f"{self.name} · {self.owner} · {self.place}"
+
+    def __repr__(self) -> str:
+        return f"<MiddlewareLayer {self.name} · {self.owner} · {self.state}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A layer's place in a stack, and whether it is switched on."""
+
+    layer: MiddlewareLayer
+    on: bool = True
+
+
+Placements = tuple[Placement, ...]
+
+
+def carry_over(old: Placements, new: Placements, present: Placements) -> Placements:
+    """Apply the step from ``old`` to ``new`` to placements that others may have changed.
+
+    A layer is touched by the step where its placement differs; each touched layer goes behind the
+    nearest layer that stands before it in ``new``.
+    """
+    if present == old:
+        return new
+    before, after = {p.layer: p for p in old}, {p.layer: p for p in new}
+    touched = {layer for layer in {**before, **after} if before.get(layer) is not after.get(layer)}
+    result = [p for p in present if p.layer not in touched]
+    for position, placement in enumerate(new):
+        if placement.layer not in touched:
+            continue
+        positions = {p.layer: i for i, p in enumerate(result)}
+        earlier = (p.layer for p in reversed(new[:position]) if p.layer in positions)
+        later = (p.layer for p in new[position + 1 :] if p.layer in positions)
+        previous, following = next(earlier, None), next(later, None)
+        if previous is not None:
+            result.insert(positions[previous] + 1, placement)
+        elif following is not None:
+            result.insert(positions[following], placement)
+        else:
+            result.insert(0, placement)
+    return tuple(result)

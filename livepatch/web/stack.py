@@ -1,0 +1,467 @@
+"""The live stack of an app: what users look at and change."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from livepatch.engine import PatchRefused, TargetNotFound
+from livepatch.engine.answers import AnswerLine, answer
+from livepatch.engine.change import apply, open_step
+from livepatch.engine.registry import registry
+from livepatch.reports.middleware import middleware_table
+
+from .changes import Rearrange
+from .facts import caller
+from .layer import MiddlewareLayer, Placement, Placements, carry_over
+
+if TYPE_CHECKING:
+    from livepatch.reports import Report
+
+    from .layer import State
+
+Reference = Any  # a layer, a class or a function, or a name
+
+
+class MiddlewareStack(Sequence[MiddlewareLayer]):
+    """The middleware of a running app, outermost first: a sequence that shows as a table.
+
+    Get one by ``lp.middleware(app)``. A change is seen by the requests that come after it, in a
+    transaction all of it or none; requests under way finish on the stack they came in with.
+
+    Attributes:
+        owner: the app, router, mount or route.
+        path: what it is, in words.
+        base: the placements without us.
+        plan: the placements with every change that is true.
+        shown: the placements that requests see; behind the plan inside a transaction.
+    """
+
+    def __init__(self, owner: Any, path: str) -> None:
+        self.owner = owner
+        self.path = path
+        self.base: Placements = ()
+        self.plan: Placements = ()
+        self.shown: Placements = ()
+
+    def add(
+        self,
+        cls: Any,
+        *,
+        before: Reference = None,
+        after: Reference = None,
+        index: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> MiddlewareLayer:
+        """Add a middleware to the running app.
+
+        Without a position it becomes the outermost of the app's own, as ``app.add_middleware``
+        would have made it. A class that was defined again in the notebook takes the place of its
+        earlier self.
+
+        Args:
+            cls: the middleware class, or a function that makes one; for aiohttp a middleware.
+            before: the layer, class or name to stand outside of.
+            after: the layer, class or name to stand inside of.
+            index: the place in the stack, 0 the outermost.
+            options: keyword arguments for ``cls``, for those named as an argument of this method.
+            **more: keyword arguments for ``cls``.
+
+        Returns:
+            The layer; ``str(layer)`` is the answer line, ``layer.remove()`` takes it out again.
+
+        Raises:
+            PatchRefused: ``cls`` is no middleware or could not be made; nothing has changed.
+            TargetNotFound: there is no such layer to stand before or after.
+
+        Example:
+            >>> import livepatch as lp
+            >>> from starlette.applications import Starlette
+            >>> from starlette.middleware.gzip import GZipMiddleware
+            >>> stack = lp.middleware(Starlette())
+            >>> layer = stack.add(GZipMiddleware, minimum_size=500)
+            >>> [layer.name for layer in stack]
+            ['GZipMiddleware']
+            >>> answer = stack.remove(layer)
+            >>> len(stack)
+            0
+        """
+        asked = f"add {_shown(cls)} to {self.path}"
+        options = {**(options or {}), **more}
+        begun = time.perf_counter()
+        layer = self.make_layer(asked, cls, options, caller())
+        with registry.lock:
+            self.refresh(asked)
+            earlier = self._earlier_self(layer)
+            if earlier is not None and before is after is index is None:
+                return self._put(layer, earlier, "replace", begun)
+            position = self._position(asked, before, after, index)
+            plan = [*self.plan]
+            plan.insert(position, Placement(layer))
+            self._apply("add", layer, tuple(plan), f"add({_call(cls, options)})")
+            return self._tell(layer, f"added {layer.name} to {self.path}", begun)
+
+    def remove(self, layer: Reference) -> AnswerLine:
+        """Take a middleware out of the running app; the others and what they remember stay.
+
+        Args:
+            layer: a layer, class or name.
+
+        Returns:
+            The answer line.
+
+        Raises:
+            TargetNotFound: it is not in the stack.
+            PatchRefused: it is a part of the framework.
+        """
+        asked = f"remove {_shown(layer)} from {self.path}"
+        begun = time.perf_counter()
+        with registry.lock:
+            found = self._own(asked, layer)
+            plan = tuple(p for p in self.plan if p.layer is not found)
+            self._apply("remove", found, plan, f"remove({found.name!r})")
+            line = f"removed {found.name} from {self.path}"
+            facts = (f"{found.owner}'s", *self.facts_of_step(), _took(begun))
+            found.answer = answer(line, *facts)
+            return answer(line, *facts)
+
+    def replace(
+        self,
+        layer: Reference,
+        cls: Any,
+        *,
+        options: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> MiddlewareLayer:
+        """Put another middleware, or the same with other options, in the place of one.
+
+        Args:
+            layer: the layer, class or name to replace.
+            cls: the new middleware class.
+            options: keyword arguments for ``cls``, for those named as an argument of this method.
+            **more: keyword arguments for ``cls``.
+
+        Returns:
+            The new layer; it starts without what the old one remembered.
+
+        Raises:
+            PatchRefused: ``cls`` is no middleware or could not be made; nothing has changed.
+            TargetNotFound: there is no such layer.
+        """
+        asked = f"replace {_shown(layer)} by {_shown(cls)} in {self.path}"
+        begun = time.perf_counter()
+        with registry.lock:
+            self._own(asked, layer)
+        new = self.make_layer(asked, cls, {**(options or {}), **more}, caller())
+        with registry.lock:
+            return self._put(new, self._own(asked, layer), "replace", begun)
+
+    def move(
+        self,
+        layer: Reference,
+        *,
+        before: Reference = None,
+        after: Reference = None,
+        index: int | None = None,
+    ) -> MiddlewareLayer:
+        """Put a middleware at another place in the stack; what it remembers stays.
+
+        Args:
+            layer: the layer, class or name to move.
+            before: the layer, class or name to stand outside of.
+            after: the layer, class or name to stand inside of.
+            index: its place in the stack afterwards, 0 the outermost.
+
+        Returns:
+            The layer.
+
+        Raises:
+            TargetNotFound: there is no such layer.
+            PatchRefused: it is a part of the framework, or no place was said.
+        """
+        asked = f"move {_shown(layer)} in {self.path}"
+        begun = time.perf_counter()
+        with registry.lock:
+            found = self._own(asked, layer)
+            if before is after is index is None:
+                raise PatchRefused(asked, "no place was said", "before=…, after=… or index=…")
+            old = next(p for p in self.plan if p.layer is found)
+            rest = [p for p in self.plan if p is not old]
+            position = self._position(asked, before, after, index, rest)
+            rest.insert(position, Placement(found, old.on))
+            self._apply("move", found, tuple(rest), f"move({found.name!r}, …)")
+            return self._tell(found, f"moved {found.name} in {self.path}", begun)
+
+    def switch(self, layer: MiddlewareLayer, *, on: bool) -> None:
+        """Let requests pass a layer by, or go through it again.
+
+        Raises:
+            TargetNotFound: it is not in the stack.
+            PatchRefused: it is a part of the framework.
+        """
+        verb = "switch on" if on else "switch off"
+        with registry.lock:
+            found = self._own(f"{verb} {layer.name} in {self.path}", layer, also_off=True)
+            placement = Placement(found, on)
+            plan = tuple(placement if p.layer is found else p for p in self.plan)
+            if any(p.layer is found and p.on is not on for p in self.plan):
+                self._apply(verb, found, plan, None)
+            done = "switched on" if on else "switched off"
+            found.answer = answer(f"{done} {found.name} in {self.path}", *self.facts_of_step())
+
+    def guard(self) -> AnswerLine:
+        """Make the webui's own late ``add_middleware`` safe. See :mod:`livepatch.web.guard`."""
+        raise PatchRefused(
+            f"guard {self.path}",
+            "only a Starlette or FastAPI app has a stack that others build again",
+            "lp.middleware(app).guard() for an app",
+        )
+
+    @property
+    def declared_only(self) -> Sequence[MiddlewareLayer]:
+        """What the app declares and no request goes through, outermost first."""
+        return ()
+
+    def report(self) -> Report[Any]:
+        """The stack as a table, live and declared side by side."""
+        with registry.lock:
+            self.refresh(f"look at {self.path}")
+            layers = [*(p.layer for p in self.plan), *self.declared_only]
+        return middleware_table(self.path, layers)
+
+    def way_back(self) -> Rearrange:
+        """The change that takes everything of ours back."""
+        self.refresh(f"restore {self.path}")
+        return Rearrange(self, self.base, "restore", None)
+
+    def own_layers(self) -> list[MiddlewareLayer]:
+        """Our layers, and those of the webui that we switched off or moved."""
+        return [p.layer for p in self.plan if p not in self.base]
+
+    def state_of(self, layer: MiddlewareLayer) -> State:
+        """The state of a layer of this stack."""
+        for placement in self.plan:
+            if placement.layer is layer:
+                if not placement.on:
+                    return "off"
+                return "active" if layer.instance is not None else "at the first request"
+        return "declared only" if layer in self.declared_only else "removed"
+
+    def take_plan(self, plan: Placements) -> None:
+        """Take a plan as true; whether it differs from the webui's own decides who knows of us."""
+        self.plan = plan
+        if plan == self.base:
+            registry.changed.pop(id(self), None)
+        else:
+            registry.changed[id(self)] = self
+
+    def refresh(self, asked: str) -> None:
+        """Look at the app as it is now: it may have built its stack since, or built it again.
+
+        Args:
+            asked: the user's request in words.
+
+        Raises:
+            PatchRefused: the stack cannot be mapped.
+        """
+        found = self.look(asked)
+        if found == [p.layer for p in self.shown if p.on]:
+            return
+        placements = {p.layer: p for p in self.shown}
+        live = tuple(placements.get(layer) or Placement(layer) for layer in found)
+        off = tuple(p for p in self.shown if not p.on)
+        kept = tuple(p for p in self.shown if p.layer in found or not p.on)
+        present = carry_over(tuple(p for p in kept if p.on), kept, live) if off else live
+        base = carry_over(self.plan, self.base, present)
+        plan = carry_over(self.shown, self.plan, present)
+        self.base = tuple(p for p in base if p.layer.kind != "added")
+        self.shown = present
+        self.take_plan(plan)
+
+    @abstractmethod
+    def look(self, asked: str) -> list[MiddlewareLayer]:
+        """The layers that requests go through now; of an unbuilt stack those declared."""
+
+    @abstractmethod
+    def make_layer(
+        self, asked: str, cls: Any, options: Mapping[str, Any], owner: str
+    ) -> MiddlewareLayer:
+        """A new layer that is not in the stack yet.
+
+        Raises:
+            PatchRefused: it is no middleware, or could not be made.
+        """
+
+    @abstractmethod
+    def publish(self, shown: Placements) -> None:
+        """Let the requests that come from now on see these placements."""
+
+    @abstractmethod
+    def is_published(self) -> bool:
+        """Whether the app still has what was published last."""
+
+    def first_of_its_own(self, placements: Sequence[Placement]) -> int:
+        """Where a middleware goes when nothing is said: the app's outermost."""
+        own = (i for i, p in enumerate(placements) if p.layer.kind != "framework")
+        return next(own, 0)
+
+    def facts_of_step(self) -> list[str]:
+        """What an answer line has to say of when requests see a change."""
+        if open_step() is not None:
+            return ["requests see it when the transaction ends"]
+        return []
+
+    def _apply(
+        self, verb: str, layer: MiddlewareLayer | None, plan: Placements, call: str | None
+    ) -> None:
+        text = None if call is None else f"lp.middleware(app).{call}"
+        apply(Rearrange(self, plan, verb, layer, text))
+
+    def _put(
+        self, new: MiddlewareLayer, old: MiddlewareLayer, verb: str, begun: float
+    ) -> MiddlewareLayer:
+        plan = tuple(Placement(new) if p.layer is old else p for p in self.plan)
+        self._apply(verb, new, plan, f"replace({old.name!r}, {_call(new.cls, new.options)})")
+        return self._tell(new, f"replaced {old.name} in {self.path}", begun)
+
+    def _tell(self, layer: MiddlewareLayer, done: str, begun: float) -> MiddlewareLayer:
+        live = [p.layer for p in self.plan if p.on]
+        position = live.index(layer)
+        place = f"{position + 1} of {len(live)}"
+        if position + 1 < len(live):
+            place = f"{place}, outside {live[position + 1].name}"
+        elif position:
+            place = f"{place}, inside {live[position - 1].name}"
+        facts = [f"{layer.owner}'s layer", place, *self.facts_of_step(), _took(begun)]
+        layer.answer = answer(done, *facts)
+        return layer
+
+    def _earlier_self(self, layer: MiddlewareLayer) -> MiddlewareLayer | None:
+        """The layer of a notebook's class that the notebook has defined again since."""
+        name = getattr(layer.cls, "__qualname__", "")
+        module = getattr(layer.cls, "__module__", "")
+        if "<locals>" in name or module not in registry.notebook_modules:
+            return None
+        for placement in self.plan:
+            cls = placement.layer.cls
+            known = (getattr(cls, "__module__", ""), getattr(cls, "__qualname__", ""))
+            if cls is not layer.cls and known == (module, name):
+                return placement.layer
+        return None
+
+    def _position(
+        self,
+        asked: str,
+        before: Reference,
+        after: Reference,
+        index: int | None,
+        placements: Sequence[Placement] | None = None,
+    ) -> int:
+        placements = self.plan if placements is None else placements
+        if sum(place is not None for place in (before, after, index)) > 1:
+            raise PatchRefused(asked, "more than one place was said", "give one of them")
+        live = [p for p in placements if p.on]
+        if index is not None:
+            if isinstance(index, bool) or not isinstance(index, int):
+                raise PatchRefused(asked, f"index={index!r} is no number", "index=0 is outermost")
+            size = len(live)
+            if not -size - 1 <= index <= size:
+                found = f"the stack has {size} layers, so the index goes from 0 to {size}"
+                raise PatchRefused(asked, found, "before=… or after=… a layer may be easier")
+            index = index if index >= 0 else size + 1 + index
+            return placements.index(live[index]) if index < size else len(placements)
+        if before is None and after is None:
+            return self.first_of_its_own(placements)
+        layer = self._find(asked, after if before is None else before, placements)
+        position = next(i for i, p in enumerate(placements) if p.layer is layer)
+        return position + (before is None)
+
+    def _own(self, asked: str, reference: Reference, *, also_off: bool = False) -> MiddlewareLayer:
+        """The layer that is meant, where it may be changed."""
+        self.refresh(asked)
+        candidates = [p for p in self.plan if p.on or also_off or p.layer is reference]
+        layer = self._find(asked, reference, candidates)
+        if layer.kind == "framework":
+            raise PatchRefused(
+                asked,
+                f"{layer.name} belongs to the framework, which relies on its place ({layer.place})",
+                "a middleware of your own can stand before or after it",
+            )
+        return layer
+
+    def _find(
+        self, asked: str, reference: Reference, placements: Sequence[Placement]
+    ) -> MiddlewareLayer:
+        layers = [p.layer for p in placements]
+        for layer in layers:
+            if reference is layer or (reference is layer.instance and reference is not None):
+                return layer
+        if isinstance(reference, MiddlewareLayer):
+            same_stack = reference.stack is self
+            raise TargetNotFound(
+                asked,
+                f"this layer ({reference.whose()}) is not in the stack any more"
+                if same_stack
+                else f"this layer belongs to {reference.stack.path}",
+                "lp.undo() brings back what was removed last"
+                if same_stack
+                else "use the stack it was added to: layer.stack",
+            )
+        dispatch = [layer for layer in layers if layer.options.get("dispatch") is reference]
+        meant = [layer for layer in layers if layer.cls is reference] or dispatch
+        meant = meant or [layer for layer in layers if layer.name == reference]
+        if meant:
+            return meant[0]
+        names = [layer.name for layer in layers]
+        near = difflib.get_close_matches(str(_shown(reference)), names) or names
+        raise TargetNotFound(
+            asked,
+            f"the stack has no {_shown(reference)}; it has: {', '.join(near) or 'no layer'}",
+            "look at %middleware",
+        )
+
+    @overload
+    def __getitem__(self, index: int) -> MiddlewareLayer: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[MiddlewareLayer]: ...
+    def __getitem__(self, index: int | slice) -> MiddlewareLayer | Sequence[MiddlewareLayer]:
+        return self._live()[index]
+
+    def __len__(self) -> int:
+        return len(self._live())
+
+    def __iter__(self) -> Iterator[MiddlewareLayer]:
+        return iter(self._live())
+
+    def _live(self) -> list[MiddlewareLayer]:
+        with registry.lock:
+            self.refresh(f"look at {self.path}")
+            return [p.layer for p in self.plan if p.on]
+
+    def __str__(self) -> str:
+        return str(self.report())
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return self.report()._repr_mimebundle_()
+
+
+def _shown(thing: Any) -> str:
+    if isinstance(thing, MiddlewareLayer):
+        return thing.name
+    if isinstance(thing, str):
+        return thing
+    return str(getattr(thing, "__name__", None) or repr(thing))
+
+
+def _call(cls: Any, options: Mapping[str, Any]) -> str:
+    return ", ".join([_shown(cls), *(f"{name}={value!r}" for name, value in options.items())])
+
+
+def _took(begun: float) -> str:
+    return f"{(time.perf_counter() - begun) * 1000:.2f} ms"
