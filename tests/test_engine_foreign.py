@@ -152,9 +152,8 @@ def world(tmp_path):
     webui = load("fakewebui", tmp_path / "webui" / "fakewebui.py", WEBUI)
     path = tmp_path / "webui" / "extensions" / "loud" / "scripts" / "script.py"
     extension = load("script.py", path, EXTENSION)
-    yield types.SimpleNamespace(
-        webui=webui, tools=sys.modules["fakelib.tools"], extension=extension
-    )
+    tools, folder = sys.modules["fakelib.tools"], tmp_path / "webui"
+    yield types.SimpleNamespace(webui=webui, tools=tools, extension=extension, folder=folder)
     for name in loaded:
         del sys.modules[name]
 
