@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,12 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 APPS = Path(__file__).parent / "apps"
 PATIENCE = 30
+
+# What a notebook's cell defines to ask the webui at `address`.
+ASK = """\
+import json, urllib.request
+def ask(path):
+    return urllib.request.urlopen(address + path, timeout=30).read().decode()
+"""
 
 
 @dataclass
@@ -216,6 +225,72 @@ class Client:
         self.connection.stop_channels()
 
 
+class Notebook(Client):
+    """An ordinary ipykernel, as "Python 3" in JupyterLab starts it, with livepatch loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.connection_file = folder / "kernel.json"
+        self.started = Answer()
+        self.manager = KernelManager(kernel_name="python3", transport="ipc")
+        self.manager.connection_file = str(self.connection_file)
+        self.manager.ip = str(folder / "kernel")
+        environment = {
+            **os.environ,
+            "IPYTHONDIR": str(folder / "ipython"),
+            "PYTHONPATH": str(APPS.parent.parent),
+        }
+        self.manager.start_kernel(env=environment, stderr=subprocess.DEVNULL)
+        try:
+            # This client looks at the process; another takes a kernel that starts slowly for dead.
+            first = self.manager.blocking_client()
+            first.start_channels()
+            first.wait_for_ready(timeout=PATIENCE)
+            first.stop_channels()
+            super().__init__(self.connection_file)
+            loaded = self.run("%load_ext livepatch")
+            assert loaded.status == "ok", loaded.traceback
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self, line: str) -> Answer:
+        """`%webui start`, and `address` and `ask(path)` in the notebook for what is started."""
+        answer = self.run(f"%webui start {line}")
+        if answer.status == "ok":
+            (address,) = re.findall(r"http://[\d.]+:\d+", answer.result)
+            self.run(f"address = {address!r}\n{ASK}")
+        return answer
+
+    def interrupt(self) -> None:
+        """Interrupt the running cell as JupyterLab does: by SIGINT."""
+        self.manager.interrupt_kernel()
+
+    def close(self) -> None:
+        if hasattr(self, "connection"):
+            super().close()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.context.destroy()
+
+
+@pytest.fixture
+def notebook(kernel_folder: Path) -> Iterator[Notebook]:
+    """An ordinary notebook kernel for one test."""
+    started = Notebook(kernel_folder)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Notebook]:
+    """An ordinary notebook kernel, for the tests of one file, in which the demo was started."""
+    path = Path(tempfile.mkdtemp(prefix="lp-"))
+    started = Notebook(path)
+    started.started = started.start("-m livepatch.demo --port 0")
+    yield started
+    started.close()
+    shutil.rmtree(path, ignore_errors=True)
+
+
 @pytest.fixture
 def kernel_folder() -> Iterator[Path]:
     """A folder with a short path: that of a socket ends at 107 characters."""
@@ -260,11 +335,11 @@ def fresh_webui(kernel_folder: Path) -> Iterator[Callable[..., Webui]]:
 
 
 @pytest.fixture
-def fresh_client() -> Iterator[Callable[[Webui], Client]]:
+def fresh_client() -> Iterator[Callable[[Webui | Notebook], Client]]:
     """Connects front ends for one test, and lets them go."""
     connected: list[Client] = []
 
-    def connect(webui: Webui) -> Client:
+    def connect(webui: Webui | Notebook) -> Client:
         client = Client(webui.connection_file)
         connected.append(client)
         return client

@@ -38,9 +38,8 @@ def webui_loop(not_these: Collection[asyncio.AbstractEventLoop] = ()) -> Running
         HostUnsupported: no loop runs in another thread, or the webui is served by the caller's.
 
     Example:
-        >>> webui_loop()
-        Traceback (most recent call last):
-        livepatch.errors.HostUnsupported: ...
+        >>> webui_loop().thread  # doctest: +SKIP
+        <_MainThread(MainThread, started 140124071372480)>
     """
     serving = serving_loop()
     if serving is not None and not _is_kernels(serving):

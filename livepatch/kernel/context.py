@@ -79,11 +79,14 @@ def inside(notebook: Notebook | None) -> Iterator[None]:
         _notebook.reset(token)
 
 
-def inherit_context_from_cells() -> Callable[[], None]:
+def inherit_context(chosen: Callable[[], bool] = in_cell) -> Callable[[], None]:
     """Let threads and pool jobs that a cell starts run in a copy of the cell's context.
 
     Outside of cells ``Thread.start`` and ``ThreadPoolExecutor.submit`` are the very functions they
     were.
+
+    Args:
+        chosen: whether the context that asks is one to inherit; by default that of cells.
 
     Returns:
         A callable that takes this back.
@@ -110,8 +113,8 @@ def inherit_context_from_cells() -> Callable[[], None]:
             return submit(self, fn, *args, **kwargs)
         return submit(self, contextvars.copy_context().run, fn, *args, **kwargs)
 
-    undo_start = method_in_cells(threading.Thread, "start", start_in_context, in_cell)
-    undo_submit = method_in_cells(ThreadPoolExecutor, "submit", submit_in_context, in_cell)
+    undo_start = method_in_cells(threading.Thread, "start", start_in_context, chosen)
+    undo_submit = method_in_cells(ThreadPoolExecutor, "submit", submit_in_context, chosen)
 
     def undo() -> None:
         undo_submit()

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from livepatch.kernel.captures import capture_in_cells
-from livepatch.kernel.context import answer_in_cells, in_cell, inherit_context_from_cells, inside
+from livepatch.kernel.context import answer_in_cells, in_cell, inherit_context, inside
 from livepatch.kernel.dispatch import function_in_cells
 from livepatch.kernel.streams import route_streams
 
@@ -83,7 +83,7 @@ class Footprint:
                 singletons = [*type(instance)._walk_mro()]
                 add(answer_in_cells(instance, singletons))
             add(_comms_in_cells(app))
-            add(inherit_context_from_cells())
+            add(inherit_context())
             add(route_streams(*app.output_streams))
             add(capture_in_cells(app.shell))
         except BaseException:

@@ -19,11 +19,12 @@ class Router:
     and ``isinstance`` are what they were.
     """
 
-    __slots__ = ("__weakref__", "_host", "_notebook")
+    __slots__ = ("__weakref__", "_chosen", "_host", "_other")
 
-    def __init__(self, host: TextIO, notebook: NotebookStream) -> None:
+    def __init__(self, host: TextIO, other: NotebookStream, chosen: Callable[[], bool]) -> None:
         object.__setattr__(self, "_host", host)
-        object.__setattr__(self, "_notebook", notebook)
+        object.__setattr__(self, "_other", other)
+        object.__setattr__(self, "_chosen", chosen)
 
     def __getattribute__(self, name: str) -> Any:
         if name == "fileno":  # descriptors are the process's, in a cell as well
@@ -56,10 +57,10 @@ class Router:
 
 def _due(router: Router) -> Any:
     """The stream that the current context writes to."""
-    if not in_cell():
+    if not object.__getattribute__(router, "_chosen")():
         return object.__getattribute__(router, "_host")
-    notebook: NotebookStream = object.__getattribute__(router, "_notebook")
-    return notebook if notebook.redirected is None else notebook.redirected
+    other: NotebookStream = object.__getattribute__(router, "_other")
+    return other if other.redirected is None else other.redirected
 
 
 def redirect(name: str, target: Any) -> Any:
@@ -76,9 +77,9 @@ def redirect(name: str, target: Any) -> Any:
     if type(router) is not Router:
         setattr(sys, name, target)
         return router
-    notebook: NotebookStream = object.__getattribute__(router, "_notebook")
-    before = router if notebook.redirected is None else notebook.redirected
-    notebook.redirected = None if target is router else target
+    other: NotebookStream = object.__getattribute__(router, "_other")
+    before = router if other.redirected is None else other.redirected
+    other.redirected = None if target is router else target
     return before
 
 
@@ -135,12 +136,15 @@ class _BytesToText:
         return True
 
 
-def route_streams(stdout: Any, stderr: Any) -> Callable[[], None]:
+def route_streams(
+    stdout: Any, stderr: Any, chosen: Callable[[], bool] = in_cell
+) -> Callable[[], None]:
     """Put routers into ``sys.stdout`` and ``sys.stderr``.
 
     Args:
         stdout: ipykernel's ``OutStream`` for output.
         stderr: the one for errors.
+        chosen: asked at every use whether these are due; by default they are in cells.
 
     Returns:
         A callable that puts the webui's own streams back. Where someone wrapped a router meanwhile
@@ -153,7 +157,7 @@ def route_streams(stdout: Any, stderr: Any) -> Callable[[], None]:
             host is None
         ):  # pythonw, some services: there is nothing to route and nothing to answer for
             continue
-        router = Router(host, NotebookStream(outstream, host))
+        router = Router(host, NotebookStream(outstream, host), chosen)
         setattr(sys, name, router)
         routed.append((name, host, router))
 

@@ -26,6 +26,8 @@ from livepatch.engine.targets import ClassTarget, ValueTarget, find
 from livepatch.engine.verbs import NOTEBOOK
 from livepatch.reports import Answer, Report, foreign, patches
 
+from .settings import NotebookSettings
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -33,7 +35,7 @@ TARGET_HELP = "dotted name of a function or method in a loaded module: package.m
 
 
 @magics_class
-class LivePatch(Magics):
+class LivePatch(NotebookSettings, Magics):
     """Change the running webui from the notebook, and put it back."""
 
     shell: InteractiveShell

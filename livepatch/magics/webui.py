@@ -1,7 +1,9 @@
-"""The magics of the webui itself: where the notebook is, and cells on the webui's own loop."""
+"""The magics of the webui itself: where the notebook is, cells on the webui's own loop, a start."""
 
 from __future__ import annotations
 
+import argparse
+import os
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -12,11 +14,14 @@ from IPython.core.magic import (
     no_var_expand,
     output_can_be_silenced,
 )
-from IPython.core.magic_arguments import magic_arguments, parse_argstring
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.utils.process import arg_split  # type: ignore[attr-defined,unused-ignore]
 
 from livepatch.hosts.loops import webui_loop
 from livepatch.hosts.overview import overview
 from livepatch.kernel.webui_loop import loops_of, run_on_loop
+from livepatch.reach.start import start_webui
+from livepatch.reports import Answer
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -29,11 +34,21 @@ class Webui(Magics):
     shell: InteractiveShell
 
     @magic_arguments()
+    @argument("action", nargs="?", choices=["start"], help="start a webui inside this notebook")
+    @argument(
+        "arguments",
+        nargs=argparse.REMAINDER,
+        help="of start: SCRIPT or -m MODULE, then the script's own arguments",
+    )
     @no_var_expand
     @output_can_be_silenced
     @line_cell_magic
     def webui(self, line: str, cell: str | None = None) -> Any:
         """Where am I: the webui that this kernel lives in, and what can be done there.
+
+        ``%webui start SCRIPT [ARGS]``, in an ordinary notebook, starts a webui inside this kernel's
+        process, so that every verb works on it, for example
+        ``%webui start -m livepatch.demo --port 0``.
 
         With a cell: run it on the webui's own event loop, where ``await`` works on what belongs to
         that loop (its locks, queues, clients). Stop ends it at its next ``await``::
@@ -42,10 +57,17 @@ class Webui(Magics):
             import asyncio
             [task.get_name() for task in asyncio.all_tasks()]
         """
-        parse_argstring(self.webui, line)
-        if cell is None:
+        args = parse_argstring(self.webui, line)
+        if cell is not None:
+            if args.action:
+                raise UsageError("%%webui takes no arguments; %webui start has no cell")
+            found = webui_loop(not_these=loops_of(self.shell))
+            return run_on_loop(self.shell, found.loop, "%%webui", cell)
+        if args.action is None:
             return overview()
-        if not cell.strip():
-            raise UsageError("%%webui needs a cell")
-        found = webui_loop(not_these=loops_of(self.shell))
-        return run_on_loop(self.shell, found.loop, "%%webui", cell)
+        words = arg_split(line, posix=os.name == "posix")[1:]  # quotes end where they do in a shell
+        module = words[:1] == ["-m"]
+        if len(words) == module:
+            raise UsageError("%webui start needs a SCRIPT, or -m MODULE")
+        script, *arguments = words[module:]
+        return Answer(start_webui(self.shell, script, arguments, module=module))
