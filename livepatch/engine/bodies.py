@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, replace
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .codes import trampoline
@@ -12,8 +13,6 @@ from .kinds import kind_of
 from .sources import place
 
 if TYPE_CHECKING:
-    from types import FunctionType
-
     from .layers import Patch
 
 _UNKNOWN: Any = object()
@@ -113,7 +112,10 @@ class Body:
         """
         now, own = self.function.__code__, self.own.behaviour.code
         files = (own.co_filename, self.installed.code.co_filename)
-        return now is not own and now.co_name == own.co_name and now.co_filename in files
+        # No compiler makes a code with a function among its constants: that is a trampoline.
+        compiled = not any(isinstance(constant, FunctionType) for constant in now.co_consts)
+        same = now.co_name == own.co_name and now.co_filename in files
+        return compiled and same and now is not own
 
     def is_defined_again_by(self, function: FunctionType) -> bool:
         """Whether another function object is another version of the same definition."""

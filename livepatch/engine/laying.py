@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from .pending import Pending, wait_for_idle
 from .registry import registry
 from .running import running_calls
 from .sources import place, source_of
-from .stacks import FunctionStack, Stack, stack_of, value_stack_of
+from .stacks import FunctionStack, Stack, base_of, stack_of, value_stack_of
 from .targets import ClassTarget, Target, ValueTarget
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
 def make_parts(
     asked: str, target: AnyTarget, new: object, wanted: Wanted, *, dry_run: bool = False
 ) -> Parts:
-    """What would change, each patch with the stack that it goes on.
+    """What has to change, each patch with the stack that it goes on.
 
     Args:
         asked: the user's request in words.
@@ -121,14 +121,32 @@ def make_parts(
                 f"{target.path} is a class ({place(target.cls)})",
                 f"name one of its methods: {target.path}.method",
             )
-        if isinstance(new, str):
-            new, _ = graft_class(asked, new, target.cls, wanted.namespace)
-        return merge(asked, target, new)
+        return _class_parts(asked, target, new, wanted)
     with registry.lock:
         stack = stack_of(target)
         stack.check_not_foreign(asked)
     patch = _patch(asked, target, stack, new, wanted, dry_run=dry_run)
     return [(stack, _guarded(patch, stack, wanted))]
+
+
+def patch_without_effect(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Patch:
+    """What ``lay`` would put there, for its text and its facts; nothing is run or changed."""
+    if isinstance(target, ClassTarget) and isinstance(new, str):
+        _, facts = graft_class(asked, new, target.cls, wanted.namespace, dry_run=True)
+        return Patch(None, new, facts)
+    return make_parts(asked, target, new, wanted, dry_run=True)[0][1]
+
+
+def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> Parts:
+    text: Any = partial(source_of, new)
+    facts: tuple[str, ...] = ()
+    if isinstance(new, str):
+        text = new.strip("\n")
+        new, facts = graft_class(asked, new, target.cls, wanted.namespace, base_of=base_of)
+    parts = merge(asked, target, new)
+    return [
+        (stack, replace(patch, text=text, facts=(*facts, *patch.facts))) for stack, patch in parts
+    ]
 
 
 def _patch(
@@ -230,7 +248,8 @@ def _facts(target: AnyTarget, layer: Layer, parts: Parts) -> list[str]:
     lies = _what_lies_where(parts[0][0], layer)
     if isinstance(target, ClassTarget):
         names = [stack.path.removeprefix(f"{target.path}.") for stack, _ in parts]
-        return [lies, f"changed: {', '.join(names)}"]
+        told = dict.fromkeys(fact for _, patch in parts for fact in patch.facts)
+        return [lies, f"changed: {', '.join(names)}", *told]
     facts = [*getattr(target, "facts", ()), *parts[0][1].facts, *_what_may_last(parts[0][0])]
     return [lies, *(fact for fact in facts if fact)]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .bodies import Body
 from .change import Change, ChangeDescription
 from .errors import ForeignChange, PatchRefused
+from .functions import clone
 from .masking import masked
 from .registry import registry
 from .sources import place
@@ -353,6 +354,12 @@ def patched_body(function: object) -> Body | None:
     stack = registry.stacks.get(id(function))
     bodies = getattr(stack, "bodies", ()) if stack is not None and stack.placements else ()
     return next((body for body in bodies if body.function is function), None)
+
+
+def base_of(function: FunctionType) -> Any:  # a FunctionType
+    """A function that runs the webui's own code of a function, whatever layers lie on it."""
+    body = patched_body(function)
+    return body.own.base if body is not None else clone(function)
 
 
 def value_stack_of(path: str, slot: Slot) -> ValueStack:

@@ -20,7 +20,7 @@ from livepatch.engine import Layer, layers, restore, restore_all, transaction
 from livepatch.engine.answers import answer
 from livepatch.engine.errors import TargetNotFound
 from livepatch.engine.layers import is_on
-from livepatch.engine.laying import Wanted, lay, make_parts
+from livepatch.engine.laying import Wanted, lay, patch_without_effect
 from livepatch.engine.sources import source_of
 from livepatch.engine.targets import ClassTarget, ValueTarget, find
 from livepatch.engine.verbs import NOTEBOOK
@@ -143,13 +143,13 @@ class LivePatch(NotebookSettings, Magics):
         wanted = Wanted(verb, args.name or verb, NOTEBOOK, self.shell.user_ns, guard, args.when)
         python = _python_call(verb, args, shown)
         if args.dry_run:
-            parts = make_parts(asked, target, new, wanted, dry_run=True)
-            facts = [*getattr(target, "facts", ()), *parts[0][1].facts]
+            patch = patch_without_effect(asked, target, new, wanted)
+            facts = [*getattr(target, "facts", ()), *patch.facts]
             line = answer(f"would {verb} {target.path}", *facts)
             if isinstance(target, (ValueTarget, ClassTarget)) or verb != "replace":
                 return Answer(line, python)
             old = source_of(target.function) or ""
-            return Answer(line, python, _diff(old, parts[0][1].source or "", target.path))
+            return Answer(line, python, _diff(old, patch.source or "", target.path))
         return Answer(str(lay(asked, target, new, wanted)), python)
 
     def _is_notebooks(self, value: object) -> bool:
