@@ -10,15 +10,18 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
 from reach_support import Place, place
 
+from livepatch.reach.companions import ending_with_us
+from livepatch.reach.process import is_alive
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytest.importorskip("jupyterlab")
 
@@ -90,15 +93,60 @@ def test_lab_opens_a_notebook_on_the_webui_and_keeps_to_loopback(here: Place) ->
 def test_demo_starts_the_webui_and_lab_and_ends_both(here: Place, number: signal.Signals) -> None:
     with started(here, "demo", "--no-browser", "--lab-port", "0") as process:
         facts = server_facts(here, process)
+        assert facts["hostname"] == "127.0.0.1"
+        assert len(facts["token"]) >= 32
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            get({**facts, "token": "wrong"}, "api/contents")
         tour = get(facts, "api/contents/tour.ipynb")["content"]
         assert tour["metadata"]["kernelspec"]["name"] == "livepatch-demo"
         (record,) = json.loads(here.livepatch("list", "--json").stdout)
         assert record["name"] == "demo"
+        code = "from livepatch.demo import shared; print(shared.cmd_opts.extensions_dir)"
+        folder = Path(here.livepatch("exec", "demo", "-c", code).stdout.strip())
+        assert folder == here.folder / "xdg" / "livepatch" / "demo-extensions"
+        assert folder.is_dir()  # what is exported to the demo goes there
         process.send_signal(number)
         assert process.wait(30) == (0 if number is signal.SIGINT else 143)
     assert json.loads(here.livepatch("list", "--json").stdout) == []
     with pytest.raises(urllib.error.URLError):
         get(facts, "api/status")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
+def test_nothing_outlives_a_demo_that_is_killed(here: Place) -> None:
+    with started(here, "demo", "--no-browser", "--lab-port", "0") as process:
+        facts = server_facts(here, process)
+        children = children_of(process.pid)
+        assert {
+            facts["pid"],
+            json.loads(here.livepatch("list", "--json").stdout)[0]["pid"],
+        } < children
+        process.kill()
+        process.wait()
+        while any(is_alive(pid) for pid in children):
+            time.sleep(0.05)
+    with pytest.raises(urllib.error.URLError):
+        get(facts, "api/status")
+
+
+def children_of(pid: int) -> set[int]:
+    """The processes that this one started."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(status.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.add(int(status.parent.name))
+    return found
+
+
+def test_what_ends_with_us_lives_on_when_we_let_go_of_it() -> None:
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        with ending_with_us() as take:
+            take(process)
+        assert process.poll() is None
+        process.communicate(b"\n")
+    assert process.returncode == 0
 
 
 def test_demo_once_shows_the_change_and_its_way_back(here: Place) -> None:

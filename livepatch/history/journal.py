@@ -12,6 +12,7 @@ from livepatch.engine import PatchRefused, subscribe
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.change import open_step
 from livepatch.engine.masking import masked
+from livepatch.reports.journal import JournalReport
 
 if TYPE_CHECKING:
     from livepatch.engine import ChangeDescription, Step
@@ -65,6 +66,14 @@ class Journal(Sequence[Entry]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __str__(self) -> str:
+        return str(JournalReport(self))
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return JournalReport(self)._repr_mimebundle_()
 
     def record(self, step: Step) -> None:
         """Write a step down; the same step again is not written twice."""

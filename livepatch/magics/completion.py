@@ -24,5 +24,26 @@ def complete_target(shell: InteractiveShell, event: Any) -> list[str]:
     return targets_beginning(event.symbol)
 
 
+def complete_looking(shell: InteractiveShell, event: Any) -> list[str]:
+    """Targets for the magics that look at one, and their options.
+
+    Args:
+        shell: the shell that asks.
+        event: IPython's completion event.
+    """
+    magic, *words = event.line.split()
+    given = words[:-1] if event.symbol else words
+    function = shell.find_line_magic(magic.lstrip("%"))
+    actions = getattr(function, "parser", None)
+    options = [o for action in getattr(actions, "_actions", ()) for o in action.option_strings]
+    offered = [o for o in options if o not in given and o not in ("-h", "--help")]
+    takes_target = any(not action.option_strings for action in getattr(actions, "_actions", ()))
+    if event.symbol.startswith("-"):
+        return [o for o in offered if o.startswith(event.symbol)]
+    if takes_target and all(word.startswith("-") for word in given):
+        return targets_beginning(event.symbol)
+    return offered
+
+
 def _is_notebooks(shell: InteractiveShell, value: object) -> bool:
     return getattr(value, "__globals__", None) is shell.user_global_ns

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from IPython.core.magic import Magics
 
 COMPLETED = ("replace", "restore", "patches")
+LOOKING = ("where", "trace", "diff", "journal")
 
 # IPython's %autoreload exchanges the webui's code before a cell; the cell may reload it as well.
 KEEPING = ("pre_run_cell", "post_run_cell")
@@ -25,10 +26,13 @@ KEEPING = ("pre_run_cell", "post_run_cell")
 
 def magics_classes() -> list[type[Magics]]:
     """The classes whose magics are ours; one for each file of this room."""
+    from .history import History
     from .live_patch import LivePatch
+    from .looking import Looking
+    from .web import Web
     from .webui import Webui
 
-    return [LivePatch, Webui]
+    return [LivePatch, Looking, History, Webui, Web]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -38,7 +42,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         shell: the IPython shell that asked.
     """
     # IPython is imported here, so that `import livepatch` in a webui without a kernel stays light.
-    from .completion import complete_target
+    from .completion import complete_looking, complete_target
+    from .web import complete_middleware
 
     classes = magics_classes()
     ours = {name for cls in classes for name in cls.magics["line"]}
@@ -53,6 +58,9 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     for name in COMPLETED:
         for mark in ("%", "%%"):
             shell.set_hook("complete_command", complete_target, str_key=f"{mark}{name}")
+    for name in LOOKING:
+        shell.set_hook("complete_command", complete_looking, str_key=f"%{name}")
+    shell.set_hook("complete_command", complete_middleware, str_key="%middleware")
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
@@ -81,6 +89,9 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     for name in COMPLETED:
         for mark in ("%", "%%"):
             completers.pop(f"{mark}{name}", None)
+    for name in LOOKING:
+        completers.pop(f"%{name}", None)
+    completers.pop("%middleware", None)
 
 
 def _keep_layers(*_: object) -> None:

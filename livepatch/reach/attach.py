@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from livepatch.errors import AttachFailed, LivepatchError
 from livepatch.reach.folder import connection_key, normal_name, runtime_folder, socket_base
-from livepatch.reach.kernelspecs import write_kernelspec
+from livepatch.reach.kernelspecs import write_common_kernelspecs, write_kernelspec
 from livepatch.reach.process import start_time
 
 if TYPE_CHECKING:
@@ -240,6 +240,7 @@ def default_name() -> str:
 def _offer_to_jupyterlab(name: str) -> None:
     try:
         write_kernelspec(name)
+        write_common_kernelspecs()
     except OSError as error:
         # The webui can be reached without: livepatch exec, livepatch console, and the generic
         # kernelspec.

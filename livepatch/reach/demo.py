@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from livepatch.errors import LivepatchError
+from livepatch.reach.companions import ending_with_us
 from livepatch.reach.kernelspecs import kernelspec_name, write_kernelspec
 from livepatch.reach.lab import lab_command, require
 from livepatch.reach.provisioner import CHOICE_VARIABLE
@@ -54,13 +55,16 @@ def tour_notebook() -> Path:
 
 @contextmanager
 def demo_webui(
-    port: int | None = None, log: IO[bytes] | None = None
+    port: int | None = None, log: IO[bytes] | None = None, extensions: Path | None = None
 ) -> Iterator[tuple[Webui, str]]:
     """The demo webui with a kernel inside, in a process of its own, ended when left.
+
+    It ends also when this process is killed.
 
     Args:
         port: its port; 7865 if None, or any free one where that is taken.
         log: where it prints to; our stderr if None.
+        extensions: a folder of extensions besides those that come along.
 
     Yields:
         The webui's record and its address.
@@ -75,14 +79,19 @@ def demo_webui(
     port = port or _any_free_port()
     command = [*(sys.executable, "-m", "livepatch", "run", "--name", NAME)]
     command += ["-m", "livepatch.demo", "--port", str(port)]
+    if extensions is not None:
+        extensions.mkdir(parents=True, exist_ok=True)
+        command += ["--extensions-dir", str(extensions)]
     # In a session of its own: the terminal's Ctrl-C reaches us alone, and we end it.
     output = sys.stderr if log is None else log
-    process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        yield _wait_until_it_serves(process, address), address
-    finally:
-        _end(process)
+    with ending_with_us() as take:
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        take(process)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            yield _wait_until_it_serves(process, address), address
+        finally:
+            _end(process)
 
 
 def _is_free(port: int) -> bool:
@@ -162,10 +171,12 @@ def show(*, port: int | None = None, lab_port: int | None = None, browser: bool 
     """
     require("jupyterlab", "lab", "open the tour in JupyterLab")
     notebook = _working_copy()
-    with demo_webui(port) as (webui, address):
+    extensions = _own_folder() / "demo-extensions"
+    with demo_webui(port, extensions=extensions) as (webui, address), ending_with_us() as take:
         print(f"webui:    {address}\nnotebook: {notebook}\nCtrl-C ends both.", file=sys.stderr)
         command, environment = lab_command(notebook, webui, port=lab_port, browser=browser)
         lab = subprocess.Popen(command, env=environment, start_new_session=True)
+        take(lab)
         try:
             return lab.wait()
         except KeyboardInterrupt:
@@ -174,11 +185,16 @@ def show(*, port: int | None = None, lab_port: int | None = None, browser: bool 
             _end(lab)
 
 
-def _working_copy() -> Path:
-    """The tour in a folder of the user's: the installed package is not for working in."""
+def _own_folder() -> Path:
+    """Where the user's own notebooks and extensions for the demo lie."""
     from platformdirs import user_data_path
 
-    folder = user_data_path("livepatch", appauthor=False) / "notebooks"
+    return user_data_path("livepatch", appauthor=False)
+
+
+def _working_copy() -> Path:
+    """The tour in a folder of the user's: the installed package is not for working in."""
+    folder = _own_folder() / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / TOUR
     if copy.exists():
@@ -209,7 +225,7 @@ def run_once(*, port: int | None = None, notebook: Path | None = None) -> int:
         # What the webui prints is of interest only when something fails: the tour breaks a
         # function.
         try:
-            with demo_webui(port, log) as (webui, address):
+            with demo_webui(port, log, Path(folder) / "extensions") as (webui, address):
                 answers = {"before": _question(address)}
                 _print_answer("before", answers["before"])
                 failure = _execute(tour, webui, Path(folder), address, answers)

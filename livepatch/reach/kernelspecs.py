@@ -1,4 +1,8 @@
-"""Kernelspecs: how JupyterLab lists a webui, one ``livepatch-NAME`` per webui name."""
+"""Kernelspecs: how JupyterLab lists a webui, one ``livepatch-NAME`` per webui name.
+
+Beside them: ``livepatch``, the only running webui, which the wheel brings to its environment; and
+``livepatch.setup``, for a JupyterLab that cannot list the others because it has no livepatch.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 GENERIC = "livepatch"
+SETUP = "livepatch.setup"  # no webui's: a webui's has a "-" there
 
 
 def kernelspec_name(name: str | None) -> str:
@@ -50,18 +55,47 @@ def write_kernelspec(name: str | None) -> Path:
     """
     folder = kernelspec_folder(name)
     text = json.dumps(kernelspec_content(name), indent=1) + "\n"
-    path = folder / "kernel.json"
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
     logo = files("livepatch.reach") / "kernelspec" / "logo-svg.svg"
-    (folder / "logo-svg.svg").write_bytes(logo.read_bytes())
-    draft = folder / f"kernel.json.{os.getpid()}"
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(
-        path
-    )  # JupyterLab lists kernelspecs at any moment and must never see half of one.
+    _write(folder, {"logo-svg.svg": logo.read_bytes(), "kernel.json": text.encode()})
     return folder
+
+
+def write_common_kernelspecs() -> None:
+    """Write those that belong to no webui, where they are missing.
+
+    Raises:
+        OSError: the user's Jupyter data folder cannot be written.
+    """
+    from jupyter_core.paths import jupyter_data_dir, jupyter_path
+
+    if not any(
+        (Path(path) / GENERIC / "kernel.json").is_file() for path in jupyter_path("kernels")
+    ):
+        write_kernelspec(None)  # an installation for development brings no data files
+    source = files("livepatch.reach") / "kernelspec_setup"
+    content = {
+        "explain.py": (source / "explain.py.txt").read_bytes(),
+        "kernel.json": (source / "kernel.json").read_bytes(),
+    }
+    _write(Path(jupyter_data_dir()) / "kernels" / SETUP, content)
+
+
+def _write(folder: Path, content: dict[str, bytes]) -> None:
+    """Write the files that are missing or others, each at once.
+
+    JupyterLab lists kernelspecs at any moment, and must never see half of one.
+    """
+    for name, text in content.items():
+        path = folder / name
+        if path.is_file() and path.read_bytes() == text:
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f"{name}.{os.getpid()}"
+        try:
+            draft.write_bytes(text)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def remove_kernelspec(name: str | None) -> None:

@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepatch.errors import LivepatchError
-from livepatch.reach.kernelspecs import kernelspec_name, write_kernelspec
+from livepatch.reach.kernelspecs import (
+    kernelspec_name,
+    write_common_kernelspecs,
+    write_kernelspec,
+)
 from livepatch.reach.provisioner import CHOICE_VARIABLE
 
 if TYPE_CHECKING:
@@ -98,6 +102,7 @@ def lab_command(
     """
     require("jupyterlab", "lab", f"open JupyterLab on {webui}")
     write_kernelspec(webui.name)
+    write_common_kernelspecs()
     choose_kernel(notebook, webui.name)
     command = [
         *(sys.executable, "-m", "jupyterlab", str(notebook)),

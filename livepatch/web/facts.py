@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 EXTENSION_FOLDERS = ("extensions", "extensions-builtin", "custom_nodes", "plugins")
-OWN_PACKAGE = __name__.partition(".")[0]
+# Who stands between the user and us: a magic is called by IPython, and that by the cell.
+PASSED_OVER = frozenset({__name__.partition(".")[0], "IPython", "contextlib"})
 
 
 def place_of(cls: Any, options: Mapping[str, Any]) -> str:
@@ -52,7 +53,7 @@ def caller() -> str:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "unknown"))
-        if module.partition(".")[0] != OWN_PACKAGE and module != "contextlib":
+        if module.partition(".")[0] not in PASSED_OVER:
             return NOTEBOOK if module in registry.notebook_modules else module
         frame = frame.f_back
     return "unknown"

@@ -1,0 +1,157 @@
+"""The magics of the web stack: ``%middleware``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from livepatch.engine.errors import LivepatchError, TargetNotFound
+from livepatch.hosts.middleware import middleware
+from livepatch.reports import Answer
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from livepatch.web import MiddlewareStack
+
+ACTIONS = ("add", "remove", "replace", "move", "guard")
+
+
+@magics_class
+class Web(Magics):
+    """See and change the live web stack of the running webui."""
+
+    shell: InteractiveShell
+
+    @magic_arguments()
+    @argument("action", nargs="?", choices=ACTIONS, help="what to do; without one: show the stack")
+    @argument("names", nargs="*", help="add CLS [OPTION=VALUE …], remove NAME, move NAME, …")
+    @argument("--app", help="a Python expression for the app; default: the webui's own")
+    @argument("--before", help="the middleware to stand outside of")
+    @argument("--after", help="the middleware to stand inside of")
+    @argument("--index", type=int, help="the place in the stack, 0 the outermost")
+    @no_var_expand
+    @line_magic
+    def middleware(self, line: str) -> Answer | MiddlewareStack:
+        """Show the webui's middleware as requests meet it, or change it while requests run.
+
+        A class is a name of the notebook or a dotted name in a loaded module; the values of its
+        options are Python expressions::
+
+            %middleware
+            %middleware add starlette.middleware.gzip.GZipMiddleware minimum_size=500
+            %middleware move GZipMiddleware --before CORSMiddleware
+            %middleware replace GZipMiddleware MyMiddleware
+            %middleware remove GZipMiddleware
+            %middleware guard
+        """
+        args = parse_argstring(self.middleware, line)
+        stack = middleware(self._value(args.app) if args.app else None)
+        app = f"lp.middleware({args.app or ''})"
+        place = {
+            name: getattr(args, name)
+            for name in ("before", "after", "index")
+            if getattr(args, name) is not None
+        }
+        if place and args.action not in ("add", "move"):
+            raise UsageError("%middleware: --before, --after and --index go with add and move")
+        said = [f"{name}={value!r}" for name, value in place.items()]
+        names = [_unquoted(name) for name in args.names]
+        if args.action is None:
+            return stack
+        if args.action == "guard":
+            self._expect(args.action, names, 0)
+            return Answer(stack.guard(), f"{app}.guard()")
+        if args.action == "remove":
+            self._expect(args.action, names, 1)
+            return Answer(stack.remove(names[0]), f"{app}.remove({names[0]!r})")
+        if args.action == "move":
+            self._expect(args.action, names, 1)
+            python = f"{app}.move({', '.join([repr(names[0]), *said])})"
+            return Answer(str(stack.move(names[0], **place)), python)
+        count = 1 if args.action == "add" else 2
+        self._expect(args.action, names[:count], count)
+        cls, options = self._class(names[count - 1]), self._options(names[count:])
+        call = [names[count - 1], *said, *(f"{k}={v!r}" for k, v in options.items())]
+        if args.action == "add":
+            layer = stack.add(cls, options=options, **place)
+            return Answer(str(layer), f"{app}.add({', '.join(call)})")
+        layer = stack.replace(names[0], cls, options=options)
+        return Answer(str(layer), f"{app}.replace({', '.join([repr(names[0]), *call])})")
+
+    def _class(self, name: str) -> Any:
+        if name in self.shell.user_ns:
+            return self.shell.user_ns[name]
+        first, *rest = name.split(".")
+        if first in self.shell.user_ns:
+            found = _walk(self.shell.user_ns[first], rest)
+            if found is not None:
+                return found
+        path = name.split(".")
+        for length in range(len(path) - 1, 0, -1):
+            loaded = sys.modules.get(".".join(path[:length]))
+            found = _walk(loaded, path[length:]) if loaded is not None else None
+            if found is not None:
+                return found
+        raise TargetNotFound(
+            f"%middleware … {name}",
+            "neither the notebook nor a loaded module has that name",
+            f"import it in a cell first, then: %middleware add {name.rpartition('.')[2]}",
+        )
+
+    def _options(self, given: list[str]) -> dict[str, Any]:
+        options = {}
+        for text in given:
+            name, equals, value = text.partition("=")
+            if not equals or not name.isidentifier():
+                raise UsageError(f"%middleware: {text!r} is no OPTION=VALUE")
+            options[name] = self._value(value)
+        return options
+
+    def _value(self, text: str) -> Any:
+        try:
+            return self.shell.ev(text)
+        except Exception as error:
+            raise LivepatchError(
+                f"%middleware … {text}",
+                f"{text!r} raised {type(error).__name__}: {error}",
+                "values are Python expressions; quote text: name='text'",
+            ) from error
+
+    @staticmethod
+    def _expect(action: str, names: list[str], count: int) -> None:
+        if len(names) != count:
+            wanted = {0: "no name", 1: "one name", 2: "the old one's name and a class"}[count]
+            raise UsageError(f"%middleware {action} takes {wanted}")
+
+
+def complete_middleware(shell: InteractiveShell, event: Any) -> list[str]:
+    """What to do; then the names in the stack and the notebook's classes.
+
+    Args:
+        shell: the shell that asks.
+        event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
+    """
+    words = event.line.split()
+    if len(words) - bool(event.symbol) <= 1:
+        return list(ACTIONS)
+    classes = [name for name, value in shell.user_ns.items() if isinstance(value, type)]
+    try:
+        return [*(layer.name for layer in middleware()), *classes]
+    except LivepatchError:  # no app yet: there is nothing to offer from it
+        return classes
+
+
+def _walk(found: Any, names: list[str]) -> Any:
+    for name in names:
+        found = getattr(found, name, None)
+    return found
+
+
+def _unquoted(text: str) -> str:
+    return shlex.split(text)[0] if text[:1] in "'\"" else text

@@ -1,0 +1,127 @@
+"""``%middleware`` in a shell."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from web_support import Mark, Server
+
+import livepatch as lp
+
+
+async def home(request):
+    return JSONResponse({"seen": request.scope.get("seen", [])})
+
+
+class Notebook:
+    """A shell that answers each cell with what it shows."""
+
+    def __init__(self):
+        self.shell = InteractiveShell()
+        self.shell.run_line_magic("config", "InteractiveShell.colors = 'nocolor'")
+
+    def run(self, cell):
+        with capture_output() as captured:
+            self.shell.run_cell(cell)
+        return captured.stdout + captured.stderr
+
+
+@pytest.fixture
+def server():
+    app = Starlette(routes=[Route("/", home)], middleware=[Middleware(GZipMiddleware)])
+    with Server(app) as server:
+        server.get()
+        yield server
+
+
+@pytest.fixture
+def notebook(server, monkeypatch):
+    # A shell puts a module of its own there, whose names would outlive the test.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    notebook = Notebook()
+    notebook.run("%load_ext livepatch")
+    notebook.shell.user_ns.update(app=server.app, Mark=Mark)
+    yield notebook
+    notebook.run("%unload_ext livepatch")
+    notebook.shell.history_manager.end_session()
+
+
+def test_the_webuis_own_app_is_shown(notebook, server):
+    shown = notebook.run("%middleware")
+    assert "Middleware of __main__.app, outermost first" in shown
+    assert "GZipMiddleware" in shown
+    assert "package starlette" in shown
+
+
+def test_add_replace_move_and_remove_with_the_python_call_below(notebook, server):
+    answer = notebook.run("%middleware add Mark tag='a' + 'b' --before GZipMiddleware")
+    assert (
+        "added Mark to middleware of __main__.app · notebook's layer" not in answer
+    )  # split options
+    answer = notebook.run("%middleware add Mark tag='a'+'b' --before GZipMiddleware")
+    assert "added Mark to middleware of __main__.app · notebook's layer" in answer
+    assert "= lp.middleware().add(Mark, before='GZipMiddleware', tag='ab')" in answer
+    assert server.seen() == ["ab"]
+    assert "= lp.middleware().replace('Mark', Mark, tag='c')" in notebook.run(
+        "%middleware replace Mark Mark tag='c'"
+    )
+    assert server.seen() == ["c"]
+    assert "moved Mark" in notebook.run("%middleware move Mark --index 0")
+    assert [layer.name for layer in lp.middleware(server.app)][0] == "Mark"
+    assert "removed Mark" in notebook.run("%middleware --app app remove Mark")
+    assert server.seen() == []
+
+
+def test_a_class_by_its_dotted_name(notebook, server):
+    notebook.run("%middleware add web_support.Mark tag='dotted'")
+    assert server.seen() == ["dotted"]
+    assert "neither the notebook nor a loaded module" in notebook.run("%middleware add web.Nothing")
+
+
+def test_a_class_defined_again_takes_its_own_place(notebook, server):
+    cell = (
+        "class Mine(Mark):\n"
+        "    async def __call__(self, scope, receive, send):\n"
+        "        scope.setdefault('seen', []).append({number})\n"
+        "        await self.app(scope, receive, send)\n"
+    )
+    for number in (1, 2):
+        notebook.run(cell.format(number=number))
+        notebook.run("%middleware add Mine")
+        assert server.seen() == [number]
+    assert [layer.owner for layer in lp.patches()] == ["notebook"]
+
+
+def test_errors_are_three_lines(notebook, server):
+    shown = notebook.run("%middleware add Mark tag=nothing")
+    assert "nothing" in shown
+    assert "NameError" in shown
+    assert "Traceback" not in shown
+    assert "the stack has no Nowhere" in notebook.run("%middleware remove Nowhere")
+    assert "takes one name" in notebook.run("%middleware remove")
+    assert server.seen() == []
+
+
+def test_unload_gives_the_app_its_own_stack_back(notebook, server):
+    before = server.app.middleware_stack
+    notebook.run("%middleware add Mark tag='a'")
+    assert server.app.middleware_stack is not before
+    notebook.run("%unload_ext livepatch")
+    assert server.app.middleware_stack is before
+    assert server.seen() == []
+
+
+def test_completion_offers_what_to_do_and_the_names(notebook):
+    with provisionalcompleter():
+        completer = notebook.shell.Completer
+        for line, offered in (("%middleware ", "add"), ("%middleware remove GZ", "GZipMiddleware")):
+            assert offered in {found.text for found in completer.completions(line, len(line))}
