@@ -173,6 +173,8 @@ class RunningKernel:
                 task.cancel()
             if left:
                 loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            if self.kernel is not None:
+                self.kernel.webui_debugger.turn_off()
             if self._app is not None:
                 self._app.close()
         except Exception:  # the process is already in order; what is left is this thread's own
