@@ -103,7 +103,8 @@ def modules_named(name: str | None = None) -> dict[str, ModuleType]:
     named: dict[str, ModuleType] = {}
     for call in tuple(registry.subscribers.get("modules", ())):
         try:
-            named = {**dict(call(name) or {}), **named}
+            answered: Any = call(name) or {}
+            named = {**answered, **named}
         except Exception:  # a look-up goes on without the names that this one knows
             log.exception("livepatch: a subscriber of 'modules' failed")
     return named
