@@ -158,7 +158,7 @@ def traces() -> list[Trace]:
     """The traces of this process, oldest first.
 
     Example:
-        >>> traces()
+        >>> [one.target for one in traces() if one.state == "recording"]
         []
     """
     return list(_traces)
