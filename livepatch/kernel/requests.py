@@ -9,7 +9,7 @@ import contextvars
 import linecache
 import sys
 import types
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import comm
@@ -47,6 +47,7 @@ class WebuiKernel(IPythonKernel):
         interrupts: the executions that are under way.
         output_streams: the streams that cells print to, once they are made.
         webui_debugger: the debugger, off until it is asked for.
+        under_way: the tasks that are answering requests, the main shell's and those of subshells.
     """
 
     shell_class = Type(NotebookShell)
@@ -61,6 +62,7 @@ class WebuiKernel(IPythonKernel):
     def __init__(self, **options: Any) -> None:
         self.interrupts = Interrupts()
         self.webui_debugger = WebuiDebugger(self)
+        self.under_way: set[Any] = set()
         self._while_running = WhileRunning(self.interrupts, self.getpass)
         self._pristine: PristineShell | None = None
         app = options["parent"]
@@ -144,8 +146,17 @@ class WebuiKernel(IPythonKernel):
 
     async def dispatch_shell(self, *args: Any, **options: Any) -> None:
         """Answer a request in the context of the notebook's cells."""
-        with inside(self.notebook):
-            await super().dispatch_shell(*args, **options)
+        self.under_way.add(task := asyncio.current_task())
+        try:
+            with inside(self.notebook):
+                await super().dispatch_shell(*args, **options)
+        finally:
+            self.under_way.discard(task)
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        # LookupError: the subshell was deleted while its cell ran, and nothing waits there now.
+        with suppress(LookupError):
+            super()._abort_queues(subshell_id)
 
     async def do_execute(self, *args: Any, **options: Any) -> dict[str, Any]:
         """Execute a cell; an interrupt ends the cell and nothing else."""
