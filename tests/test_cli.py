@@ -131,6 +131,72 @@ def test_list_answers_while_a_cell_runs(here: Place) -> None:
         busy.wait(30)
 
 
+def test_several_webuis_are_told_apart_by_name_and_by_pid(here: Place) -> None:
+    one, two, twin = (here.start("--name", name) for name in ("One", "two", "two"))
+    listed = json.loads(here.livepatch("list", "--json").stdout)
+    assert {(record["name"], record["pid"]) for record in listed} == {
+        *[("one", one.pid), ("two", two.pid), ("two", twin.pid)]
+    }
+    assert [record["since"] for record in listed] == sorted(
+        (record["since"] for record in listed), reverse=True
+    )
+    pid = "import os; os.getpid()"
+    assert here.livepatch("exec", "one", "-c", pid).stdout == f"{one.pid}\n"
+    for webui in (two, twin):
+        assert here.livepatch("exec", str(webui.pid), "-c", pid).stdout == f"{webui.pid}\n"
+    for arguments in (["two"], []):
+        refused = here.livepatch("exec", *arguments, "-c", pid)
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 3)
+        assert f"two (pid {twin.pid})" in refused.stderr
+    assert here.livepatch("detach", str(two.pid)).returncode == 0
+    assert here.livepatch("exec", "two", "-c", pid).stdout == f"{twin.pid}\n"
+
+
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_a_console_speaks_to_its_webui_and_leaves_it_running(here: Place, transport: str) -> None:
+    pytest.importorskip("jupyter_console")
+    webui = here.start("--name", "one", LIVEPATCH_TRANSPORT=transport)
+    other = here.start("--name", "two", LIVEPATCH_TRANSPORT=transport)
+    for choice in ("one", str(webui.pid)):
+        typed = "import os\nprint('pid:', os.getpid())\nexit\n"
+        console = here.livepatch("console", choice, stdin=typed)
+        assert console.returncode == 0, console.stderr
+        assert f"pid: {webui.pid}" in console.stdout
+    for running in (webui, other):
+        assert running.get() == "hello"
+        assert here.livepatch("exec", str(running.pid), "-c", "1").stdout == "1\n"
+    refused = here.livepatch("console", "three")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 3)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+def test_control_c_in_a_console_interrupts_its_cell(here: Place) -> None:
+    pytest.importorskip("jupyter_console")
+    webui = here.start()
+    with subprocess.Popen(
+        [sys.executable, "-m", "livepatch", "console"],
+        env=here.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as console:
+        assert console.stdin is not None
+        assert console.stdout is not None
+        try:
+            console.stdin.write("import time; print('be' + 'gan', flush=True); time.sleep(600)\n")
+            console.stdin.flush()
+            while "began" not in console.stdout.readline():
+                assert console.poll() is None
+            console.send_signal(signal.SIGINT)
+            said, _ = console.communicate("print('af' + 'ter')\nexit\n", timeout=60)
+        finally:
+            console.kill()
+    assert "KeyboardInterrupt" in said
+    assert "after" in said
+    assert webui.get() == "hello"
+
+
 def test_detach_takes_the_kernel_out_and_the_webui_runs_on(here: Place) -> None:
     webui = here.start()
     code = (

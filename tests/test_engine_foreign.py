@@ -217,6 +217,19 @@ def test_a_wrapper_that_keeps_the_original_in_an_instance(world):
     assert found()["fakewebui.plain"].what == "wrapper"
 
 
+def test_what_the_webuis_own_tool_put_there_for_an_extension_is_the_extensions(world):
+    original = world.webui.plain
+    text = "def lead(f, below):\n    return lambda *args: f(below, *args)\n"
+    tool = load("fakewebui.tool", world.folder / "tool.py", text)
+    try:
+        world.webui.plain = tool.lead(world.extension.new, original)
+        patch = found()["fakewebui.plain"]
+    finally:
+        del sys.modules["fakewebui.tool"]
+    assert (patch.what, patch.whose) == ("wrapper", "extensions/loud")
+    assert patch.by == line_of(world.extension, "def new(")
+
+
 def test_a_wrapper_around_a_decorated_function_of_the_webui(world):
     world.webui.decorated = world.extension.wrap(world.webui.decorated)
     assert found()["fakewebui.decorated"].what == "wrapper"

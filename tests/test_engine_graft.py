@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import linecache
 import sys
 import types
 
 import pytest
 
 import livepatch as lp
+from livepatch.engine.codes import uses_globals
 
 MODULE = """
 import math
@@ -32,6 +35,13 @@ def make_counter():
 counter = make_counter()
 
 def f(*args): return "old"
+
+import functools
+@functools.lru_cache(maxsize=8)
+def cached(n): return n
+
+@functools.wraps(f)
+def wrapping(n): return n
 """
 
 
@@ -40,7 +50,10 @@ def webui(request):
     """A module of the webui, loaded for one test."""
     module = types.ModuleType("grafted_webui")
     sys.modules[module.__name__] = module
-    exec(getattr(request, "param", MODULE), module.__dict__)
+    text = getattr(request, "param", MODULE)
+    exec(compile(text, "<grafted_webui>", "exec", dont_inherit=True), module.__dict__)
+    lines = text.splitlines(keepends=True)
+    linecache.cache["<grafted_webui>"] = (len(text), None, lines, "<grafted_webui>")
     yield module
     lp.restore_all()
     del sys.modules[module.__name__]
@@ -201,3 +214,284 @@ def test_type_parameters_are_the_texts_own(webui):
     answer = Notebook(T="notebook's").replace("f", "def f[T](x: T) -> T: return x, T")
     assert "uses your" not in answer
     assert str(webui.f(1)[1]) == "T"
+
+
+def runs_in_itself(function, text_function_name="f"):
+    """Whether the new code was installed itself, without a trampoline to another function."""
+    return not any(callable(constant) for constant in function.__code__.co_consts)
+
+
+@pytest.mark.parametrize("name", ["f", "counter", "Foo.me"])
+def test_names_of_the_notebook_cost_no_trampoline(webui, name):
+    text = "def new(*args):\n    local = n\n    return [n for _ in 'a'], (lambda: n)(), local"
+    Notebook(n=5).replace(name, text)
+    function = webui.Foo.me if name == "Foo.me" else getattr(webui, name)
+    assert function() == ([5], 5, 5)
+    assert runs_in_itself(function)
+
+
+def test_a_deleted_name_of_the_notebook_is_a_name_error(webui):
+    notebook = Notebook(n=5, max=7)
+    notebook.replace("f", "def f(a): return max if a else n")
+    assert (webui.f(0), webui.f(1)) == (5, 7)
+    del notebook["n"], notebook["max"]
+    with pytest.raises(NameError, match=r"^name 'n' is not defined$") as caught:
+        webui.f(0)
+    assert caught.value.name == "n"
+    assert webui.f(1) is max
+    notebook["n"] = 6
+    assert webui.f(0) == 6
+
+
+def test_code_with_names_of_the_notebook_can_be_hashed(webui):
+    """Debuggers and profilers keep code objects in dicts."""
+    Notebook(n=[5]).replace("f", "def f(): return n")
+    assert webui.f.__code__ in {webui.f.__code__}
+
+
+@pytest.mark.parametrize(
+    "parameter", ["_livepatch_notebook", "_livepatch_new", "_livepatch_factory", "args", "self"]
+)
+def test_parameters_of_any_name(webui, parameter):
+    Notebook(n=5).replace("f", f"def f({parameter}): return {parameter}, n")
+    assert webui.f(1) == (1, 5)
+
+
+def test_a_method_does_not_see_itself_by_its_name(webui):
+    """As in any class: `open` in a method called `open` is the builtin."""
+    Notebook().replace("Foo.me", "def len(self, text): return len(text)")
+    assert webui.Foo().me("abc") == 3
+
+
+def test_private_names_of_the_module_and_the_notebook(webui):
+    webui._Foo__there = "module's"
+    answer = Notebook(_Foo__here="notebook's").replace(
+        "Foo.me", "def me(self):\n    __own = 1\n    return __there, __here, __own"
+    )
+    assert webui.Foo().me() == ("module's", "notebook's", 1)
+    assert "uses your `_Foo__here` ·" in answer
+
+
+def test_super_in_what_is_nested_in_a_method(webui):
+    webui.Sub = type("Sub", (webui.Foo,), {"me": lambda self: 0, "__module__": webui.__name__})
+    exec("class Sub(Foo):\n    def me(self): return 'sub'", webui.__dict__)
+    text = (
+        "def me(self):\n"
+        "    def inner(): return __class__\n"
+        "    return [super(Sub, self).me() for _ in 'a'], inner(), super().me(), n"
+    )
+    Notebook(n=1).replace("Sub.me", text)
+    assert webui.Sub().me() == ([0], webui.Sub, 0, 1)
+
+
+def test_a_class_body_reads_outer_names_until_it_binds_them(webui):
+    text = (
+        "def f():\n"
+        "    class A:\n"
+        "        n = n\n"
+        "        k += 1\n"
+        "        def m(self, given=n): return given, n\n"
+        "        own = n * 10\n"
+        "        seen = [x for x in (n,)]\n"
+        "    return A.n, A.k, A().m(), A.own, A.seen"
+    )
+    Notebook(n=5, k=1).replace("f", text)
+    assert webui.f() == (5, 2, (5, 5), 50, [5])
+
+
+def test_a_default_in_a_class_body_means_the_classs_name(webui):
+    text = (
+        "def f():\n"
+        "    class A:\n"
+        "        n = 1\n"
+        "        def m(self, g=n): return g, n\n"
+        "    return A().m()"
+    )
+    Notebook(n="notebook's").replace("f", text)
+    assert webui.f() == (1, "notebook's")
+
+
+def test_an_assignment_expression_binds_around_its_comprehension(webui):
+    Notebook(n=5, m="notebook's").replace("f", "def f(): return [(m := n) for _ in 'ab'], m")
+    assert webui.f() == ([5, 5], 5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@functools.lru_cache(maxsize=8)\ndef cached(n): return -n",
+        "@lru_cache(maxsize=8)\ndef cached(n): return -n",
+        "from functools import lru_cache as lru\n@lru(maxsize=8)\ndef cached(n): return -n",
+    ],
+)
+def test_decorators_that_mean_those_of_the_target(webui, text):
+    import functools
+
+    answer = Notebook(lru_cache=functools.lru_cache).replace("cached", text)
+    assert "keeps the webui's own @functools.lru_cache(maxsize=8)" in answer
+    assert webui.cached(5) == -5
+    assert webui.cached.cache_info().maxsize == 8
+
+
+@pytest.mark.parametrize(
+    ("decorators", "found"),
+    [
+        ("@functools.lru_cache(maxsize=9)", "the original's decorators are @functools.lru_cache"),
+        ("@lru_cache(maxsize=8)", "those of the new code are @lru_cache(maxsize=8)"),
+        ("@functools.lru_cache(maxsize=8)\n@functools.cache", "@functools.cache"),
+    ],
+)
+def test_other_decorators_are_refused(webui, decorators, found):
+    with pytest.raises(lp.PatchRefused) as caught:
+        Notebook(lru_cache=print).replace("cached", f"{decorators}\ndef cached(n): return -n")
+    assert found in caught.value.found
+    assert webui.cached(5) == 5
+
+
+def test_a_function_without_globals_runs_in_the_target_itself(webui):
+    scope = {}
+    exec("def plain(a, b=2, *, c=3): return a, b, c", scope)
+    exec("def reads(a): return len(a)", scope)
+    assert not uses_globals(scope["plain"].__code__)
+    assert uses_globals(scope["reads"].__code__)
+    lp.replace(webui.f, scope["plain"])
+    assert webui.f(1) == (1, 2, 3)
+    assert webui.f.__code__ is scope["plain"].__code__
+    lp.restore(webui.f)
+    lp.replace(webui.f, scope["reads"])
+    assert webui.f("ab") == 2
+    assert webui.f.__code__ is not scope["reads"].__code__
+
+
+def test_a_replacement_keeps_its_own_cells_whatever_they_compare_as(webui):
+    class Odd:
+        def __eq__(self, other):
+            raise AssertionError("compared")
+
+    odd = Odd()
+
+    def new():
+        return odd
+
+    lp.replace(webui.f, new)
+    assert webui.f() is odd
+
+
+def test_a_moved_function_has_its_own_defaults(webui):
+    webui.only_there = 5
+    default = [1]
+
+    def new(a, b=default, *, c=default, d):
+        return only_there, b, c, d  # noqa: F821
+
+    lp.replace(webui.f, new)
+    assert webui.f(1, d=2) == (5, [1], [1], 2)
+    assert webui.f(1, d=2)[1] is default
+    assert inspect.signature(webui.f) == inspect.signature(new)
+
+
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_what_a_function_says_of_itself(webui, future):
+    before = inspect.signature(webui.f), webui.f.__doc__, dict(webui.f.__annotations__)
+    text = (
+        f'''{future}def f(a: Picture, /, b: int = 2, *c: Foo, d: str = "x", **e) -> K: "new doc"'''
+    )
+    Notebook(Picture=float).replace("f", text)
+    signature = inspect.signature(webui.f)
+    kinds = [parameter.kind.name for parameter in signature.parameters.values()]
+    assert [kind[:4] for kind in kinds] == ["POSI", "POSI", "VAR_", "KEYW", "VAR_"]
+    assert webui.f.__doc__ == "new doc"
+    expected = "Picture" if future else float
+    assert webui.f.__annotations__["a"] == expected
+    assert webui.f.__defaults__ == (2,)
+    lp.restore("grafted_webui.f")
+    assert (inspect.signature(webui.f), webui.f.__doc__, webui.f.__annotations__) == before
+
+
+CLASS = """\
+import dataclasses
+
+
+@dataclasses.dataclass
+class Foo:
+    x: int = 3
+
+    n = n * 2
+
+    def me(self, given=n):
+        return given, extra, Foo, super().__repr__ is not None
+
+    def hidden(self): return self.__hidden()
+
+    class Inner:
+        def m(self): return Foo, extra
+"""
+
+
+def graft_class(webui, text, **names):
+    from livepatch.engine.class_graft import graft_class
+
+    return graft_class("replace grafted_webui.Foo", text, webui.Foo, dict(names))
+
+
+def test_a_class_in_the_place_of_another(webui):
+    new, facts = graft_class(webui, CLASS, n=5, extra="notebook's")
+    assert facts == ("uses your `dataclasses`, `extra`, `n`",)
+    assert (new.__name__, new.__module__, new.me.__qualname__) == ("Foo", webui.__name__, "Foo.me")
+    assert new(4).x == 4
+    assert new.me(new()) == (10, "notebook's", webui.Foo, True)
+    assert new.Inner().m() == (webui.Foo, "notebook's")
+    assert new.hidden(webui.Foo()) == "hidden"
+    assert inspect.getsource(new.hidden).strip() == "def hidden(self): return self.__hidden()"
+
+
+def test_a_method_of_a_new_class_for_the_old_one(webui):
+    from livepatch.engine.class_graft import method_in_place
+
+    exec(
+        "class Sub(Foo):\n    def me(self): return super().me(), 'old'\n    def plain(self): 0",
+        webui.__dict__,
+    )
+    webui.Foo = webui.Sub
+    text = (
+        "class Other(Foo):\n"
+        "    def me(self): return Other is __class__\n"
+        "    def plain(self): return super().me(), (lambda: __class__)()\n"
+    )
+    webui.Sub.__mro__[1].me = lambda self: "base"
+    new, _ = graft_class(webui, text.replace("(Foo)", "(Sub.__mro__[1])"))
+    old = webui.Sub.me
+    method = method_in_place(new.me, webui.Sub, old)
+    cells = dict(zip(method.__code__.co_freevars, method.__closure__, strict=True))
+    assert cells["__class__"] is old.__closure__[0]
+    assert method(webui.Sub()) is True
+    assert method_in_place(new.plain, webui.Sub, None)(webui.Sub()) == ("base", webui.Sub)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("class Foo:\n    def f(: pass", "line 2 of the text does not compile"),
+        ("class Foo:\n    return 1", "line 2 of the text does not compile"),
+        ("def Foo(): pass", "the text defines no class"),
+        ("class A: pass\nclass B: pass", "the text defines 2 classes: A, B"),
+        ("x = 1\nclass A: pass", "line 1 of the text is no class and no import: x = 1"),
+        ("class A:\n    x = 1 / 0", "raised ZeroDivisionError"),
+        ("@len\nclass A: pass", "raised TypeError"),
+        ("@repr\nclass A: pass", "made a str of it"),
+    ],
+)
+def test_a_class_that_cannot_be_made_is_three_lines(webui, text, found):
+    with pytest.raises(lp.PatchRefused) as caught:
+        graft_class(webui, text)
+    assert len(str(caught.value).splitlines()) == 3
+    assert found in caught.value.found
+
+
+def test_a_method_that_the_notebook_saved_is_the_webuis_own_code(webui):
+    saved = webui.Foo.me
+    text = "class Foo:\n    def me(self): return 'new', saved(self)"
+    new, facts = graft_class(webui, text, saved=saved)
+    webui.Foo.me.__code__ = new.me.__code__  # as the merge does it
+    assert webui.Foo().me() == ("new", 0)
+    assert facts == ("`saved` is the webui's own code",)

@@ -93,13 +93,6 @@ def test_information_that_fails_is_an_answer_too(kernel_client):
     assert reply == {"status": "error", "ename": "RuntimeError", "evalue": "no information today"}
 
 
-def test_the_debugger_is_not_offered(kernel_client):
-    reply = kernel_client.connection.kernel_info(reply=True, timeout=10)
-    assert "debugger" not in reply["content"]["supported_features"]
-    refused = kernel_client.control("debug_request", {"command": "initialize", "seq": 1})
-    assert refused["success"] is False
-
-
 @pytest.mark.parametrize(
     "code", ["exit()", "quit()", "import sys; sys.exit(3)", "raise SystemExit"]
 )

@@ -63,6 +63,18 @@ def test_a_step_is_shown_as_the_difference_that_it_made(notebook):
     assert f"JournalReport(lp.journal).diff({first})" in shown[0]
 
 
+def test_a_step_that_was_undone_before_is_no_part_of_the_next_difference(notebook):
+    replace(notebook, "'one'")
+    notebook.run("%undo")
+    two, three = replace(notebook, "'two'"), replace(notebook, "'three'")
+    shown = notebook.run(f"%journal --diff {two}")
+    assert "-    return math.floor(a) * FACTOR\n+    return 'two'" in shown
+    notebook.run("%undo")
+    notebook.run("%undo")  # both were true when they were made
+    shown = notebook.run(f"%journal --diff {three}")
+    assert "-    return 'two'\n+    return 'three'" in shown
+
+
 def test_a_step_that_is_not_there_is_three_lines(notebook):
     shown = notebook.run("%journal --diff 1000000").splitlines()
     assert shown == [

@@ -378,16 +378,17 @@ import sys
 {remote_exec}
 sys.remote_exec = remote_exec
 from livepatch.reach import inject
-inject.PATIENCE = 1.0
+inject.PATIENCE = {patience}
 from livepatch.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 
 
-def with_remote_exec(*lines: str) -> tuple[str, str, str]:
+def with_remote_exec(*lines: str, patience: float = 60.0) -> tuple[str, str, str]:
     """The command line in a Python that has a ``sys.remote_exec`` as 3.14 has."""
     body = "\n".join(f"    {line}" for line in lines)
-    code = REMOTE_EXEC.format(remote_exec=f"def remote_exec(pid, script):\n{body}")
+    definition = f"def remote_exec(pid, script):\n{body}"
+    code = REMOTE_EXEC.format(remote_exec=definition, patience=patience)
     return sys.executable, "-c", code
 
 
@@ -424,7 +425,7 @@ def test_what_python_refuses_is_three_lines(
     here.runtime.mkdir(mode=0o700)
     (here.runtime / "x.key").touch()
     found_lines = here.livepatch(
-        "attach", str(webui.pid), python=with_remote_exec(line)
+        "attach", str(webui.pid), python=with_remote_exec(line, patience=1.0)
     ).stderr.splitlines()
     assert len(found_lines) == 3, found_lines
     assert found in found_lines[1]

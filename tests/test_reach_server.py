@@ -2,125 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-import uuid
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import websocket
+from jupyter_support import JupyterServer
 from reach_support import Place, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TOKEN = "a-token-of-the-test"
-
-
-class JupyterServer:
-    """A Jupyter server in a process of its own, and its REST interface."""
-
-    def __init__(self, here: Place) -> None:
-        command = [
-            *(sys.executable, "-m", "jupyter_server", "--allow-root", "--no-browser", "--port=0"),
-            f"--IdentityProvider.token={TOKEN}",
-            f"--ServerApp.root_dir={here.folder}",
-            "--AsyncIOLoopKernelRestarter.time_to_dead=0.3",
-            "--KernelManager.shutdown_wait_time=5",
-        ]
-        self.log = (here.folder / "server.txt").open("w")
-        self.process = subprocess.Popen(
-            command, env=here.environment, stderr=self.log, cwd=here.folder
-        )
-        self.address = self._wait_until_it_answers(here)
-
-    def _wait_until_it_answers(self, here: Place) -> str:
-        facts = Path(here.environment["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{self.process.pid}.json"
-        while True:
-            assert self.process.poll() is None, (here.folder / "server.txt").read_text()
-            with contextlib.suppress(OSError, ValueError):
-                address = f"127.0.0.1:{json.loads(facts.read_text())['port']}"
-                with socket.create_connection(("127.0.0.1", int(address.split(":")[1])), 1):
-                    return address
-            time.sleep(0.05)
-
-    def end(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
-        self.log.close()
-
-    def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        request = urllib.request.Request(
-            f"http://{self.address}/api/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"token {TOKEN}"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                text, status = answer.read(), answer.status
-        except urllib.error.HTTPError as error:
-            with error:
-                text, status = error.read(), error.code
-        return status, json.loads(text) if text else None
-
-    def open(self, kernel: str) -> Channels:
-        url = f"ws://{self.address}/api/kernels/{kernel}/channels?token={TOKEN}"
-        return Channels(websocket.create_connection(url, timeout=30))
-
-
-class Channels:
-    """What an open notebook is to the server: one WebSocket."""
-
-    def __init__(self, socket: websocket.WebSocket) -> None:
-        self.socket = socket
-
-    def send(self, code: str) -> str:
-        identity = uuid.uuid4().hex
-        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
-        header = {"msg_id": identity, "msg_type": "execute_request", "session": "s"}
-        header |= {"username": "", "version": "5.4", "date": "2026-01-01T00:00:00Z"}
-        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
-        self.socket.send(json.dumps({**message, "channel": "shell", "buffers": []}))
-        return identity
-
-    def messages(self, identity: str) -> Iterator[dict[str, Any]]:
-        while True:
-            message = json.loads(self.socket.recv())
-            if message["parent_header"].get("msg_id") == identity:
-                yield message
-
-    def answer(self, identity: str) -> str:
-        """The text of the last expression, or the name of the exception."""
-        text = ""
-        for message in self.messages(identity):
-            content = message["content"]
-            if message["msg_type"] == "execute_result":
-                text = content["data"]["text/plain"]
-            elif message["msg_type"] == "error":
-                text = content["ename"]
-            elif message["msg_type"] == "status" and content["execution_state"] == "idle":
-                return text
-        raise AssertionError
-
-    def run(self, code: str) -> str:
-        return self.answer(self.send(code))
-
-    def wait_for_print(self, identity: str) -> None:
-        next(m for m in self.messages(identity) if m["msg_type"] == "stream")
-
-    def wait_for_status(self, state: str) -> None:
-        while True:
-            message = json.loads(self.socket.recv())
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == state:
-                return
 
 
 @pytest.fixture
@@ -165,13 +55,16 @@ def test_a_notebook_of_the_server_works_on_the_webui(here: Place, server: Jupyte
     assert here.livepatch("exec", "-c", "7").stdout == "7\n"
 
 
-def test_an_open_notebook_survives_the_webuis_restart(here: Place, server: JupyterServer) -> None:
-    webui = here.start()
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_an_open_notebook_survives_the_webuis_restart(
+    here: Place, server: JupyterServer, transport: str
+) -> None:
+    webui = here.start(LIVEPATCH_TRANSPORT=transport)
     _, kernel = server.request("POST", "kernels", {"name": "livepatch-greeter"})
     notebook = server.open(kernel["id"])
     assert notebook.run("import os; os.getpid()") == str(webui.pid)
     webui.end()
-    successor = here.start()
+    successor = here.start(LIVEPATCH_TRANSPORT=transport)
     notebook.wait_for_status("restarting")
     # JupyterLab opens another WebSocket as soon as it hears of a restart.
     notebook.socket.close()

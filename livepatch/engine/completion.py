@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import FunctionType, ModuleType
 
+from .events import modules_named
 from .targets import loaded_module
 
 
@@ -24,15 +25,20 @@ def targets_beginning(text: str) -> list[str]:
     """
     prefix, _, last = text.rpartition(".")
     names = {
-        name
-        for name in map(str, sys.modules.copy())  # others import meanwhile
-        if name.startswith(text) and "." not in name[len(text) :]
+        name for name in _module_names() if name.startswith(text) and "." not in name[len(text) :]
     }
     holder = _holder(prefix) if prefix else None
     for name, value in vars(holder).copy().items() if holder is not None else ():
         if name.startswith(last) and _can_lead_on(value):
             names.add(f"{prefix}.{name}")
     return sorted(n for n in names if last.startswith("_") or not _last(n).startswith("_"))
+
+
+def _module_names() -> list[str]:
+    """The names of modules, and every name that leads to one that only the webui knows."""
+    named = [name.split(".") for name in modules_named()]
+    leading = [".".join(parts[:length]) for parts in named for length in range(1, len(parts) + 1)]
+    return [*map(str, sys.modules.copy()), *leading]  # a copy: others import meanwhile
 
 
 def _holder(path: str) -> ModuleType | type | None:

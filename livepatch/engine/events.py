@@ -3,7 +3,8 @@
 ``before_commit`` and ``after_commit`` carry the changes that are about to become, or have become,
 true (a revert included); ``step`` carries a finished :class:`~.change.Step`, which history records.
 A host adapter subscribes to evict its webui's caches. ``is_idle`` is a question: an adapter answers
-whether its webui runs nothing at the moment (a generation, a queue).
+whether its webui runs nothing at the moment (a generation, a queue). So is ``modules``: which
+modules the webui has loaded that are not in ``sys.modules`` under a dotted name, by such a name.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from .registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
-Event = Literal["before_commit", "after_commit", "is_idle", "step"]
+Event = Literal["before_commit", "after_commit", "is_idle", "modules", "step"]
 
 log = logging.getLogger("livepatch")
 
@@ -26,8 +28,9 @@ def subscribe(event: Event, call: Callable[[Any], object]) -> Callable[[], None]
 
     Args:
         event: ``"before_commit"``, ``"after_commit"`` (both with a list of changes), ``"step"``
-            (with a ``Step``) or ``"is_idle"`` (with None; ``call`` answers True, False, or None
-            where it cannot know).
+            (with a ``Step``), ``"is_idle"`` (with None; ``call`` answers True, False, or None
+            where it cannot know) or ``"modules"`` (with the name that is looked for, or None for
+            all of them; ``call`` answers a mapping of dotted names to modules).
         call: may be called twice for one event when an interrupt came in between. What it raises is
             logged and changes nothing, except at ``before_commit``: there it refuses the change.
 
@@ -82,3 +85,26 @@ def ask(event: Event) -> list[bool]:
         if answer is not None:
             answers.append(bool(answer))
     return answers
+
+
+def modules_named(name: str | None = None) -> dict[str, ModuleType]:
+    """The loaded modules that only the subscribers of ``"modules"`` know by a dotted name.
+
+    Args:
+        name: the name that is looked for, so that a subscriber need not name all it knows.
+
+    Example:
+        >>> import textwrap
+        >>> unsubscribe = subscribe("modules", lambda _: {"extensions.wrap.wrap": textwrap})
+        >>> modules_named()
+        {'extensions.wrap.wrap': <module 'textwrap' from ...>}
+        >>> unsubscribe()
+    """
+    named: dict[str, ModuleType] = {}
+    for call in tuple(registry.subscribers.get("modules", ())):
+        try:
+            answered: Any = call(name) or {}
+            named = {**answered, **named}
+        except Exception:  # a look-up goes on without the names that this one knows
+            log.exception("livepatch: a subscriber of 'modules' failed")
+    return named

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .homes import Home
+from .homes import Home, path_of
 from .namespaces import (
     ancestors,
     behind_the_standard_library,
@@ -29,7 +29,7 @@ from .namespaces import (
 from .origins import Origin, Rank, origin_of
 from .sources import place
 from .stacks import patched_body
-from .written import Binding, Written, defines, imports, parse, text_of_class
+from .written import Binding, Written, defines, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,6 +147,9 @@ class _Search:
             return
         origin = self._stranger(home, author)
         if origin is None:
+            author = self._guest(home, author) or author
+            origin = self._stranger(home, author)
+        if origin is None:
             return
         if home.is_c:
             yield from _in_c(home, name, function, origin)
@@ -159,7 +162,7 @@ class _Search:
         self, home: Home, name: str, function: FunctionType, author: FunctionType, origin: Origin
     ) -> Iterator[ForeignPatch]:
         """A module's name leads to a function that another module's source made."""
-        if not home.text or name.encode() not in home.text or _explained(home, author):
+        if not home.text or name.encode() not in home.text or home.imports_from(author.__globals__):
             return
         outranks = origin.rank > home.origin.rank
         written = home.written
@@ -173,7 +176,7 @@ class _Search:
         if defined or (
             imported and all(self._not_imported(home, i, author, origin) for i in binding.imports)
         ):
-            yield from self._found(home, None, name, function, origin, binding)
+            yield from self._found(home, None, name, function, author, origin, binding)
 
     def _in_class(
         self,
@@ -186,11 +189,11 @@ class _Search:
     ) -> Iterator[ForeignPatch]:
         """A class holds a function that another module's source made."""
         outranks = origin.rank > home.origin.rank
-        if not home.text or _explained(home, author):
+        if not home.text or home.imports_from(author.__globals__):
             return
-        if not outranks and not _may_define(home, cls, name):
+        if not outranks and not home.may_define(cls, name):
             return
-        classes = _path(cls)
+        classes = path_of(cls)
         written = home.written
         binding = written.binding(classes, name) if written else None
         if written is None or binding is None or not _can_prove(written, name, outranks):
@@ -201,7 +204,7 @@ class _Search:
             statement = written.class_of(classes)
             decorated = statement is not None and bool(statement.decorator_list)
             if outranks or (binding.is_plain_definition and not decorated):
-                yield from self._found(home, cls, name, function, origin, binding)
+                yield from self._found(home, cls, name, function, author, origin, binding)
         elif outranks:
             below = next((c for c in ancestors(cls)[1:] if name in namespace_of(c)), None)
             if below is not None:
@@ -226,10 +229,10 @@ class _Search:
                 _, origin = self._of_file(code.co_filename)
                 yield _patch(home, cls, name, what, function, origin, place(body.own.base))
             return
-        if not _may_define(home, cls, name) or not _knows_its_file(home):
+        if not home.may_define(cls, name) or not home.knows_its_file:
             return
         written = home.written
-        binding = written.binding(_path(cls) if cls else [], name) if written else None
+        binding = written.binding(path_of(cls) if cls else [], name) if written else None
         if written is None or binding is None or not binding.is_plain_definition:
             return
         if written.is_dynamic or "__code__" in written.rebinds:
@@ -237,7 +240,7 @@ class _Search:
         namespace, origin = self._of_file(code.co_filename)
         if origin == home.origin:
             return
-        if namespace is not None and _imports(home, namespace):
+        if namespace is not None and home.imports_from(namespace):
             return
         where = home.line_of(binding)
         yield _patch(home, cls, name, "code exchanged", function, origin, where)
@@ -263,7 +266,7 @@ class _Search:
             return
         if any(getattr(node, "keywords", None) for node in binding.definitions):
             return  # a metaclass answers what it likes
-        if not any(_explained(home, author) for author in authors):
+        if not any(home.imports_from(author.__globals__) for author in authors):
             origin = self._origin(authors[0].__globals__)
             where = home.line_of(binding)
             yield _patch(home, None, name, "class replaced", authors[0], origin, where)
@@ -274,6 +277,7 @@ class _Search:
         cls: type | None,
         name: str,
         function: FunctionType,
+        author: FunctionType,
         origin: Origin,
         binding: Binding,
     ) -> Iterator[ForeignPatch]:
@@ -281,12 +285,12 @@ class _Search:
         wrappers, original = chain(function, name, home.namespace)
         if original is None:
             what = "class attribute replaced" if cls else "function replaced"
-            yield _patch(home, cls, name, what, function, origin, home.line_of(binding))
+            yield _patch(home, cls, name, what, author, origin, home.line_of(binding))
             return
-        for wrapper in wrappers:
-            its = self._stranger(home, wrapper)
-            if its is not None:
-                yield _patch(home, cls, name, "wrapper", wrapper, its, place(original))
+        theirs = [wrapper for wrapper in wrappers if self._stranger(home, wrapper) is not None]
+        for wrapper in theirs or [author]:
+            its = self._origin(wrapper.__globals__)
+            yield _patch(home, cls, name, "wrapper", wrapper, its, place(original))
 
     def _stranger(self, home: Home, author: FunctionType) -> Origin | None:
         """Whose function it is; None where it is of the module's own people, ours or nobody's."""
@@ -294,6 +298,14 @@ class _Search:
         is_generated = "__file__" not in author.__globals__ and origin.rank is not Rank.NOTEBOOK
         is_ours = patched_body(author) is not None  # put into the place of an inherited method
         return None if is_generated or is_ours or self._is_own(home, origin) else origin
+
+    def _guest(self, home: Home, tool: FunctionType) -> FunctionType | None:
+        """The function that a webui's own tool has put there for an extension (CondFunc)."""
+        if tool.__closure__ is None:
+            return None
+        held = (value for value in closed_over(tool) if type(value) is FunctionType)
+        guests = (f for f in held if self._origin(f.__globals__).rank > home.origin.rank)
+        return next(guests, None)
 
     def _is_own(self, home: Home, origin: Origin) -> bool:
         # The standard library patches itself by design (warnings.showwarning), and what others make
@@ -375,19 +387,8 @@ def _patch(
     origin: Origin,
     original: str,
 ) -> ForeignPatch:
-    target = ".".join([home.name, *(_path(cls) if cls else []), name])
+    target = ".".join([home.name, *(path_of(cls) if cls else []), name])
     return ForeignPatch(target, what, place(code), origin.name, original, origin.rank)
-
-
-def _may_define(home: Home, cls: type | None, name: str) -> bool:
-    """Whether the text may define a name in the module or the class: cheap, before parsing it."""
-    if not home.text or not defines(home.text, "def", name):
-        return False
-    return cls is None or defines(text_of_class(home.text, _path(cls)[-1]), "def", name)
-
-
-def _path(cls: type) -> list[str]:
-    return str(cls.__qualname__).split(".")
 
 
 def _dotted(holder: Any) -> str:
@@ -400,27 +401,3 @@ def _dotted(holder: Any) -> str:
 def _can_prove(written: Written, name: str, outranks: bool) -> bool:
     """Whether the module cannot have bound the name itself in a way its text does not show."""
     return name not in written.rebinds and (outranks or not written.is_dynamic)
-
-
-def _explained(home: Home, author: FunctionType) -> bool:
-    """Whether the module imports from where a function comes: it may have put it there itself."""
-    return _imports(home, author.__globals__)
-
-
-def _imports(home: Home, namespace: dict[str, Any]) -> bool:
-    if home.text is None:
-        return False
-    first, *rest = str(namespace.get("__name__")).split(".")
-    if first in ("extensions", "custom_nodes") and rest:  # a folder of extensions is no package
-        return imports(home.text, f"{first}.{rest[0]}") or f"from {first} ".encode() in home.text
-    return imports(home.text, first)
-
-
-def _knows_its_file(home: Home) -> bool:
-    """Whether the functions of a module carry its file's name, as they usually do."""
-    return any(
-        type(value) is FunctionType
-        and value.__globals__ is home.namespace
-        and value.__code__.co_filename == home.file
-        for value in home.namespace.copy().values()
-    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from .written import Binding, Written, parse, read
+from .written import Binding, Written, defines, imports, parse, read, text_of_class
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -85,3 +86,34 @@ class Home:
             )
         above = package.split(".")[: len(package.split(".")) - level + 1]
         return ".".join([*above, *filter(None, [module_name])])
+
+    def may_define(self, cls: type | None, name: str) -> bool:
+        """Whether its text may define a name, in itself or a class: cheap, before parsing it."""
+        if not self.text or not defines(self.text, "def", name):
+            return False
+        return cls is None or defines(text_of_class(self.text, path_of(cls)[-1]), "def", name)
+
+    def imports_from(self, namespace: dict[str, Any]) -> bool:
+        """Whether it imports from where a function comes: it may have put it there itself."""
+        if self.text is None:
+            return False
+        first, *rest = str(namespace.get("__name__")).split(".")
+        if first in ("extensions", "custom_nodes") and rest:  # a folder of extensions, no package
+            own = f"{first}.{rest[0]}"
+            return imports(self.text, own) or f"from {first} ".encode() in self.text
+        return imports(self.text, first)
+
+    @functools.cached_property
+    def knows_its_file(self) -> bool:
+        """Whether its functions carry its file's name, as they usually do."""
+        return any(
+            type(value) is FunctionType
+            and value.__globals__ is self.namespace
+            and value.__code__.co_filename == self.file
+            for value in self.namespace.copy().values()
+        )
+
+
+def path_of(cls: type) -> list[str]:
+    """The names that lead to a class in its module."""
+    return str(cls.__qualname__).split(".")

@@ -17,6 +17,7 @@ from types import FunctionType, ModuleType
 from typing import Any, NoReturn
 
 from .errors import TargetNotFound
+from .events import modules_named
 from .slots import ABSENT, Attribute, Item, Slot
 from .sources import place
 
@@ -114,13 +115,18 @@ def _entry(container: Any, key: Any) -> Found:
 
 
 def loaded_module(name: str) -> ModuleType | None:
-    """The loaded module of a name; ``server`` finds a ``server.py`` that runs as ``__main__``."""
+    """The loaded module of a name; ``server`` finds a ``server.py`` that runs as ``__main__``.
+
+    A webui may load scripts that do not become entries of ``sys.modules``: it is asked for them.
+    """
     module = sys.modules.get(name)
     if module is None:
         main = sys.modules.get("__main__")
         main_file = getattr(main, "__file__", None)
         if main_file and Path(main_file).stem == name:
             module = main
+    if module is None:
+        module = modules_named(name).get(name)
     return module if isinstance(module, ModuleType) else None
 
 
@@ -150,16 +156,16 @@ def _shown(parts: list[tuple[Any, bool]]) -> str:
 
 def _no_module(asked: str, path: str) -> NoReturn:
     module_name, _, name = path.rpartition(".")
-    loaded = sorted(sys.modules.copy())
+    loaded = {**modules_named(), **sys.modules.copy()}  # a copy: others import meanwhile
     if not module_name:
         near = _having(path)
         found = f"{path!r} names no module; a target is written package.module.function"
     else:
         first = module_name.partition(".")[0]
         found = f"no module {first!r} is loaded in this webui, and nothing is imported for a patch"
-        endings = [m for m in loaded if m.endswith(f".{module_name}")]
-        near = [f"{m}.{name}" for m in endings if name in getattr(sys.modules[m], "__dict__", ())]
-        near = near or _having(name) or difflib.get_close_matches(module_name, loaded)
+        endings = sorted(m for m in loaded if m.endswith(f".{module_name}"))
+        near = [f"{m}.{name}" for m in endings if name in getattr(loaded[m], "__dict__", ())]
+        near = near or _having(name) or difflib.get_close_matches(module_name, sorted(loaded))
     raise TargetNotFound(asked, found, _did_you_mean(near, "load the module in the webui first"))
 
 

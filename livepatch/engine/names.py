@@ -150,6 +150,18 @@ class ForeignNames(ast.NodeTransformer):
                 return _at(node, found if binding is None else self._from_class(node, name, found))
         return node
 
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | list[ast.AST]:
+        """``x += 1`` in a class body reads the outer ``x`` as well, until it is bound."""
+        read = None
+        if isinstance(node.target, ast.Name):
+            name = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
+            read = self.visit_Name(name)
+        self.generic_visit(node)
+        if not isinstance(read, ast.IfExp) or not isinstance(node.target, ast.Name):
+            return node
+        own = ast.Name(node.target.id, ast.Store())
+        return [_at(node, ast.Assign([own], read)), node]
+
     def _from_class(self, node: ast.Name, name: str, otherwise: ast.expr) -> ast.expr:
         """``x = x`` in a class body: its own name once it is bound, and before that the outer."""
         bound = ast.Call(_attribute(LOCALS, "locals"), [], [])
@@ -218,11 +230,14 @@ class ForeignNames(ast.NodeTransformer):
 
     def _visit_class_body(self, node: ast.ClassDef) -> None:
         scope = self.scopes[-1]
-        for position, statement in enumerate(node.body):
-            node.body[position] = self.visit(statement)
+        body: list[ast.stmt] = []
+        for statement in node.body:
+            visited = self.visit(statement)
+            body += visited if isinstance(visited, list) else [visited]
             if not isinstance(statement, _BRANCHING):
                 bound = {name for part in _walk_scope(statement) for name in _names_bound_by(part)}
                 scope.settled |= set(map(self._mangled, bound))
+        node.body = body
 
     def _visit_fields(self, node: ast.AST, names: tuple[str, ...]) -> None:
         for name in names:

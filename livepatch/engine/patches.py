@@ -83,7 +83,7 @@ def patch_from_callable(
     check_kind(new.__code__, original, asked)
     if _needs_place(new, target, original):
         return _moved(asked, new, target, original)
-    source = source_of(new)
+    source = functools.partial(source_of, new.__code__)
     cells = _cells_in_place(new, target, original)
     if any(cell is not own for cell, own in zip(cells, new.__closure__ or (), strict=True)):
         new = clone(new, cells)
@@ -122,7 +122,9 @@ def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType
     facts: tuple[str, ...] = (f"compiled in the place of {target.path}",)
     if graft.uses.saved:
         facts = (*facts, f"{', '.join(sorted(graft.uses.saved))} is the webui's own code")
-    return Patch(of_same_kind(function, original, asked), source_of(new), facts)
+    return Patch(
+        of_same_kind(function, original, asked), functools.partial(source_of, new.__code__), facts
+    )
 
 
 def _with_values(

@@ -50,7 +50,8 @@ class Call:
         target: the target's dotted name.
         number: its place, counted from 1.
         arguments: what it was given, in words.
-        caller: ``file:line`` of the calling code.
+        caller: ``file:line`` of the calling code; of coroutines and generators on Python 3.10, of
+            what first awaited or iterated them.
         thread: the name of the calling thread.
         time: when it began, in UTC.
         outcome: its result or its exception, in words; empty while it runs.
@@ -158,7 +159,7 @@ def traces() -> list[Trace]:
     """The traces of this process, oldest first.
 
     Example:
-        >>> traces()
+        >>> [one.target for one in traces() if one.state == "recording"]
         []
     """
     return list(_traces)

@@ -84,6 +84,10 @@ class Journal(Sequence[Entry]):
         self._entries.append(Entry(self._count, step, changes))
         self._redoable.clear()
 
+    def can_redo(self, entry: Entry) -> bool:
+        """Whether a step is undone and can be made true again."""
+        return entry in self._redoable
+
     def undo(self) -> Entry:
         """Take the youngest step back that is not undone.
 

@@ -158,6 +158,7 @@ class WebuiKernelApp(IPKernelApp):
         if self.heartbeat and self.heartbeat.is_alive():
             self.heartbeat.context.term()  # its thread then closes the socket itself
             self.heartbeat.join()
+        self._end_subshells()
         for thread in (self.shell_channel_thread, self.control_thread):
             if thread is not None and thread.is_alive():
                 thread.stop()
@@ -186,6 +187,25 @@ class WebuiKernelApp(IPKernelApp):
         loop = self.iopub_thread.io_loop.asyncio_loop
         with contextlib.suppress(concurrent.futures.TimeoutError):
             asyncio.run_coroutine_threadsafe(end(), loop).result(1)
+
+    def _end_subshells(self) -> None:
+        """End the subshells' threads; ipykernel would wait for them under a lock that they need."""
+        channel = self.shell_channel_thread
+        if channel is None or not channel.is_alive():
+            return
+        manager = channel.manager
+        ended = threading.Event()
+
+        def end() -> None:
+            with manager._lock_cache:
+                subshells = list(manager._cache.values())
+                manager._cache.clear()
+            for subshell in subshells:
+                manager._stop_subshell(subshell)
+            ended.set()
+
+        channel.io_loop.add_callback(end)
+        ended.wait()
 
     def _end_scripts(self) -> None:
         """End what ``%%bash`` and its like left running: processes, their loop and its thread."""

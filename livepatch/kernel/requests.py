@@ -9,7 +9,7 @@ import contextvars
 import linecache
 import sys
 import types
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import comm
@@ -19,6 +19,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Type
 
 from livepatch.kernel.context import inside
+from livepatch.kernel.debugger import WebuiDebugger
 from livepatch.kernel.interrupts import Interrupts
 from livepatch.kernel.shell import CellCompiler, NotebookShell
 from livepatch.kernel.whilerunning import WhileRunning
@@ -45,11 +46,13 @@ class WebuiKernel(IPythonKernel):
         notebook: the mark of its cells' contexts.
         interrupts: the executions that are under way.
         output_streams: the streams that cells print to, once they are made.
+        webui_debugger: the debugger, off until it is asked for.
+        under_way: the tasks that are answering requests, the main shell's and those of subshells.
     """
 
     shell_class = Type(NotebookShell)
     compiler_class = Type(CellCompiler)
-    debugger_class = Type(object)  # ipykernel's would import debugpy; see NoDebugger
+    debugger_class = Type(object)  # ipykernel's would import debugpy at once
     notebook = AnyTrait()
     info = AnyTrait()
     initial_namespace = AnyTrait()
@@ -58,6 +61,8 @@ class WebuiKernel(IPythonKernel):
 
     def __init__(self, **options: Any) -> None:
         self.interrupts = Interrupts()
+        self.webui_debugger = WebuiDebugger(self)
+        self.under_way: set[Any] = set()
         self._while_running = WhileRunning(self.interrupts, self.getpass)
         self._pristine: PristineShell | None = None
         app = options["parent"]
@@ -91,8 +96,10 @@ class WebuiKernel(IPythonKernel):
 
     @property
     def kernel_info(self) -> dict[str, Any]:
-        """What a front end may use: not the debugger, which stops every thread of the webui."""
+        """What a front end may use: the debugger only where that was turned on."""
         features = ["kernel subshells"] if self._supports_kernel_subshells else []
+        if self.webui_debugger.endpoint is not None:
+            features.append("debugger")
         from ipykernel._version import kernel_protocol_version
 
         return {
@@ -106,20 +113,15 @@ class WebuiKernel(IPythonKernel):
         }
 
     async def poll_stopped_queue(self) -> None:
-        """Wait for no debugger."""
+        """Wait for no debugger yet; see :class:`~livepatch.kernel.debugger.WebuiDebugger`."""
 
     def dispatch_debugpy(self, msg: Any) -> None:
-        """Take no debugger's messages."""
+        """Take the debugger's messages: the socket's name, then the text."""
+        self.webui_debugger.receive(msg[1].bytes.decode("utf-8"))
 
     async def do_debug_request(self, msg: Any) -> dict[str, Any]:
-        """Refuse: the debugger stops every thread of the webui, so it is not offered."""
-        return {
-            "type": "response",
-            "request_seq": msg.get("seq", 0),
-            "command": msg.get("command", ""),
-            "success": False,
-            "message": "the debugger would stop every thread of the webui and is off",
-        }
+        """Answer as the debugger does, which refuses while it is off."""
+        return await self.webui_debugger.process(msg)
 
     def pre_handler_hook(self) -> None:
         """Leave SIGINT to the webui."""
@@ -144,8 +146,17 @@ class WebuiKernel(IPythonKernel):
 
     async def dispatch_shell(self, *args: Any, **options: Any) -> None:
         """Answer a request in the context of the notebook's cells."""
-        with inside(self.notebook):
-            await super().dispatch_shell(*args, **options)
+        self.under_way.add(task := asyncio.current_task())
+        try:
+            with inside(self.notebook):
+                await super().dispatch_shell(*args, **options)
+        finally:
+            self.under_way.discard(task)
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        # LookupError: the subshell was deleted while its cell ran, and nothing waits there now.
+        with suppress(LookupError):
+            super()._abort_queues(subshell_id)
 
     async def do_execute(self, *args: Any, **options: Any) -> dict[str, Any]:
         """Execute a cell; an interrupt ends the cell and nothing else."""

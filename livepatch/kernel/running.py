@@ -7,6 +7,7 @@ import atexit
 import logging
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from livepatch.errors import AttachFailed, LivepatchError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from livepatch.kernel.footprint import Footprint
 
 log = logging.getLogger("livepatch.kernel")
+
+# Seconds that the cells of subshells may take to end when the kernel goes.
+SUBSHELL_PATIENCE = 1.0
 
 
 class RunningKernel:
@@ -158,11 +162,21 @@ class RunningKernel:
         """Stop the loop once the cell that runs has ended and its answer has gone out."""
         assert self._loop is not None
         async with self.kernel._main_asyncio_lock:
+            await self._subshells_end()
             channel = self.kernel.shell_channel_thread
             if channel is not None:
                 settled = asyncio.run_coroutine_threadsafe(_settle(), channel.io_loop.asyncio_loop)
                 await asyncio.wrap_future(settled)
         self._loop.stop()
+
+    async def _subshells_end(self) -> None:
+        """Wait for the cells of subshells, which were interrupted or end here."""
+        for patience in (SUBSHELL_PATIENCE, SUBSHELL_PATIENCE):
+            end = time.monotonic() + patience
+            while self.kernel.under_way and time.monotonic() < end:
+                await asyncio.sleep(0.01)
+            if self.kernel.under_way:
+                self.interrupt()
 
     def _close(self, loop: asyncio.AbstractEventLoop) -> None:
         self._stopping = True
@@ -173,6 +187,8 @@ class RunningKernel:
                 task.cancel()
             if left:
                 loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            if self.kernel is not None:
+                self.kernel.webui_debugger.turn_off()
             if self._app is not None:
                 self._app.close()
         except Exception:  # the process is already in order; what is left is this thread's own

@@ -54,6 +54,14 @@ class Closure:
         return found
 
 
+def our_version() -> str:
+    """The version of this livepatch, empty for a checkout that was never installed."""
+    try:
+        return importlib.metadata.version(ROOT)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
 def our_closure() -> Closure:
     """The closure as it is installed in this environment."""
     versions: dict[str, str] = {}

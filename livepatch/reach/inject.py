@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from livepatch.errors import AttachFailed, LivepatchError, WebuiNotFound
 from livepatch.reach import injector
 from livepatch.reach.attach import transport
-from livepatch.reach.closure import ROOT, our_closure
+from livepatch.reach.closure import ROOT, ROOT_REQUIRES, our_closure, our_version
 from livepatch.reach.folder import normal_name, runtime_folder
 from livepatch.reach.injected import abi
 from livepatch.reach.kernelspecs import write_kernelspec
@@ -32,8 +32,6 @@ from livepatch.reach.webuis import SCRIPT_PREFIX, Webui, ask_for_info, running_w
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from livepatch.reach.closure import Closure
 
 PATIENCE = 20.0  # seconds for each step: the injection, the answer, the kernel's start
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -117,7 +115,6 @@ class _Conversation:
     def __init__(self, pid: int, asked: str) -> None:
         self._pid, self._asked = pid, asked
         self._token = secrets.token_hex(16)
-        self._closure: Closure = our_closure()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._stream: IO[str] | None = None
         self._connection: socket.socket | None = None
@@ -137,7 +134,7 @@ class _Conversation:
         order = {
             "port": self._listener.getsockname()[1],
             "token": self._token,
-            "distributions": sorted(self._closure.versions),
+            "distributions": [ROOT, *ROOT_REQUIRES],
         }
         source = (files("livepatch.reach") / "injected.py").read_text(encoding="utf-8")
         text = f"{source}\nstart({order!r})\n"
@@ -183,16 +180,20 @@ class _Conversation:
 
     def give_order(self, name: str | None, folder: Path) -> dict[str, Any]:
         """Check what the thread said, have the kernel started, and answer how that went."""
-        assert self._stream is not None
         self._check_from_inside()
-        order = {
-            "name": name,
-            "folder": str(folder),
-            "transport": transport(),
-            "places": self._lent(),
-        }
+        lent = {} if self._has_its_own() else self._what_can_be_lent()
+        order = {"name": name, "folder": str(folder), "transport": transport(), "places": lent}
+        answer = self._ask(order)
+        if "failed" in answer:
+            _, found, advice = answer["failed"]
+            again = f"livepatch attach {self._pid}"
+            raise AttachFailed(self._asked, found, advice.replace("livepatch.attach()", again))
+        return answer
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        assert self._stream is not None
         try:
-            self._stream.write(json.dumps(order) + "\n")
+            self._stream.write(json.dumps(question) + "\n")
             self._stream.flush()
             answer: dict[str, Any] = json.loads(self._stream.readline())
         except (OSError, ValueError) as error:
@@ -201,10 +202,6 @@ class _Conversation:
                 f"the kernel did not start within {PATIENCE:.0f} s, or the process ended",
                 "see whether it came later: livepatch list",
             ) from error
-        if "failed" in answer:
-            _, found, advice = answer["failed"]
-            again = f"livepatch attach {self._pid}"
-            raise AttachFailed(self._asked, found, advice.replace("livepatch.attach()", again))
         return answer
 
     def _check_from_inside(self) -> None:
@@ -218,17 +215,28 @@ class _Conversation:
                 f"it runs a kernel already, {facts['kernel']}",
                 "use that one; in its notebook: %load_ext livepatch",
             )
-        ours = self._closure.versions[ROOT]
+        ours = our_version()
         if versions.get(ROOT, ours) != ours:
             raise AttachFailed(
                 self._asked,
                 f"its environment has livepatch {versions[ROOT]}, this is livepatch {ours}",
                 f"use that one: {program} -m livepatch attach {self._pid}",
             )
-        if self._needs_ours() and (facts["abi"] != abi()):
-            raise self._not_lendable(f"its Python is built otherwise: {facts['abi'][2]}")
-        if self._needs_ours() and (conflicts := self._closure.conflicts(versions)):
+
+    def _has_its_own(self) -> bool:
+        """Whether livepatch and what livepatch needs are installed there."""
+        there = self._facts["versions"]
+        return bool(self._facts["has_livepatch"]) and set(ROOT_REQUIRES) <= set(there)
+
+    def _what_can_be_lent(self) -> dict[str, str]:
+        """Our packages, once it is known that they run beside those that are there."""
+        if self._facts["abi"] != abi():
+            raise self._not_lendable(f"its Python is built otherwise: {self._facts['abi'][2]}")
+        closure = our_closure()
+        theirs = self._ask({"versions_of": sorted(closure.versions)})
+        if conflicts := closure.conflicts(theirs):
             raise self._not_lendable("; ".join(conflicts))
+        return dict(closure.places)
 
     def _not_lendable(self, why: str) -> AttachFailed:
         program = self._facts["executable"] or "python"
@@ -237,14 +245,6 @@ class _Conversation:
             f"livepatch is not installed there, and ours cannot be lent: {why}",
             f"install it there: {program} -m pip install livepatch",
         )
-
-    def _needs_ours(self) -> bool:
-        """Whether it lacks livepatch, or what livepatch needs."""
-        there = self._facts["versions"]
-        return not self._facts["has_livepatch"] or not {"ipython", "ipykernel"} <= set(there)
-
-    def _lent(self) -> dict[str, str]:
-        return dict(self._closure.places) if self._needs_ours() else {}
 
 
 @contextlib.contextmanager

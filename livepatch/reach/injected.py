@@ -62,6 +62,9 @@ def answer(order: dict[str, Any]) -> None:
     ):
         _say(stream, {"token": order["token"], **facts(order["distributions"])})
         told = json.loads(stream.readline() or "null")
+        if told is not None and "versions_of" in told:
+            _say(stream, versions(told["versions_of"]))
+            told = json.loads(stream.readline() or "null")
         if told is not None:
             _say(stream, attach(told))
 
@@ -78,22 +81,27 @@ def facts(distributions: Sequence[str]) -> dict[str, Any]:
         distributions: those whose version it wants to know.
 
     Returns:
-        The facts; only those distributions that are there.
+        The facts.
     """
-    versions = {}
-    for name in distributions:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
         "python": platform.python_version(),
         "abi": abi(),
         "executable": sys.executable,
-        "versions": versions,
+        "versions": versions(distributions),
         "has_livepatch": importlib.util.find_spec("livepatch") is not None,
         "kernel": running_kernel(),
     }
+
+
+def versions(distributions: Sequence[str]) -> dict[str, str]:
+    """The versions of those of the distributions that are installed here."""
+    found = {}
+    for name in distributions:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def abi() -> list[object]:

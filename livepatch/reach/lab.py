@@ -139,8 +139,10 @@ def open_console(webui: Webui) -> int:
         The console's exit code.
     """
     require("jupyter_console", "lab", f"open a console on {webui}")
-    command = [sys.executable, "-m", "jupyter_console", "--existing", str(webui.connection_file)]
-    return _give_way_to(command, dict(os.environ))
+    write_kernelspec(webui.name)
+    # Not --existing: there jupyter_console knows neither encryption nor how to interrupt.
+    command = [sys.executable, "-m", "jupyter_console", "--kernel", kernelspec_name(webui.name)]
+    return _give_way_to(command, {**os.environ, CHOICE_VARIABLE: str(webui.pid)})
 
 
 def _give_way_to(command: list[str], environment: dict[str, str]) -> int:

@@ -77,9 +77,9 @@ def diff(target: str, *, patch: bool = False) -> Diff:
         PatchRefused: a patch of the file could not stand alone.
 
     Example:
-        >>> import textwrap, livepatch as lp
-        >>> layer = lp.replace("textwrap.dedent", "def dedent(text):\n    return text")
-        >>> "+    return text" in str(diff("textwrap.dedent"))
+        >>> import string, livepatch as lp
+        >>> layer = lp.replace("string.capwords", "def capwords(s, sep=None):\n    return 1")
+        >>> "+    return 1" in str(diff("string.capwords"))
         True
         >>> layer.remove()
     """

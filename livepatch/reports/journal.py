@@ -30,15 +30,25 @@ class Entry(Protocol):
     undone: bool
 
 
+class Steps(Protocol):
+    """The journal."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def can_redo(self, entry: Any) -> bool:
+        """Whether a step is undone and can be made true again."""
+
+
 class JournalReport:
     """The steps, oldest first, each with its difference to open.
 
     Args:
-        entries: the steps of the journal.
+        journal: the journal, as it is now.
     """
 
-    def __init__(self, entries: Sequence[Any]) -> None:
-        self.entries: Sequence[Entry] = entries
+    def __init__(self, journal: Steps) -> None:
+        self.journal = journal
+        self.entries: Sequence[Entry] = journal[:]
 
     def __str__(self) -> str:
         if not self.entries:
@@ -84,7 +94,7 @@ class JournalReport:
         earlier = [
             (c.verb, c.source)
             for e in self.entries
-            if e.number < entry.number
+            if e.number < entry.number and (not e.undone or self._undone_later(e, entry))
             for c in e.changes
             if (c.target, c.owner, c.name) == (change.target, change.owner, change.name)
             and c.verb not in _SILENT
@@ -97,6 +107,10 @@ class JournalReport:
         if verb == "restore" or text is None:
             return _original(change.target) if change.verb == "replace" else "", change.source or ""
         return text, change.source or ""
+
+    def _undone_later(self, earlier: Entry, entry: Entry) -> bool:
+        """Whether an earlier step was still true when this one was made."""
+        return self.journal.can_redo(earlier) and self.journal.can_redo(entry)
 
     def _html(self) -> str:
         title = f'<div style="color:{QUIET}">{escape(self._title())}</div>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import atexit
 import builtins
@@ -168,7 +169,7 @@ def _interpreter() -> dict[str, object]:
             f"{call.__module__}.{call.__qualname__}"
             for call in _exit_calls
             if call.__module__.partition(".")[0]
-            not in ("jupyter_client", "tornado", "weakref", "zmq")
+            not in ("debugpy", "jupyter_client", "tornado", "weakref", "zmq")
         ],
         "the notebook's module": sys.modules.get("livepatch_notebook"),
         "__main__": sorted(vars(sys.modules["__main__"])),
@@ -219,6 +220,12 @@ def _functions() -> dict[str, object]:
         "Popen.communicate": subprocess.Popen.communicate,
         "Popen.__init__": subprocess.Popen.__init__,
         "select.select": select.select,
+        **{
+            f"{module.__name__}.{name}": value
+            for module in (os, subprocess, threading, _thread)
+            for name, value in vars(module).items()
+            if callable(value)
+        },
         "SSLSocket.recv": ssl.SSLSocket.recv,
     }
     defined = {
@@ -238,4 +245,9 @@ def _functions() -> dict[str, object]:
         "end of redirect_stdout as defined": vars(contextlib._RedirectStream)["__exit__"],
         "SSLSocket.read as defined": vars(ssl.SSLSocket)["read"],
     }
-    return {name: _identity(function) for name, function in {**functions, **defined}.items()}
+    codes = {
+        f"code of {name}": function.__code__
+        for name, function in vars(threading).items()
+        if inspect.isfunction(function)
+    }
+    return {name: _identity(thing) for name, thing in {**functions, **defined, **codes}.items()}

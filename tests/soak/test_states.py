@@ -1,0 +1,23 @@
+"""Ten thousand steps of the state machine without a counterexample."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from .states import States
+
+STEPS = int(os.environ.get("LIVEPATCH_SOAK_STEPS", "10000"))
+LENGTH = 50
+
+TestStates = States.TestCase
+TestStates.settings = settings(
+    max_examples=STEPS // LENGTH,
+    stateful_step_count=LENGTH,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+pytestmark = pytest.mark.timeout(3600)

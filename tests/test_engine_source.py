@@ -1,0 +1,265 @@
+"""A patched function's source is the cell's, whoever asks, and is kept no longer than needed."""
+
+from __future__ import annotations
+
+import bdb
+import contextlib
+import gc
+import importlib.util
+import inspect
+import io
+import linecache
+import os
+import pdb
+import subprocess
+import sys
+import textwrap
+import threading
+import traceback
+from pathlib import Path
+
+import pytest
+
+import livepatch.engine as lp
+from livepatch.engine.registry import registry
+from livepatch.engine.sources import place, source_of
+
+MODULE = """
+def f(number):
+    return number
+"""
+CELL = """\
+import math  # stands above
+
+
+def f(number):
+    # a comment of the cell
+    raise ValueError(number)
+"""
+
+
+@pytest.fixture
+def webui(tmp_path):
+    """A module of the webui with a file and a loader, as a real one has."""
+    path = tmp_path / "sourced_webui.py"
+    path.write_text(MODULE)
+    spec = importlib.util.spec_from_file_location("sourced_webui", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    yield module
+    lp.restore_all()
+    del sys.modules[module.__name__]
+
+
+@pytest.fixture
+def no_journal(monkeypatch):
+    """What was done is not kept for undo."""
+    monkeypatch.setattr(registry, "subscribers", {})
+
+
+def replace(text, **names):
+    namespace = {"__name__": "livepatch_notebook", "lp": lp, **names}
+    exec(f"layer = lp.replace('sourced_webui.f', {text!r})", namespace)
+
+
+def forget(how):
+    for name in how:
+        getattr(linecache, name)()
+
+
+@pytest.mark.parametrize(
+    "how", [(), ("checkcache",), ("clearcache",), ("clearcache", "checkcache")], ids=str
+)
+def test_getsource_and_tracebacks_show_the_cells_lines(webui, how):
+    replace(CELL)
+    forget(how)
+    assert inspect.getsource(webui.f) == CELL.partition("\n\n\n")[2]
+    assert inspect.getsourcelines(webui.f)[1] == 4
+    forget(how)
+    with pytest.raises(ValueError, match="7") as caught:
+        webui.f(7)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "line 6, in f\n    raise ValueError(number)\n" in shown
+
+
+def test_a_traceback_that_a_thread_prints(webui, capsys):
+    replace(CELL)
+    linecache.clearcache()
+    printed = []
+    was, threading.excepthook = (
+        threading.excepthook,
+        lambda told: printed.append(
+            "".join(traceback.format_exception(told.exc_type, told.exc_value, told.exc_traceback))
+        ),
+    )
+    try:
+        thread = threading.Thread(target=webui.f, args=(1,))
+        thread.start()
+        thread.join()
+    finally:
+        threading.excepthook = was
+    assert "    raise ValueError(number)\n" in printed[0]
+
+
+def test_pdb_lists_the_cell(webui):
+    replace(CELL)
+    linecache.clearcache()
+    out = io.StringIO()
+    debugger = pdb.Pdb(stdin=io.StringIO("step\nlist\nquit\n"), stdout=out, nosigint=True)
+    with contextlib.suppress(ValueError, bdb.BdbQuit):
+        debugger.runcall(webui.f, 1)
+    assert "# a comment of the cell" in out.getvalue()
+
+
+def test_the_text_of_a_restored_function_is_its_own(webui):
+    replace(CELL)
+    lp.restore("sourced_webui.f")
+    assert inspect.getsource(webui.f) == MODULE.lstrip("\n")
+
+
+def test_a_text_in_another_encoding(webui):
+    replace("# -*- coding: latin-1 -*-\ndef f(number): return 'é'")
+    linecache.clearcache()
+    assert webui.f(1) == "é"
+    assert "'é'" in inspect.getsource(webui.f)
+
+
+def test_a_text_that_no_file_can_hold_still_has_its_lines(webui):
+    text = "# coding: nonsense\ndef f(number): return 1"
+    replace(text)
+    assert source_of(webui.f) == inspect.getsource(webui.f) == text.splitlines()[-1]
+    linecache.checkcache()
+    assert inspect.getsource(webui.f)
+
+
+def test_a_full_disk_does_not_stand_against_a_change(webui, monkeypatch):
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    replace("def f(number): return 'on a full disk'")
+    assert webui.f(1) == "on a full disk"
+    assert inspect.getsource(webui.f) == "def f(number): return 'on a full disk'"
+    assert place(webui.f) == "the cell, line 1"
+    linecache.clearcache()
+    assert source_of(webui.f) == "def f(number): return 'on a full disk'"
+    assert inspect.getsource(webui.f) == "def f(number): return 'on a full disk'"
+
+
+def test_somebody_cleans_the_temporary_folder(webui):
+    replace(CELL)
+    Path(webui.f.__code__.co_filename).unlink()
+    linecache.checkcache()
+    assert "# a comment of the cell" in (source_of(webui.f) or "")
+    assert "# a comment of the cell" in inspect.getsource(webui.f)
+
+
+def test_files_are_private_and_go_with_their_code(webui, no_journal):
+    replace(CELL + "# only here")
+    file = Path(webui.f.__code__.co_filename)
+    assert file.read_text() == CELL + "# only here"
+    assert file.parent.stat().st_mode & 0o077 == 0
+    lp.restore("sourced_webui.f")
+    replace("def f(number): return 'something else'")
+    gc.collect()
+    replace("def f(number): return 'yet another'")
+    assert not file.exists()
+
+
+def test_no_growth_over_texts(webui, no_journal):
+    replace("def f(number): return 'first'")
+    folder = Path(webui.f.__code__.co_filename).parent
+    before = len(list(folder.glob("sourced_webui.f_*")))
+    for number in range(20):
+        replace(f"def f(number): return {number}")
+        lp.restore("sourced_webui.f")
+    gc.collect()
+    replace("def f(number): return 'last'")
+    assert len(list(folder.glob("sourced_webui.f_*"))) - before <= 2
+
+
+def test_a_text_lives_as_long_as_what_it_defined(webui):
+    replace("def f(number):\n    def inner(): return number\n    return inner")
+    inner = webui.f(1)
+    lp.restore("sourced_webui.f")
+    replace("def f(number): return 'other'")
+    gc.collect()
+    replace("def f(number): return 'third'")
+    linecache.clearcache()
+    assert inspect.getsource(inner) == "    def inner(): return number\n"
+
+
+def test_the_folder_is_gone_after_the_process_and_not_after_its_child():
+    script = textwrap.dedent(
+        """
+        import os, sys, textwrap, livepatch.engine as lp
+        layer = lp.replace("textwrap.dedent", "def dedent(text): return 1")
+        folder = os.path.dirname(textwrap.dedent.__code__.co_filename)
+        child = os.fork() if hasattr(os, "fork") else None
+        if child == 0:
+            layer = lp.replace("textwrap.indent", "def indent(text): return 1")
+            print(os.path.dirname(textwrap.indent.__code__.co_filename))
+            sys.exit()
+        if child:
+            os.waitpid(child, 0)
+        assert os.path.isdir(folder)
+        print(folder)
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True
+    )
+    folders = done.stdout.split()
+    assert len(set(folders)) == len(folders)
+    assert not any(os.path.exists(folder) for folder in folders)
+
+
+def test_a_function_moved_from_a_file_keeps_its_own_lines(webui):
+    webui.only_there = 5
+    first = test_a_function_moved_from_a_file_keeps_its_own_lines.__code__.co_firstlineno
+
+    def new(
+        number,
+        text="""
+    two lines""",
+    ):
+        return only_there, text  # noqa: F821
+
+    lp.replace(webui.f, new)
+    assert webui.f(1) == (5, "\n    two lines")
+    assert webui.f.__code__.co_filename == __file__
+    assert webui.f.__code__.co_firstlineno == first + 4
+    assert inspect.getsource(webui.f) == inspect.getsource(new)
+
+
+def test_a_lambda_is_found_in_its_line(webui):
+    webui.only_there = 5
+    lp.replace(
+        webui.f,
+        lambda number, *, factor=2: (only_there * factor, number),  # noqa: F821
+    )
+    assert webui.f(1) == (10, 1)
+    assert webui.f(1, factor=1) == (5, 1)
+    assert "only_there * factor" in inspect.getsource(webui.f)
+
+
+def test_one_of_two_lambdas_in_a_line(webui):
+    webui.only_there = 5
+    two = [lambda n=1: only_there + n, lambda n=2: only_there - n]  # noqa: F821
+    if sys.version_info < (3, 11):  # code has no columns there
+        with pytest.raises(lp.PatchRefused, match="has no text to compile there"):
+            lp.replace(webui.f, two[1])
+        return
+    lp.replace(webui.f, two[1])
+    assert webui.f() == 3
+    assert webui.f(1) == 4
+
+
+def test_a_function_without_a_text_is_refused(webui):
+    webui.only_there = 5
+    scope = {}
+    exec("def new(number): return only_there", scope)
+    with pytest.raises(lp.PatchRefused, match="has no text to compile there") as caught:
+        lp.replace(webui.f, scope["new"])
+    assert len(str(caught.value).splitlines()) == 3
