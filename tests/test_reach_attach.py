@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -137,6 +138,12 @@ def test_an_environment_without_livepatch_borrows_it_and_nothing_else(here: Plac
         attach(here, webui, "--name", "bare")
         code = "%load_ext livepatch\nimport IPython, zmq, tornado\n1"
         assert here.livepatch("exec", "bare", "-c", code).stdout == "1\n"
+        versions = (
+            "from importlib.metadata import entry_points, version\n"
+            "version('prompt_toolkit'), version('IPython'), list(entry_points())"
+        )
+        ours = (importlib.metadata.version(name) for name in ("prompt_toolkit", "IPython"))
+        assert here.livepatch("exec", "bare", "-c", versions).stdout == f"{(*ours, [])}\n"
         for foreign in ("pytest", "PIL", "websocket", "jupyter_server"):
             absent = here.livepatch("exec", "bare", "-c", f"import {foreign}")
             assert "ModuleNotFoundError" in absent.stderr
@@ -469,6 +476,8 @@ def test_the_closure_holds_what_livepatch_needs_and_no_more() -> None:
     assert not {"pytest", "jupyterlab", "PIL", "gradio", "hypno"} & set(closure.places)
     for name, folder in closure.places.items():
         assert any(Path(folder).glob(f"{name}*")), name
+    for name, folder in closure.homes.items():
+        assert importlib.metadata.distribution(name).locate_file("") == Path(folder)
     assert closure.conflicts({}) == []
     assert closure.conflicts(closure.versions) == []
     (conflict,) = closure.conflicts({"pyzmq": "17.0"})[:1]

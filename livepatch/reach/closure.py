@@ -28,11 +28,13 @@ class Closure:
         versions: of each distribution here.
         requirements: what its members ask of one another: (who asks, what is asked).
         places: for each top-level module the folder that it is imported from here.
+        homes: for each distribution the folder that its metadata lies in.
     """
 
     versions: Mapping[str, str]
     requirements: tuple[tuple[str, Requirement], ...]
     places: Mapping[str, str]
+    homes: Mapping[str, str]
 
     def conflicts(self, theirs: Mapping[str, str]) -> list[str]:
         """What keeps our packages from running beside those of another environment.
@@ -67,6 +69,7 @@ def our_closure() -> Closure:
     versions: dict[str, str] = {}
     requirements: list[tuple[str, Requirement]] = []
     places = {ROOT: str(Path(__file__).resolve().parents[2])}
+    homes: dict[str, str] = {}
     waiting = [ROOT]
     while waiting:
         name = waiting.pop()
@@ -81,11 +84,12 @@ def our_closure() -> Closure:
         else:
             versions[name] = distribution.version
             asked = list(_requirements(distribution))
+            homes[name] = str(distribution.locate_file(""))
             if name != ROOT:
                 places.update(_places(distribution))
         requirements += [(name, requirement) for requirement in asked]
         waiting += [canonicalize_name(requirement.name) for requirement in asked]
-    return Closure(versions, tuple(requirements), places)
+    return Closure(versions, tuple(requirements), places, homes)
 
 
 def _requirements(distribution: importlib.metadata.Distribution) -> Iterator[Requirement]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from livepatch.reach.closure import Closure
+
 PATIENCE = 20.0  # seconds for each step: the injection, the answer, the kernel's start
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 LONGEST_LINE = 100_000  # characters
@@ -181,8 +183,14 @@ class _Conversation:
     def give_order(self, name: str | None, folder: Path) -> dict[str, Any]:
         """Check what the thread said, have the kernel started, and answer how that went."""
         self._check_from_inside()
-        lent = {} if self._has_its_own() else self._what_can_be_lent()
-        order = {"name": name, "folder": str(folder), "transport": transport(), "places": lent}
+        lent = None if self._has_its_own() else self._what_can_be_lent()
+        order = {
+            "name": name,
+            "folder": str(folder),
+            "transport": transport(),
+            "places": dict(lent.places) if lent is not None else {},
+            "homes": dict(lent.homes) if lent is not None else {},
+        }
         answer = self._ask(order)
         if "failed" in answer:
             _, found, advice = answer["failed"]
@@ -228,7 +236,7 @@ class _Conversation:
         there = self._facts["versions"]
         return bool(self._facts["has_livepatch"]) and set(ROOT_REQUIRES) <= set(there)
 
-    def _what_can_be_lent(self) -> dict[str, str]:
+    def _what_can_be_lent(self) -> Closure:
         """Our packages, once it is known that they run beside those that are there."""
         if self._facts["abi"] != abi():
             raise self._not_lendable(f"its Python is built otherwise: {self._facts['abi'][2]}")
@@ -236,7 +244,7 @@ class _Conversation:
         theirs = self._ask({"versions_of": sorted(closure.versions)})
         if conflicts := closure.conflicts(theirs):
             raise self._not_lendable("; ".join(conflicts))
-        return dict(closure.places)
+        return closure
 
     def _not_lendable(self, why: str) -> AttachFailed:
         program = self._facts["executable"] or "python"

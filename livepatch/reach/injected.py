@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import socket
 import sys
 import threading
@@ -20,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 PATIENCE = 20.0  # seconds that the process that asked may take to answer
 
@@ -32,8 +33,8 @@ class Borrowed:
     imports that the webui tries and expects to fail would suddenly succeed.
     """
 
-    def __init__(self, places: Mapping[str, str]) -> None:
-        self.places = dict(places)
+    def __init__(self, places: Mapping[str, str], homes: Mapping[str, str]) -> None:
+        self.places, self.homes = dict(places), dict(homes)
 
     def find_spec(
         self,
@@ -46,6 +47,19 @@ class Borrowed:
         if place is None or path is not None:
             return None
         return PathFinder.find_spec(name, [place], target)
+
+    def find_distributions(
+        self, context: importlib.metadata.DistributionFinder.Context
+    ) -> Iterable[importlib.metadata.Distribution]:
+        """The facts of a package that is ours to find and is asked for by name; some ask at import.
+
+        A search through all packages finds none of ours: no plugin of ours is the webui's.
+        """
+        home = self.homes.get(re.sub(r"[-_.]+", "-", context.name or "").lower())
+        if home is None:
+            return []
+        narrowed = type(context)(name=context.name, path=[home])
+        return importlib.metadata.MetadataPathFinder.find_distributions(narrowed)
 
 
 def start(order: dict[str, Any]) -> None:
@@ -125,7 +139,7 @@ def running_kernel() -> str | None:
 
 def attach(told: dict[str, Any]) -> dict[str, Any]:
     """Start the kernel; what goes wrong is told, and leaves nothing behind."""
-    finder = Borrowed(told["places"]) if told["places"] else None
+    finder = Borrowed(told["places"], told["homes"]) if told["places"] else None
     if finder is not None:
         sys.meta_path.append(finder)
     try:
