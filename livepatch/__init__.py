@@ -29,6 +29,7 @@ from livepatch.errors import (
 from livepatch.history import journal, redo, undo
 from livepatch.hosts.detect import host
 from livepatch.hosts.middleware import middleware
+from livepatch.hosts.routes import routes
 from livepatch.magics import load_ipython_extension, unload_ipython_extension
 from livepatch.reach.attach import attach, detach
 from livepatch.reports import foreign, patches
@@ -63,6 +64,7 @@ __all__ = [
     "replace",
     "restore",
     "restore_all",
+    "routes",
     "transaction",
     "undo",
     "unload_ipython_extension",
