@@ -307,3 +307,29 @@ def test_an_interrupt_ends_a_capture(kernel_client):
     )
     assert kernel_client.run_and_interrupt(code, waits=True).error == "KeyboardInterrupt"
     assert kernel_client.run("print('seen')").stdout == "seen\n"
+
+
+def test_figures_are_shown_and_the_webuis_backend_stays(kernel_client, kernel_webui):
+    pytest.importorskip("matplotlib")
+    kernel_client.run("import matplotlib\nmatplotlib.use('svg')\nimport matplotlib.pyplot as plt")
+    switched = kernel_client.run("%matplotlib inline")
+    assert switched.status == "ok", switched.traceback
+    assert kernel_client.run("matplotlib.get_backend()").result == "'svg'"
+    assert "MPLBACKEND" not in kernel_client.run("import os\nlist(os.environ)").result
+    answer = kernel_client.run("figure = plt.figure()\nfigure.add_subplot()\ndisplay(figure)")
+    assert "image/png" in answer.displays[0]
+
+
+def test_a_window_for_figures_is_refused(kernel_client):
+    pytest.importorskip("matplotlib")
+    answer = kernel_client.run("%matplotlib tk")
+    assert "needs the main thread, which is the webui's" in answer.stderr
+
+
+def test_what_ipython_puts_into_builtins_elsewhere_is_the_cells_alone(kernel_client):
+    assert kernel_client.run("callable(display), callable(get_ipython)").result == "(True, True)"
+    code = (
+        "import builtins\n"
+        "[hasattr(builtins, name) for name in ('display', 'get_ipython', '__IPYTHON__', 'exit')]"
+    )
+    assert kernel_client.run(code).result == "[False, False, False, True]"

@@ -48,6 +48,18 @@ def test_earlier_cells_can_be_recalled(kernel_client):
     assert "recall this" in kernel_client.run("%history").stdout
 
 
+def test_history_is_kept_in_memory_without_a_thread(kernel_client, kernel_webui):
+    kernel_client.run("'recall this'", store_history=True)
+    kept = kernel_client.run(
+        "import threading\n"
+        "manager = get_ipython().history_manager\n"
+        "manager.enabled, manager.hist_file, [t for t in threading.enumerate() if 'History' in"
+        " t.name]"
+    )
+    assert kept.result == "(False, ':memory:', [])"
+    assert list(kernel_webui.folder.rglob("*.sqlite")) == []
+
+
 def test_a_cell_runs_in_a_module_of_its_own(kernel_client):
     assert kernel_client.run("__name__").result == "'livepatch_notebook'"
     assert kernel_client.run("import __main__\n__main__.folder is not None").result == "True"

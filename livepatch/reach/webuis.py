@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import re
+import socket
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ def running_webuis() -> list[Webui]:
         webui = _read(path)
         if webui is None:
             continue
-        if is_alive(webui.pid, webui.started):
+        if is_alive(webui.pid, webui.started) and _listens(webui):
             found.append(webui)
         else:
             _sweep(webui)
@@ -107,6 +108,26 @@ def _read(path: Path) -> Webui | None:
     except (OSError, ValueError, KeyError, TypeError):
         # Removed between the listing and the reading, or somebody else's file: not a webui of ours.
         return None
+
+
+def _listens(webui: Webui) -> bool:
+    """Whether a kernel is behind the sockets: ``os.execv`` keeps the pid and its start time."""
+    connection = webui.connection
+    try:
+        if connection.get("transport") != "ipc":
+            address: Any = (connection["ip"], connection["hb_port"])
+            knocking = socket.socket(socket.AF_INET)
+        else:
+            address = f"{connection['ip']}-{connection['hb_port']}"
+            knocking = socket.socket(socket.AF_UNIX)
+        with knocking:
+            knocking.settimeout(1.0)
+            knocking.connect(address)
+    except (ConnectionRefusedError, FileNotFoundError):
+        return False
+    except (OSError, KeyError, TypeError):
+        return True  # too busy to answer, or not ours to ask: no reason to remove its files
+    return True
 
 
 def _text(value: object) -> str | None:
