@@ -38,11 +38,23 @@ class Loop(asyncio.BaseEventLoop):
 
     def _process_events(self, events): ...
     def _write_to_self(self): ...
+    def _check_running(self): ...
+
+    def run_forever(self):
+        outer = asyncio.events._get_running_loop()
+        task = asyncio.current_task(outer)
+        if task is not None:
+            asyncio.tasks._leave_task(outer, task)
+        asyncio.events._set_running_loop(None)
+        try:
+            super().run_forever()
+        finally:
+            asyncio.events._set_running_loop(outer)
+            if task is not None:
+                asyncio.tasks._enter_task(outer, task)
 
 
 def run(main, **_):
-    outer = asyncio.events._get_running_loop()
-    asyncio.events._set_running_loop(None)
     loop = Loop()
     try:
         asyncio.set_event_loop(loop)
@@ -50,14 +62,13 @@ def run(main, **_):
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
-        asyncio.events._set_running_loop(outer)
 
 
-asyncio.run = run
+asyncio.run, asyncio.new_event_loop = run, Loop
 MISSING = ("can't start new thread", "cannot join thread before", "emscripten does not support",
            "Function not implemented", "Operation not supported", "not available on this platform",
            "Protocol not supported", "Not supported", "add_signal_handler", "No child process",
-           "Host is unreachable", "setitimer")
+           "Host is unreachable", "Errno 28", "SO_REUSEADDR", "setitimer")
 
 
 class Plugin:

@@ -102,7 +102,7 @@ def _main() -> tuple[str, str]:
 @functools.cache
 def _site_folders() -> tuple[str, ...]:
     folders = [*site.getsitepackages(), site.getusersitepackages()]
-    return tuple(os.path.join(folder, "") for folder in folders)
+    return tuple(os.path.join(folder, "") for folder in folders if folder)
 
 
 @functools.cache

@@ -291,7 +291,7 @@ def _look(path: str, thing: Any, seen: dict[str, Any], known: set[int], module: 
             thing.__kwdefaults__,
             [Same(cell) for cell in thing.__closure__ or ()],
             {key: Same(value) for key, value in thing.__dict__.items()},
-            dict(thing.__annotations__),
+            _annotations(thing),
             thing.__doc__,
         )
         parts = {f"<cell {n}>": _content(c) for n, c in enumerate(thing.__closure__ or ())}
@@ -336,3 +336,9 @@ def _content(cell: types.CellType) -> object:
 def rows(kinds: list[Any]) -> Iterator[Any]:
     """The rows that can run here."""
     return (kind for kind in kinds if not kind.missing())
+
+
+def _annotations(function: Any) -> Any:
+    """What says which annotations a function has; from 3.14 on they may not be computable."""
+    annotate = getattr(function, "__annotate__", None)
+    return annotate if annotate is not None else dict(function.__annotations__)
