@@ -310,6 +310,7 @@ def test_what_modules_patches_has_registered(world, monkeypatch):
     assert "taken back" in found()["fakewebui.plain"].what
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="Pyodide replaces time.sleep itself")
 def test_a_builtin_is_called_replaced_where_the_patch_kept_the_original(world, monkeypatch):
     import time
 
