@@ -64,9 +64,7 @@ def test_the_webuis_own_app_is_shown(notebook, server):
 
 def test_add_replace_move_and_remove_with_the_python_call_below(notebook, server):
     answer = notebook.run("%middleware add Mark tag='a' + 'b' --before GZipMiddleware")
-    assert (
-        "added Mark to middleware of __main__.app · notebook's layer" not in answer
-    )  # split options
+    assert "added Mark to middleware of __main__.app · notebook's layer" not in answer
     answer = notebook.run("%middleware add Mark tag='a'+'b' --before GZipMiddleware")
     assert "added Mark to middleware of __main__.app · notebook's layer" in answer
     assert "= lp.middleware().add(Mark, before='GZipMiddleware', tag='ab')" in answer
@@ -76,7 +74,7 @@ def test_add_replace_move_and_remove_with_the_python_call_below(notebook, server
     )
     assert server.seen() == ["c"]
     assert "moved Mark" in notebook.run("%middleware move Mark --index 0")
-    assert [layer.name for layer in lp.middleware(server.app)][0] == "Mark"
+    assert lp.middleware(server.app)[0].name == "Mark"
     assert "removed Mark" in notebook.run("%middleware --app app remove Mark")
     assert server.seen() == []
 

@@ -115,7 +115,8 @@ def read_stack(
         app = inner.last if isinstance(inner, Slot) else inner
         if not is_asgi(app) and app is not terminal and not callable(app):
             raise _unmapped(asked, nodes, "the last one holds no app")
-    _match(nodes, specs)
+    if app is not entrance:  # else what was declared stands behind our entrance
+        _match(nodes, specs)
     return nodes, app
 
 

@@ -19,6 +19,7 @@ from .adoption import Node, Spec, read_stack
 from .chain import Chain, Entrance, Slot
 from .declare import declaration_of, merge
 from .facts import owner_of
+from .guard import guard_stack
 from .layer import MiddlewareLayer, Placement, Placements, carry_over
 from .links import links_holding, same
 from .stack import MiddlewareStack
@@ -26,6 +27,8 @@ from .validate import make_asgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from livepatch.engine.answers import AnswerLine
 
 INNER_FRAMEWORK = frozenset({"ExceptionMiddleware", "AsyncExitStackMiddleware"})
 LONGEST_BUILD = 0.5  # seconds; an app builds its stack in one go, on its loop
@@ -61,8 +64,9 @@ class AsgiStack(MiddlewareStack):
         self._list_before: list[Any] | None = None
         self._list_of_ours: list[Any] | None = None
         self._rests = True
-
-    __hash__ = object.__hash__
+        self._session = 0
+        self.is_guarded = False
+        self._look: Callable[[], None] | None = None
 
     @property
     def declares(self) -> bool:
@@ -72,23 +76,28 @@ class AsgiStack(MiddlewareStack):
     @property
     def value(self) -> Any:
         """What requests go through now; None before the app has built its stack."""
-        return getattr(self.owner, self.attribute)
+        return vars(self.owner).get(self.attribute)
+
+    @value.setter
+    def value(self, app: Any) -> None:
+        # Past the guard, which stands on the class.
+        vars(self.owner)[self.attribute] = app
 
     @property
     def declared_only(self) -> list[MiddlewareLayer]:
         """What the app declares and no request goes through."""
         live = {id(p.layer.spec) for p in self.plan}
-        return [self._declared(spec) for spec in self._specs() if id(spec.given) not in live]
+        return [self.declared(spec) for spec in self.specs() if id(spec.given) not in live]
 
     def look(self, asked: str) -> list[MiddlewareLayer]:
         """The layers that requests go through; of an unbuilt stack those declared."""
         value = self.value
         shown = [p.layer for p in self.shown if p.on]
         if value is None:
-            return [self._declared(spec) for spec in self._specs()]
+            return [self.declared(spec) for spec in self.specs()]
         if value is self.entrance or self._is_as_left(value, shown):
             return shown
-        nodes, end = read_stack(asked, value, self._given_terminal, self._specs(), self.entrance)
+        nodes, end = read_stack(asked, value, self._given_terminal, self.specs(), self.entrance)
         if end is self.entrance and end is not None:
             return [*self._adopt(nodes), *shown]
         self._terminal = end
@@ -105,9 +114,19 @@ class AsgiStack(MiddlewareStack):
         self._layers[id(layer.spec)] = self._layers[id(instance)] = layer
         return layer
 
+    def make_declared(self, asked: str, spec: Spec) -> MiddlewareLayer:
+        """The layer of a declaration of the webui, made now around a slot of its own."""
+        layer = self.declared(spec)
+        layer.slot = Slot(self.key, self.recent, self._terminal)
+        options = {**spec.options}
+        layer.instance = make_asgi(asked, spec.cls, layer.slot, options, spec.positional)
+        self._layers[id(layer.instance)] = layer
+        return layer
+
     def is_published(self) -> bool:
         """Whether the app still has what was published last."""
-        return self.value is None or self.value is self.entrance or self.shown == self.base
+        rests = self.shown == self.base and self.measure is None and not self.is_guarded
+        return self.value is None or self.value is self.entrance or rests
 
     def first_of_its_own(self, placements: Sequence[Placement]) -> int:
         """Outside the app's own middleware, inside what the framework puts around them."""
@@ -121,23 +140,54 @@ class AsgiStack(MiddlewareStack):
         before, self.shown = self.shown, shown
         self._declare(before)
         if self.value is None:
-            self._await_build()
+            self.await_build()
             if self.value is not None:
                 self._publish_after_build(before, shown)
             return
         self._rests = False
         if self.value is not self.entrance or self.entrance is None:
             self._splice()
-            self.entrance = Entrance(self.key, self.recent, self._make_chain(), self._outermost())
+            origin = next((p.layer.instance for p in self.base if p.on), self._terminal)
+            chain, outermost = self._make_chain(), self._outermost()
+            self.entrance = Entrance(self.key, self.recent, chain, outermost, origin)
         else:
             self.entrance.app = self._outermost()
             self.entrance.chain = self._make_chain()
-        if self.shown == self.base and self.measure is None:
-            setattr(self.owner, self.attribute, self._outermost())
+        if self._look is not None:
+            self._let_look(self.entrance.chain)
+        if self.shown == self.base and self.measure is None and not self.is_guarded:
+            self._lead_back()
+            self.value = self._outermost()
             self._rests = True
             self._unsplice()
         elif self.value is not self.entrance:
-            setattr(self.owner, self.attribute, self.entrance)
+            self.value = self.entrance
+
+    def guard(self) -> AnswerLine:
+        """Make the webui's own late ``add_middleware`` safe, and its extensions'."""
+        return guard_stack(self)
+
+    guard.__doc__ = MiddlewareStack.guard.__doc__
+
+    def look_before_next(self, look: Callable[[], None]) -> None:
+        """Call something once, before the next request goes down, on its thread."""
+        self._look = look
+        if self.entrance is not None:
+            self._let_look(self.entrance.chain)
+
+    def _let_look(self, chain: Chain) -> None:
+        entrance, first = self.entrance, chain.entry
+
+        def entry(scope: Any, receive: Any, send: Any) -> Any:
+            with registry.lock:
+                chain.entry = first
+                look, self._look = self._look, None
+                if look is not None:
+                    look()
+            scope.pop(self.key, None)
+            return entrance(scope, receive, send) if entrance else first(scope, receive, send)
+
+        chain.entry = entry
 
     def _publish_after_build(self, before: Placements, wanted: Placements) -> None:
         """The app built its stack while we declared: from the old list or from the new one."""
@@ -149,7 +199,7 @@ class AsgiStack(MiddlewareStack):
         self.shown = present
         self.publish(shown)
 
-    def _await_build(self) -> None:
+    def await_build(self) -> None:
         """Wait until no thread is building a stack from a list it has read already."""
         codes = [
             getattr(method, "__code__", None)
@@ -172,7 +222,9 @@ class AsgiStack(MiddlewareStack):
                 for i, (app, layer) in enumerate(zip(apps, [*layers, None], strict=True))
             ]
         slots = [layer.slot for layer in layers if layer.slot is not None]
-        chain = Chain(called[0], dict(zip(slots, called[1:], strict=True)))
+        chain = Chain(called[0], dict(zip(slots, called[1:], strict=True)), self._session)
+        for slot in slots:
+            slot.session = self._session
         for layer, app in zip(layers, apps[1:], strict=True):
             if layer.kind == "added" and layer.slot is not None:
                 layer.slot.last = app
@@ -185,6 +237,7 @@ class AsgiStack(MiddlewareStack):
 
     def _splice(self) -> None:
         """Put a slot into every middleware of the webui. Each leads where the link led."""
+        self._session += 1
         for layer in {p.layer: None for p in (*self.base, *self.shown)}:
             if not layer.links:
                 continue
@@ -203,16 +256,24 @@ class AsgiStack(MiddlewareStack):
         chains = [chain for reference in self._chains if (chain := reference()) is not None]
         if not self._rests or any(chain is not present for chain in chains):
             return
-        layers = [p.layer for p in self.base]
-        apps = [*(layer.instance for layer in layers[1:]), self._terminal]
-        for layer, app in zip(layers, apps, strict=False):
+        for layer, app in self._successors_in_base():
             if layer.slot is None:
                 continue
-            layer.slot.last = app
             layer.links = layer.links or tuple(links_holding(layer.instance, layer.slot))
             for link in layer.links:
                 link.put(app)
         _spliced.discard(self)
+
+    def _lead_back(self) -> None:
+        """Let requests without a chain go the webui's own way: those to come, from now on."""
+        for layer, app in self._successors_in_base():
+            if layer.slot is not None:
+                layer.slot.last = app
+                layer.slot.session = 0
+
+    def _successors_in_base(self) -> list[tuple[MiddlewareLayer, Any]]:
+        layers = [p.layer for p in self.base]
+        return list(zip(layers, [*(p.instance for p in layers[1:]), self._terminal], strict=False))
 
     def _on_end_of_chain(self, _: weakref.ref[Chain]) -> None:
         # The collector calls this on any thread, at any moment: it must not wait for the lock.
@@ -238,10 +299,12 @@ class AsgiStack(MiddlewareStack):
             self._unsplice()  # a chain may have ended while another thread had the lock
         return True
 
-    def _specs(self) -> list[Spec]:
+    def specs(self) -> list[Spec]:
+        """What the app declares."""
         return [Spec.of(given) for given in self.owner.user_middleware] if self.declares else []
 
-    def _declared(self, spec: Spec) -> MiddlewareLayer:
+    def declared(self, spec: Spec) -> MiddlewareLayer:
+        """The layer that stands for a declaration."""
         layer = self._layers.get(id(spec.given))
         if layer is None:
             owner = owner_of(spec.cls, spec.options)
@@ -258,7 +321,7 @@ class AsgiStack(MiddlewareStack):
             cls = type(node.instance)
             layer = self._layers.get(id(node.instance))
             if layer is None and node.spec is not None:
-                layer = self._declared(node.spec)
+                layer = self.declared(node.spec)
             if layer is None and node.is_framework:
                 layer = next((known for known in framework if known.cls is cls), None)
             if layer is None:
@@ -282,7 +345,7 @@ class AsgiStack(MiddlewareStack):
         if not self.declares:
             return
         present = self.owner.user_middleware
-        live = [layer.spec for layer in self._between_frameworks()]
+        live = [layer.spec for layer in self.between_frameworks()]
         merged = merge(present, live, [p.layer.spec for p in before])
         if _same_items(merged, present):
             return
@@ -293,7 +356,7 @@ class AsgiStack(MiddlewareStack):
         else:
             self.owner.user_middleware = self._list_of_ours = merged
 
-    def _between_frameworks(self) -> list[MiddlewareLayer]:
+    def between_frameworks(self) -> list[MiddlewareLayer]:
         """The live layers that stand where the app puts those that are declared."""
         layers = [p.layer for p in self.shown if p.on]
         frames = [i for i, layer in enumerate(layers) if layer.kind == "framework"]

@@ -26,16 +26,19 @@ class Slot:
         key: where a scope keeps the chain of its request.
         recent: the chain that this task came in with: for a scope that another middleware has
             built anew.
+        session: the time between two rests of the stack, 0 at rest. A server may hand the context
+            of one request on to the next, and with it a recent chain of another session.
         last: the successor of a request without a chain, that came in before us or while nothing
             of ours was there.
     """
 
-    __slots__ = ("key", "last", "recent")
+    __slots__ = ("key", "last", "recent", "session")
 
     def __init__(self, key: str, recent: Recent, last: ASGIApp) -> None:
         self.key = key
         self.recent = recent
         self.last = last
+        self.session = 0
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         """Pass the request on to its own successor; answers the coroutine."""
@@ -43,7 +46,7 @@ class Slot:
         if chain is None:
             reference = self.recent.get()
             chain = None if reference is None else reference()
-            if chain is None:
+            if chain is None or chain.session != self.session:
                 return self.last(scope, receive, send)
         return chain.get(self, self.last)(scope, receive, send)
 
@@ -65,11 +68,12 @@ class Chain(dict[Slot, Any]):
     It can be referred to weakly: when the last request on it has ended, it is gone.
     """
 
-    __slots__ = ("__weakref__", "entry", "reference")
+    __slots__ = ("__weakref__", "entry", "reference", "session")
 
-    def __init__(self, entry: ASGIApp, successors: dict[Slot, Any]) -> None:
+    def __init__(self, entry: ASGIApp, successors: dict[Slot, Any], session: int) -> None:
         super().__init__(successors)
         self.entry = entry
+        self.session = session
         self.reference = weakref.ref(self)
 
 
@@ -78,15 +82,17 @@ class Entrance:
 
     Attributes:
         app: the outermost middleware, for those who walk along ``.app``.
+        origin: what stood here before, for those who ask it something: a mount's own app.
     """
 
-    __slots__ = ("app", "chain", "key", "recent")
+    __slots__ = ("app", "chain", "key", "origin", "recent")
 
-    def __init__(self, key: str, recent: Recent, chain: Chain, outermost: Any) -> None:
+    def __init__(self, key: str, recent: Recent, chain: Chain, outermost: Any, origin: Any) -> None:
         self.key = key
         self.recent = recent
         self.chain = chain
         self.app = outermost
+        self.origin = origin
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         """Send a request down its chain; answers the coroutine.
@@ -102,4 +108,4 @@ class Entrance:
         """Whatever else is asked of the app that was here."""
         if name.startswith("__") or name in Entrance.__slots__:
             raise AttributeError(name)
-        return getattr(self.app, name)
+        return getattr(self.origin, name)

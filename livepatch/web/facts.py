@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,15 @@ PASSED_OVER = frozenset({__name__.partition(".")[0], "IPython", "contextlib"})
 
 def place_of(cls: Any, options: Mapping[str, Any]) -> str:
     """``file:line`` of a middleware: of the dispatch function where that is what it runs."""
-    return place(_code_of(cls, options))
+    code = _code_of(cls, options)
+    for _ in range(3):
+        try:
+            return place(code)
+        except SystemError:
+            # Python parses the file of a class; in two threads at once that may fail, and does
+            # not the next time (cpython gh-106905).
+            continue
+    return _file_of(code)
 
 
 def owner_of(cls: Any, options: Mapping[str, Any]) -> str:
@@ -37,7 +46,7 @@ def owner_of(cls: Any, options: Mapping[str, Any]) -> str:
     module = str(getattr(code, "__module__", None) or "")
     if module in registry.notebook_modules:
         return NOTEBOOK
-    parts = PurePath(place(code).rpartition(":")[0]).parts
+    parts = PurePath(_file_of(code)).parts
     for folder in EXTENSION_FOLDERS:
         if folder in parts[:-1]:
             name = parts[parts.index(folder) + 1]
@@ -63,6 +72,13 @@ def name_of(cls: Any, options: Mapping[str, Any]) -> str:
     """The name of a middleware; of ``@app.middleware("http")`` that of its function."""
     code = _code_of(cls, options)
     return str(getattr(code, "__qualname__", None) or type(code).__name__).rpartition(".")[2]
+
+
+def _file_of(code: Any) -> str:
+    try:
+        return inspect.getsourcefile(code) or inspect.getfile(code)
+    except (TypeError, OSError):
+        return "built in"
 
 
 def _code_of(cls: Any, options: Mapping[str, Any]) -> Any:

@@ -214,7 +214,19 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             found.answer = answer(f"{done} {found.name} in {self.path}", *self.facts_of_step())
 
     def guard(self) -> AnswerLine:
-        """Make the webui's own late ``add_middleware`` safe. See :mod:`livepatch.web.guard`."""
+        """Make the webui's own late ``add_middleware`` safe, and its extensions'.
+
+        From now on ``app.add_middleware`` of a running app takes effect for the requests that come
+        after it, and ``app.middleware_stack = None`` no longer lets go of the running stack: no
+        request can come in between, no ``RuntimeError`` is raised, no state is lost. What the webui
+        adds that way is its own: neither undo nor restore touches it.
+
+        Returns:
+            The answer line. ``lp.undo()`` and ``lp.restore_all()`` take the guard away.
+
+        Raises:
+            PatchRefused: this is no Starlette or FastAPI app.
+        """
         raise PatchRefused(
             f"guard {self.path}",
             "only a Starlette or FastAPI app has a stack that others build again",
@@ -271,16 +283,26 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         found = self.look(asked)
         if found == [p.layer for p in self.shown if p.on]:
             return
+        self.shown = self.rebased(found)
+
+    def rebased(self, found: Sequence[MiddlewareLayer]) -> Placements:
+        """Take what others made of the stack as the webui's own; our steps stay upon it.
+
+        Args:
+            found: the layers that are live now, or shall be by the webui's own will.
+
+        Returns:
+            The placements that requests see then.
+        """
         placements = {p.layer: p for p in self.shown}
         live = tuple(placements.get(layer) or Placement(layer) for layer in found)
-        off = tuple(p for p in self.shown if not p.on)
         kept = tuple(p for p in self.shown if p.layer in found or not p.on)
-        present = carry_over(tuple(p for p in kept if p.on), kept, live) if off else live
+        present = carry_over(tuple(p for p in kept if p.on), kept, live)
         base = carry_over(self.plan, self.base, present)
         plan = carry_over(self.shown, self.plan, present)
         self.base = tuple(p for p in base if p.layer.kind != "added")
-        self.shown = present
         self.take_plan(plan)
+        return present
 
     @abstractmethod
     def look(self, asked: str) -> list[MiddlewareLayer]:

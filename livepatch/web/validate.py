@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 HOW_TO_WRITE = "class M: __init__(self, app, …) and async __call__(self, scope, receive, send)"
 
 
-def make_asgi(asked: str, cls: Any, app: Any, options: Mapping[str, Any]) -> Any:
+def make_asgi(
+    asked: str,
+    cls: Any,
+    app: Any,
+    options: Mapping[str, Any],
+    positional: tuple[Any, ...] = (),
+) -> Any:
     """A middleware around ``app``.
 
     Args:
@@ -24,6 +30,7 @@ def make_asgi(asked: str, cls: Any, app: Any, options: Mapping[str, Any]) -> Any
         cls: the class, or a function that makes one.
         app: the inner app.
         options: keyword arguments.
+        positional: positional arguments behind the app.
 
     Raises:
         PatchRefused: it could not be made, or is no ASGI app.
@@ -42,7 +49,7 @@ def make_asgi(asked: str, cls: Any, app: Any, options: Mapping[str, Any]) -> Any
             "give a class, or a function that takes the inner app and answers such an app",
         )
     try:
-        made = _call(cls, app, options)
+        made = _call(cls, app, positional, options)
     except Exception as error:
         raise PatchRefused(
             asked,
@@ -90,15 +97,15 @@ def _names(cls: type) -> set[str]:
     return {name for base in cls.__mro__ for name in vars(base)}
 
 
-def _call(cls: Any, app: Any, options: Mapping[str, Any]) -> Any:
+def _call(cls: Any, app: Any, positional: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
     try:
         first = next(iter(inspect.signature(cls).parameters.values()), None)
     except (TypeError, ValueError):
         first = None
     # Starlette called by keyword until 0.35, and calls by position since.
     if first is not None and first.kind is first.KEYWORD_ONLY:
-        return cls(app=app, **options)
-    return cls(app, **options)
+        return cls(*positional, app=app, **options)
+    return cls(app, *positional, **options)
 
 
 def _one_line(error: Exception) -> str:
