@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
+import py_compile
 import sys
 import types
 
@@ -15,7 +17,7 @@ from livepatch.engine.foreign import foreign_patches
 WEBUI = """\
 import contextlib
 import functools
-from fakelib.tools import tool, spare
+from fakelib.tools import tool, spare, Thing
 from fakelib.stars import *
 try:
     from fakelib.tools import fast as maybe
@@ -81,6 +83,10 @@ class Model:
 
 
 class Child(Model):
+    pass
+
+
+class Derived(Thing):
     pass
 """
 LIBRARY = {
@@ -335,18 +341,27 @@ def test_what_the_module_did_itself_is_not_foreign(world):
     assert found() == {}
 
 
-def test_a_file_edited_since_it_was_loaded_proves_nothing(world, tmp_path):
-    import py_compile
-
-    path = tmp_path / "webui" / "fakewebui.py"
-    world.webui.__cached__ = py_compile.compile(str(path), cfile=str(tmp_path / "cached.pyc"))
-    world.webui.plain = world.extension.new
-    assert "fakewebui.plain" in found()
-    path.write_text("from somewhere import plain\n")
-    import os
-
+def test_a_file_edited_since_it_was_loaded_proves_nothing(world):
+    path = world.folder / "fakewebui.py"
+    compiled = world.folder / "cached.pyc"
+    world.webui.__cached__ = py_compile.compile(str(path), cfile=str(compiled))
+    world.webui.plain = world.webui.added = world.extension.new
+    assert found().keys() == {"fakewebui.plain"}
+    path.write_text(f"{WEBUI}\n\ndef added(a):\n    return a\n")
     os.utime(path, (1, 1))
     assert found() == {}
+
+
+def test_layers_in_the_place_of_inherited_and_builtin_functions_are_ours(world):
+    layers = [
+        lp.replace("fakewebui.Child.forward", lambda self, x: "ours"),
+        lp.replace("fakewebui.Derived.run", lambda self: "ours"),
+        lp.replace("time.sleep", lambda seconds: None),
+    ]
+    assert found() == {}
+    assert found("time.") == {}
+    for layer in layers:
+        layer.remove()
 
 
 def test_nothing_is_computed_or_imported_on_the_way(world):

@@ -455,7 +455,9 @@ kept as it is
 
 
 def test_a_method_keeps_its_indentation_and_a_file_its_missing_newline(webui, tmp_path):
-    lp.replace("tinyui.Sampler.noise", "def f(count):\n    if count:\n        return ['n'] * count")
+    lp.replace(
+        "tinyui.Sampler.noise", 'def f(count):\n    if count:\n        return ["""a\nb"""] * count'
+    )
     lp.replace("tinyui.last", "def last(a):\n    return a + 1")
     patches = [
         lp.reports.diff(target, patch=True).text
@@ -465,7 +467,7 @@ def test_a_method_keeps_its_indentation_and_a_file_its_missing_newline(webui, tm
     assert "\\ No newline at end of file" in patches[1]
     for patch in patches:
         patched = apply_patch(patch, webui, tmp_path)
-    assert (patched.Sampler.noise(2), patched.last(1)) == (["n", "n"], 2)
+    assert (patched.Sampler.noise(2), patched.last(1)) == (["a\nb", "a\nb"], 2)
     assert not Path(webui.__file__).read_bytes().endswith(b"\n")
 
 

@@ -293,11 +293,10 @@ class _Search:
             yield _patch(home, cls, name, "wrapper", wrapper, its, place(original))
 
     def _stranger(self, home: Home, author: FunctionType) -> Origin | None:
-        """Whose function it is; None where it is of the module's own people, ours or nobody's."""
+        """Whose function it is; None where it is of the module's own people or nobody's."""
         origin = self._origin(author.__globals__)
         is_generated = "__file__" not in author.__globals__ and origin.rank is not Rank.NOTEBOOK
-        is_ours = patched_body(author) is not None  # put into the place of an inherited method
-        return None if is_generated or is_ours or self._is_own(home, origin) else origin
+        return None if is_generated or self._is_own(home, origin) else origin
 
     def _guest(self, home: Home, tool: FunctionType) -> FunctionType | None:
         """The function that a webui's own tool has put there for an extension (CondFunc)."""
