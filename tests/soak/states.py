@@ -70,6 +70,7 @@ class States(RuleBasedStateMachine):
         self.foreign_code: dict[str, str] = {}
         self.taken_over: dict[str, object] = {}
         self.foreign_name: dict[str, str] = {}
+        self.strange: set[str] = set()  # whose base is what someone else made of it
         self.undoable: list[tuple[dict, dict]] = []
         self.redoable: list[tuple[dict, dict]] = []
         self.inside = False
@@ -97,6 +98,8 @@ class States(RuleBasedStateMachine):
                 assert function.__defaults__ is None
         finally:
             for layer in lp.patches():  # after a failure: the next machine begins afresh
+                with contextlib.suppress(lp.LivepatchError):
+                    lp.adopt(layer.target)
                 with contextlib.suppress(lp.LivepatchError):
                     layer.remove()
             sys.path.remove(self.folder.name)
@@ -270,12 +273,14 @@ class States(RuleBasedStateMachine):
     def foreign_code_comes(self, name: str) -> None:
         word, function = next(self.words), self.held[name]
         scope: dict = {}
-        exec(_definition("foreign", word), scope)
+        # From a place of its own: code from where the base came from is an edit of the module.
+        exec(compile(_definition("foreign", word), f"<{word}>", "exec"), scope)
         before, function.__code__ = function.__code__, scope["foreign"].__code__
         if self.layers[name]:
             self.foreign_code[name], self.taken_over[name] = word, before
         else:  # nothing of ours is there: it is the webui's own by now
             self.base[name], self.own_code[name] = word, function.__code__
+            self.strange.add(name)
 
     @precondition(lambda self: self.foreign_code)
     @rule()
@@ -293,6 +298,7 @@ class States(RuleBasedStateMachine):
         self.own_code[name] = self.held[name].__code__
         lp.adopt(f"{self.module}.{name}")
         self.base[name] = self.foreign_code.pop(name)
+        self.strange.add(name)
         del self.taken_over[name]
         self._forget_history()
 
@@ -317,7 +323,9 @@ class States(RuleBasedStateMachine):
         setattr(self.app, name, self.held[name])
         del self.foreign_name[name]
 
-    @precondition(lambda self: self._untouched())
+    # A definition made anew is known by the file that the base came from; on a base that came from
+    # somebody's hand the layers stay with the old function, and show as stale.
+    @precondition(lambda self: self._untouched() and not self.strange)
     @rule()
     def module_is_loaded_again(self) -> None:
         self._write()
