@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -366,6 +367,25 @@ def test_a_main_thread_that_is_never_at_rest_is_left_alone(
         finally:
             busy.kill()
         assert busy.stdout.read() == b""
+
+
+def test_a_stopped_process_is_given_up_and_notices_nothing_when_it_goes_on(here: Place) -> None:
+    webui = here.start_unprepared()
+    code = (
+        "import sys; from livepatch.reach import inject; inject.PATIENCE = 2.0;"
+        "from livepatch.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    os.kill(webui.pid, signal.SIGSTOP)
+    try:
+        lines = refusal(here, webui.pid, sys.executable, "-c", code)
+    finally:
+        os.kill(webui.pid, signal.SIGCONT)
+    assert "or is stopped" in lines[1]
+    assert webui.get() == "hello"
+    while threads(webui) > 1:  # the thread that was injected ends
+        time.sleep(0.01)
+    assert (here.folder / "stderr.txt").read_text() == ""
+    assert json.loads(here.livepatch("list", "--json").stdout) == []
 
 
 def test_a_thread_at_rest_is_told_by_its_system_call() -> None:

@@ -69,18 +69,21 @@ def start(order: dict[str, Any]) -> None:
 
 def answer(order: dict[str, Any]) -> None:
     """Tell what this process is, attach when told to, and tell how that went."""
-    address = ("127.0.0.1", order["port"])
-    with (
-        socket.create_connection(address, PATIENCE) as connection,
-        connection.makefile("rw", encoding="utf-8") as stream,
-    ):
-        _say(stream, {"token": order["token"], **facts(order["distributions"])})
-        told = json.loads(stream.readline() or "null")
-        if told is not None and "versions_of" in told:
-            _say(stream, versions(told["versions_of"]))
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", order["port"]), PATIENCE) as connection,
+            connection.makefile("rw", encoding="utf-8") as stream,
+        ):
+            _say(stream, {"token": order["token"], **facts(order["distributions"])})
             told = json.loads(stream.readline() or "null")
-        if told is not None:
-            _say(stream, attach(told))
+            if told is not None and "versions_of" in told:
+                _say(stream, versions(told["versions_of"]))
+                told = json.loads(stream.readline() or "null")
+            if told is not None:
+                _say(stream, attach(told))
+    except OSError:
+        # Who asked has given up meanwhile: there is nobody to tell, and nothing to do.
+        return
 
 
 def _say(stream: IO[str], content: dict[str, Any]) -> None:
