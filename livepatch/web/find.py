@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine import PatchRefused
 from livepatch.engine.registry import registry
 
+from .aiohttp_stack import AiohttpStack
 from .asgi import AsgiStack
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def _stack_over(owner: Any) -> MiddlewareStack | None:
         return AsgiStack(owner, "app", getattr(owner, "_base_app", None), path)
     if any(("starlette", name) in names for name in ("Route", "WebSocketRoute", "Host")):
         return AsgiStack(owner, "app", None, path)
+    if ("aiohttp", "Application") in names:
+        return AiohttpStack(owner, path)
     return None
 
 

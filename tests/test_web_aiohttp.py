@@ -1,0 +1,195 @@
+"""The live stack of an aiohttp app under a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import httpx
+import pytest
+from web_support import in_thread
+
+import livepatch as lp
+
+web = pytest.importorskip("aiohttp.web")
+
+
+def mark(tag):
+    @web.middleware
+    async def middleware(request, handler):
+        request.match_info.setdefault("seen", []).append(tag)
+        return await handler(request)
+
+    return middleware
+
+
+own = mark("own")
+
+
+@web.middleware
+async def named(request, handler):
+    request.match_info.setdefault("seen", []).append("named")
+    return await handler(request)
+
+
+async def home(request):
+    return web.json_response(request.match_info.get("seen", []))
+
+
+class AiohttpServer:
+    def __init__(self, app):
+        self.app = app
+        self.ready, self.gate = threading.Event(), threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
+
+    async def serve(self):
+        self.loop, self.stop = asyncio.get_running_loop(), asyncio.Event()
+        runner = web.AppRunner(self.app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.address = "http://{}:{}".format(*runner.addresses[0])
+        self.ready.set()
+        await self.stop.wait()
+        await runner.cleanup()
+
+    async def held(self, request):
+        self.entered.release()
+        await self.loop.run_in_executor(None, self.gate.wait, 20)
+        return await home(request)
+
+    def __enter__(self):
+        self.thread.start()
+        assert self.ready.wait(20)
+        self.client = httpx.Client(base_url=self.address, timeout=20)
+        return self
+
+    def __exit__(self, *_):
+        self.gate.set()
+        self.client.close()
+        self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+
+    def seen(self, path="/"):
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def build_app(*middlewares):
+    app = web.Application(middlewares=middlewares)
+    server = AiohttpServer(app)
+    app.router.add_get("/", home)
+    app.router.add_get("/held", server.held)
+    return server
+
+
+@pytest.fixture
+def server():
+    with build_app(own) as server:
+        assert server.seen() == ["own"]
+        yield server
+
+
+def test_the_stack_is_shown_and_changed_while_it_serves(server):
+    stack = lp.middleware(server.app)
+    assert [(layer.name, layer.kind, layer.owner) for layer in stack] == [
+        ("middleware", "webui", "webui")
+    ]
+    assert "test_web_aiohttp.py" in str(stack)
+    outer = stack.add(named)
+    assert (outer.name, server.seen()) == ("named", ["named", "own"])
+    assert server.seen() == ["named", "own"]
+    stack.move(outer, index=1)
+    assert server.seen() == ["own", "named"]
+    assert len(server.app.middlewares) == 2
+    stack.replace(outer, mark, options={"tag": "made"})
+    assert server.seen() == ["own", "made"]
+    lp.undo()
+    lp.undo()
+    assert server.seen() == ["named", "own"]
+
+
+def test_restoring_gives_the_very_objects_back(server):
+    app = server.app
+    before = (app._middlewares, app._middlewares_handlers, app._run_middlewares)
+    stack = lp.middleware(app)
+    with lp.transaction():
+        stack.add(named)
+        stack.remove(own)
+        assert server.seen() == ["own"]
+    assert server.seen() == ["named"]
+    lp.restore_all()
+    after = (app._middlewares, app._middlewares_handlers, app._run_middlewares)
+    assert [a is b for a, b in zip(before, after, strict=True)] == [True] * 3
+    assert server.seen() == ["own"]
+
+
+def test_a_request_under_way_finishes_on_its_own_stack(server):
+    stack = lp.middleware(server.app)
+    layer = stack.add(named)
+    with in_thread(lambda: server.seen("/held")) as outcome:
+        assert server.entered.acquire(timeout=20)
+        stack.remove(layer)
+        assert server.seen() == ["own"]
+        server.gate.set()
+    assert outcome.result == ["named", "own"]
+
+
+def test_one_function_can_stand_in_two_places(server):
+    stack = lp.middleware(server.app)
+    first = stack.add(named)
+    stack.add(named, after=own)
+    assert server.seen() == ["named", "own", "named"]
+    stack.remove(first)
+    assert server.seen() == ["own", "named"]
+
+
+def test_an_app_without_any_middleware_gets_its_first():
+    with build_app() as server:
+        assert server.seen() == []
+        layer = lp.middleware(server.app).add(named)
+        assert server.seen() == ["named"]
+        layer.remove()
+        assert server.seen() == []
+        assert server.app._run_middlewares is False
+
+
+def test_an_app_that_has_not_started_declares():
+    server = build_app(own)
+    middlewares = server.app._middlewares
+    stack = lp.middleware(server.app)
+    layer = stack.add(named)
+    assert len(server.app.middlewares) == 2
+    with server:
+        assert server.seen() == ["named", "own"]
+        stack.remove(layer)
+        assert server.seen() == ["own"]
+        assert server.app._middlewares is middlewares
+
+
+def test_a_sub_app_has_a_stack_of_its_own():
+    server = build_app()
+    sub = web.Application()
+    sub.router.add_get("/", home)
+    server.app.add_subapp("/sub", sub)
+    with server:
+        assert server.seen("/sub/") == []
+        lp.middleware(server.app)
+        lp.middleware(sub).add(named)
+        assert server.seen("/sub/") == ["named"]
+        assert server.seen() == []
+
+
+@pytest.mark.parametrize("bad", [42, print, home, dict, lambda request, handler: None], ids=str)
+def test_bad_middleware_is_refused_and_harms_no_request(server, bad):
+    stack = lp.middleware(server.app)
+    with pytest.raises(lp.PatchRefused, match="is no coroutine function") as refusal:
+        stack.add(bad)
+    assert len(str(refusal.value).splitlines()) == 3
+    with pytest.raises(lp.PatchRefused, match="unexpected keyword argument"):
+        stack.add(mark, colour="red")
+    with pytest.raises(lp.PatchRefused, match="only a Starlette or FastAPI app"):
+        stack.guard()
+    assert server.seen() == ["own"]
