@@ -27,7 +27,10 @@ from livepatch.errors import (
     WebuiNotFound,
 )
 from livepatch.history import journal, redo, undo
+from livepatch.hosts.callbacks import callbacks, hooks
 from livepatch.hosts.detect import host
+from livepatch.hosts.events import events
+from livepatch.hosts.inventory import extensions
 from livepatch.hosts.middleware import middleware
 from livepatch.hosts.routes import routes
 from livepatch.magics import load_ipython_extension, unload_ipython_extension
@@ -51,10 +54,14 @@ __all__ = [
     "after",
     "attach",
     "before",
+    "callbacks",
     "detach",
+    "events",
+    "extensions",
     "filter_args",
     "filter_result",
     "foreign",
+    "hooks",
     "host",
     "journal",
     "load_ipython_extension",

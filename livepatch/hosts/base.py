@@ -5,10 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from livepatch.errors import HostUnsupported
+
 from .servers import RunningServer, describe_loop, servers
+from .torch_hooks import stores_of_modules, torch_modules
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from types import ModuleType
+
+    from livepatch.engine.change import Change
+    from livepatch.registries import Extension, Store
 
 PATCHING = frozenset(
     {
@@ -16,6 +24,8 @@ PATCHING = frozenset(
         *("patches", "foreign", "adopt", "transaction", "undo", "redo", "webui"),
     }
 )
+WEBUI = 100
+"""The specificity of an adapter for one particular webui."""
 
 
 class Host:
@@ -29,6 +39,9 @@ class Host:
 
     flavor: ClassVar[str] = "plain"
     """The name of the kind of webui."""
+
+    offers: ClassVar[frozenset[str]] = frozenset()
+    """What of ``callbacks``, ``hooks`` and ``extensions`` this flavor has."""
 
     specificity: ClassVar[int] = 0
     """Of several adapters that recognise the process the one with the highest is taken: 0 any
@@ -59,7 +72,7 @@ class Host:
     @property
     def supports(self) -> frozenset[str]:
         """The verbs that have something to work on in this webui."""
-        return PATCHING
+        return PATCHING | self.offers
 
     def is_idle(self) -> bool | None:
         """Whether no generation runs or waits, by the webui's own lock or queue.
@@ -81,6 +94,47 @@ class Host:
         """The app of the webui (Starlette or aiohttp); None when it is not found."""
         server = self.server()
         return server.app if server is not None else None
+
+    def callback_stores(self) -> Sequence[Store]:
+        """Where the webui keeps its callbacks: one store for each event."""
+        return ()
+
+    def hook_stores(self) -> Sequence[Store]:
+        """Where it keeps the hooks of a generation, in the order of a run.
+
+        Here: the forward hooks of the models that are loaded.
+        """
+        return stores_of_modules(self.models())
+
+    def models(self) -> Mapping[str, Any]:
+        """The loaded models, by a name for people: what has torch's forward hooks."""
+        return torch_modules(names_of_main_by_name())
+
+    def extensions(self) -> Sequence[Extension]:
+        """The extensions that the webui knows, in its own order."""
+        return ()
+
+    def modules(self) -> Mapping[str, ModuleType]:
+        """The loaded modules that no dotted name in ``sys.modules`` leads to, by such a name."""
+        return {}
+
+    def after_commit(self, changes: Sequence[Change]) -> None:
+        """What changes need to become true here: caches to be emptied. Reverts are told as well."""
+
+    def interrupt(self) -> str:
+        """Stop the generation that runs, by the webui's own means.
+
+        Returns:
+            What was done, for people.
+
+        Raises:
+            HostUnsupported: this flavor has no such means.
+        """
+        raise HostUnsupported(
+            "interrupt the generation",
+            f"nothing is known of how a webui of the flavor {self.flavor} stops a generation",
+            "call the webui's own function for it",
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.flavor} {self.version} at {self.address}>"
@@ -105,5 +159,10 @@ def attribute_of(module: str, *names: str) -> Any:
 
 def names_of_main() -> list[Any]:
     """What the top level of the program that was started names, at this moment."""
+    return list(names_of_main_by_name().values())
+
+
+def names_of_main_by_name() -> dict[str, Any]:
+    """What the top level of the program names, by its names."""
     main = sys.modules.get("__main__")
-    return list(vars(main).values()) if main is not None else []
+    return dict(vars(main)) if main is not None else {}

@@ -12,15 +12,26 @@ is not there (yet).
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import scripts_webui
 from .base import attribute_of
 from .gradio import GradioHost, blocks_of
 from .servers import RunningServer, servers
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
+
+    from livepatch.registries import Extension, Store
+
 WEBUI = "livepatch.demo"
 SHARED = f"{WEBUI}.shared"
+SCRIPTS = f"{WEBUI}.scripts"
+METHODS = ("process", "process_step", "postprocess")
 
 
 class DemoHost(GradioHost):
@@ -28,6 +39,7 @@ class DemoHost(GradioHost):
 
     flavor = "demo"
     specificity = 100
+    offers = frozenset({"callbacks", "hooks", "extensions", "middleware"})
 
     @classmethod
     def is_detected(cls) -> bool:
@@ -64,3 +76,39 @@ class DemoHost(GradioHost):
     def blocks(self) -> Any:
         """The demo's page; None while it is being built."""
         return attribute_of(SHARED, "demo") or blocks_of(self.app())
+
+    def callback_stores(self) -> Sequence[Store]:
+        """The events of the demo, each a list of entries with the script and the function."""
+        backwards = frozenset({"script_unloaded"})
+        return scripts_webui.callback_stores(f"{WEBUI}.script_callbacks", backwards, walked=False)
+
+    def hook_stores(self) -> Sequence[Store]:
+        """The methods of scripts, in the order of a generation."""
+        scripts = sys.modules.get(SCRIPTS)
+        if scripts is None:
+            return ()
+        return [
+            scripts_webui.ScriptMethodStore(
+                method, scripts, self._runners(), partial(self._script_classes, method)
+            )
+            for method in METHODS
+        ]
+
+    def extensions(self) -> Sequence[Extension]:
+        """The extension folders that the demo has read."""
+        return scripts_webui.extensions_of(f"{WEBUI}.extensions", self.modules())
+
+    def modules(self) -> Mapping[str, ModuleType]:
+        """The scripts of extensions: ``extensions.vignette.vignette``."""
+        loaded = dict(attribute_of(f"{WEBUI}.script_loading", "loaded_scripts") or {})
+        listed = list(attribute_of(f"{WEBUI}.extensions", "extensions") or ())
+        return scripts_webui.named_scripts(
+            loaded, [(extension.name, extension.path.absolute()) for extension in listed]
+        )
+
+    def _runners(self) -> list[Any]:
+        runner = attribute_of(SHARED, "scripts_generate")
+        return [] if runner is None else [runner]
+
+    def _script_classes(self, method: str) -> dict[str, Any]:
+        return scripts_webui.script_classes(self._runners(), method)

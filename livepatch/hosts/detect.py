@@ -9,17 +9,31 @@ from typing import TYPE_CHECKING
 
 from livepatch.engine import subscribe
 
-from .base import Host
+from .a1111 import A1111Host
+from .aiohttp import AiohttpHost
+from .base import WEBUI, Host
+from .comfyui import ComfyuiHost
 from .demo import DemoHost
+from .forge import ForgeClassicHost, ForgeHost
 from .gradio import GradioHost
 from .plain import PlainHost
+from .sdnext import SdnextHost
 from .starlette import StarletteHost
+from .textgen import TextgenHost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import ModuleType
+
+    from livepatch.engine.change import Change
 
 ENTRY_POINTS = "livepatch.hosts"
-ADAPTERS: tuple[type[Host], ...] = (DemoHost, GradioHost, StarletteHost, PlainHost)
+NAMED = ("custom_nodes", "extensions", "scripts")
+"""What the names begin with by which adapters know modules that are not in ``sys.modules``."""
+ADAPTERS: tuple[type[Host], ...] = (
+    *(DemoHost, SdnextHost, ForgeClassicHost, ForgeHost, A1111Host, TextgenHost, ComfyuiHost),
+    *(GradioHost, StarletteHost, AiohttpHost, PlainHost),
+)
 
 
 def host() -> Host:
@@ -77,5 +91,33 @@ def _complain(message: str) -> None:
     warnings.warn(f"{ENTRY_POINTS}: {message}", RuntimeWarning, stacklevel=3)
 
 
+def webui() -> Host | None:
+    """The adapter of one particular webui, if this process is one: told without a look at servers.
+
+    Asked at every change and at look-ups of names, where :func:`host` would take too long.
+    """
+    for adapter in adapters():
+        if adapter.specificity < WEBUI:
+            return None
+        if _recognises(adapter):
+            return adapter()
+    return None
+
+
+def _named_modules(name: str | None) -> Mapping[str, ModuleType]:
+    if name is not None and name.partition(".")[0] not in NAMED:
+        return {}
+    found = webui()
+    return {} if found is None else found.modules()
+
+
+def _after_commit(changes: Sequence[Change]) -> None:
+    found = webui()
+    if found is not None:
+        found.after_commit(changes)
+
+
 # A change that waits for a safe point asks the webui as it is then.
 subscribe("is_idle", lambda _: host().is_idle())
+subscribe("modules", _named_modules)
+subscribe("after_commit", _after_commit)

@@ -27,12 +27,13 @@ KEEPING = ("pre_run_cell", "post_run_cell")
 def magics_classes() -> list[type[Magics]]:
     """The classes whose magics are ours; one for each file of this room."""
     from .history import History
+    from .hosts import Hosts
     from .live_patch import LivePatch
     from .looking import Looking
     from .web import Web
     from .webui import Webui
 
-    return [LivePatch, Looking, History, Webui, Web]
+    return [LivePatch, Looking, History, Webui, Web, Hosts]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -43,6 +44,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """
     # IPython is imported here, so that `import livepatch` in a webui without a kernel stays light.
     from .completion import complete_looking, complete_target
+    from .hosts import complete_callbacks, complete_extensions
     from .web import complete_middleware
 
     classes = magics_classes()
@@ -61,6 +63,9 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     for name in LOOKING:
         shell.set_hook("complete_command", complete_looking, str_key=f"%{name}")
     shell.set_hook("complete_command", complete_middleware, str_key="%middleware")
+    shell.set_hook("complete_command", complete_callbacks, str_key="%callbacks")
+    shell.set_hook("complete_command", complete_callbacks, str_key="%hooks")
+    shell.set_hook("complete_command", complete_extensions, str_key="%extensions")
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
@@ -91,7 +96,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
             completers.pop(f"{mark}{name}", None)
     for name in LOOKING:
         completers.pop(f"%{name}", None)
-    completers.pop("%middleware", None)
+    for name in ("middleware", "callbacks", "hooks", "extensions"):
+        completers.pop(f"%{name}", None)
 
 
 def _keep_layers(*_: object) -> None:

@@ -1,0 +1,162 @@
+"""ComfyUI: nodes with functions, model hooks, and caches that outlive a change of a node."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from livepatch.registries.extension import Extension
+from livepatch.registries.store import ListStore
+
+from .aiohttp import AiohttpHost
+from .base import WEBUI, attribute_of
+from .comfyui_caches import evict
+from .comfyui_hooks import NodeStore, node_classes, patcher_stores
+from .scripts_webui import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
+
+    from livepatch.engine.change import Change
+    from livepatch.registries import Store
+
+FOLDER = "custom_nodes"
+
+
+class ComfyuiHost(AiohttpHost):
+    """ComfyUI."""
+
+    flavor = "comfyui"
+    specificity = WEBUI
+    offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
+
+    @classmethod
+    def is_detected(cls) -> bool:
+        """Its registry of nodes is loaded, and its package ``comfy``."""
+        is_loaded = isinstance(attribute_of("nodes", "NODE_CLASS_MAPPINGS"), dict)
+        return is_loaded and "comfy" in sys.modules
+
+    @property
+    def version(self) -> str | None:
+        """What it says of itself."""
+        version = attribute_of("comfyui_version", "__version__")
+        return version if isinstance(version, str) else None
+
+    @property
+    def address(self) -> str | None:
+        """Where it answers."""
+        server = self._server()
+        address, port = getattr(server, "address", None), getattr(server, "port", None)
+        if not address or not port:
+            return None
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(str(address), str(address))
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def app(self) -> Any:
+        """The aiohttp app; None while it starts."""
+        return getattr(self._server(), "app", None)
+
+    @property
+    def extension_folder(self) -> Path | None:
+        """The first folder of custom nodes."""
+        folders = attribute_of("folder_paths", "folder_names_and_paths")
+        found = folders.get(FOLDER) if isinstance(folders, dict) else None
+        return Path(str(found[0][0])).absolute() if found and found[0] else None
+
+    def is_idle(self) -> bool | None:
+        """Whether no prompt runs and none waits."""
+        queue = getattr(self._server(), "prompt_queue", None)
+        if queue is None:
+            return None
+        return not queue.currently_running and not queue.queue
+
+    def interrupt(self) -> str:
+        """Have the running prompt interrupted, as the page's button does."""
+        interrupt = attribute_of("nodes", "interrupt_processing")
+        if interrupt is None:
+            return super().interrupt()
+        interrupt()
+        return "nodes.interrupt_processing() was called"
+
+    def callback_stores(self) -> Sequence[Store]:
+        """The handlers that each prompt goes through when it comes in."""
+        server = self._server()
+        if server is None or "on_prompt_handlers" not in vars(server):
+            return ()
+        return [PromptHandlers(server)]
+
+    def hook_stores(self) -> Sequence[Store]:
+        """What loaded models call, their forward hooks, and the functions of nodes."""
+        patched: list[Store] = []
+        for name, patcher in _patchers().items():
+            patched += patcher_stores(name, patcher)
+        nodes = [NodeStore()] if node_classes() else []
+        return [*patched, *super().hook_stores(), *nodes]
+
+    def models(self) -> Mapping[str, Any]:
+        """The models that are loaded."""
+        found = {name: getattr(patcher, "model", None) for name, patcher in _patchers().items()}
+        return {name: model for name, model in found.items() if model is not None}
+
+    def extensions(self) -> Sequence[Extension]:
+        """The packages of nodes that it has loaded."""
+        folders = dict(attribute_of("nodes", "LOADED_MODULE_DIRS") or {})
+        named, classes = self.modules(), node_classes()
+        return [_extension(name, Path(str(path)), named, classes) for name, path in folders.items()]
+
+    def modules(self) -> Mapping[str, ModuleType]:
+        """Custom nodes: in ``sys.modules`` their names are paths."""
+        named: dict[str, ModuleType] = {}
+        for key, module in sys.modules.copy().items():
+            _, found, name = str(key).replace("\\", "/").rpartition(f"/{FOLDER}/")
+            if found and module is not None:
+                parts = (identifier(part) for part in name.split("."))
+                named.setdefault(".".join([FOLDER, *parts]), module)
+        return named
+
+    def after_commit(self, changes: Sequence[Change]) -> None:
+        """Drop what was computed by the code that changed."""
+        evict(getattr(self._server(), "prompt_queue", None), changes, node_classes())
+
+    @staticmethod
+    def _server() -> Any:
+        return attribute_of("server", "PromptServer", "instance")
+
+
+class PromptHandlers(ListStore):
+    """The handlers that change a prompt before it is validated."""
+
+    note = "what it returns is the prompt; None makes the request fail"
+
+    def __init__(self, server: Any) -> None:
+        path = "callbacks of on_prompt"
+        super().__init__("on_prompt", path, vars(server), "on_prompt_handlers", walked=True)
+        self.note = PromptHandlers.note
+
+
+def _patchers() -> dict[str, Any]:
+    """The patchers of the loaded models, by the names of their classes."""
+    found: dict[str, Any] = {}
+    for loaded in list(attribute_of("comfy.model_management", "current_loaded_models") or ()):
+        patcher = getattr(loaded, "model", None)
+        if patcher is None:
+            continue
+        name = type(getattr(patcher, "model", patcher)).__name__
+        number = sum(known.partition("#")[0] == name for known in found)
+        found[f"{name}#{number + 1}" if number else name] = patcher
+    return found
+
+
+def _extension(
+    name: str, folder: Path, named: Mapping[str, ModuleType], classes: Mapping[str, Any]
+) -> Extension:
+    path = folder if folder.name == name else folder / f"{name}.py"
+    builtin = FOLDER not in folder.parts
+    prefix = f"{FOLDER}.{identifier(name)}"
+    modules = {n: m for n, m in named.items() if n == prefix or n.startswith(f"{prefix}.")}
+    own = (f"{FOLDER}.{name}", f"comfy_extras.{name}", f"comfy_api_nodes.{name}")
+    nodes = [t for t, c in classes.items() if getattr(c, "RELATIVE_PYTHON_MODULE", None) in own]
+    facts = (f"{len(nodes)} node{'s' * (len(nodes) != 1)}",) if nodes else ()
+    return Extension(name, path, True, builtin, "", modules or None, facts)

@@ -1,0 +1,175 @@
+"""The extensions of the webui we live in, and what each of them has put into it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from livepatch.engine import LivepatchError, layers
+from livepatch.errors import HostUnsupported, TargetNotFound
+from livepatch.registries import CallTable, Extension, Owners, point_of
+from livepatch.registries.facts import file_of
+from livepatch.reports.callbacks import registrations_table
+from livepatch.reports.extensions import extensions_table
+
+from .detect import host
+from .middleware import middleware
+
+if TYPE_CHECKING:
+    from livepatch.registries import Registration
+    from livepatch.reports import Report
+
+
+@dataclass(frozen=True)
+class InstalledExtension(Extension):
+    """An extension, and what of the running webui is its.
+
+    Attributes:
+        callbacks: its callbacks, in the order of the webui's events.
+        hooks: its hooks, in the order of a run.
+        middleware: its middleware in the webui's app.
+        patches: our layers on its functions.
+    """
+
+    callbacks: tuple[Registration, ...] = ()
+    hooks: tuple[Registration, ...] = ()
+    middleware: tuple[Any, ...] = ()
+    patches: tuple[Any, ...] = ()
+
+    @property
+    def registrations(self) -> tuple[Registration, ...]:
+        """Its callbacks and hooks."""
+        return (*self.callbacks, *self.hooks)
+
+    def report(self) -> Report[Any]:
+        """Its callbacks and hooks as a table."""
+        return registrations_table(f"What {self.name} has registered", self.registrations)
+
+    def __str__(self) -> str:
+        return str(self.report())
+
+
+class ExtensionTable(Sequence[InstalledExtension]):
+    """The extensions of the webui: a sequence that shows as a table, ``table["name"]`` is one."""
+
+    def __init__(self, title: str, found: Sequence[InstalledExtension]) -> None:
+        self.title = title
+        self.found = tuple(found)
+
+    @overload
+    def __getitem__(self, index: int | str) -> InstalledExtension: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[InstalledExtension]: ...
+    def __getitem__(
+        self, index: int | str | slice
+    ) -> InstalledExtension | Sequence[InstalledExtension]:
+        if not isinstance(index, str):
+            return self.found[index]
+        for extension in self.found:
+            if extension.name == index:
+                return extension
+        names = [extension.name for extension in self.found]
+        near = difflib.get_close_matches(index, names) or names[:8]
+        raise TargetNotFound(
+            f"look at the extension {index}",
+            f"the webui knows no extension of that name; it knows: {', '.join(near) or 'none'}",
+            f"did you mean {near[0]}?" if near else "%extensions",
+        )
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __contains__(self, thing: object) -> bool:
+        return thing in self.found or thing in [extension.name for extension in self.found]
+
+    def report(self) -> Report[Any]:
+        """The extensions as a table."""
+        return extensions_table(self.title, self.found)
+
+    def __str__(self) -> str:
+        return str(self.report())
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return self.report()._repr_mimebundle_()
+
+
+def extensions() -> ExtensionTable:
+    """The extensions of the webui, with what each has registered and what is patched of it.
+
+    Returns:
+        A sequence of extensions, each with ``name``, ``path``, ``enabled``, ``callbacks``,
+        ``hooks``, ``middleware``, ``patches`` and ``modules``.
+
+    Raises:
+        HostUnsupported: this webui has no extensions.
+
+    Example:
+        >>> import livepatch as lp
+        >>> lp.extensions()["vignette"].hooks  # doctest: +SKIP
+        (<Registration process · Vignette · extension vignette · active>, ...)
+    """
+    found = host()
+    if "extensions" not in found.supports:
+        raise HostUnsupported(
+            "look at the extensions",
+            f"this process (flavor {found.flavor}) has none that livepatch knows; "
+            f"what it supports: {', '.join(sorted(found.supports))}",
+            "%webui says what it is",
+        )
+    known = found.extensions()
+    owners = Owners(known)
+    called = CallTable("", [point_of(s, owners) for s in found.callback_stores()], "event")
+    hooked = CallTable("", [point_of(s, owners) for s in found.hook_stores()], "hook")
+    by_owner: dict[str, tuple[list[Any], list[Any]]] = {}
+    for number, table in enumerate((called, hooked)):
+        for registration in table:
+            by_owner.setdefault(registration.owner, ([], []))[number].append(registration)
+    inside = _middleware(owners)
+    title = f"Extensions of {found.flavor}"
+    return ExtensionTable(title, [_installed(e, by_owner, inside, owners) for e in known])
+
+
+def _installed(
+    extension: Extension, by_owner: Any, inside: list[tuple[str, Any]], owners: Owners
+) -> InstalledExtension:
+    mine = f"extension {extension.name}"
+    called, hooked = by_owner.get(mine, ((), ()))
+    patched = [layer for layer in layers() if _is_of(layer, extension, mine, owners)]
+    return InstalledExtension(
+        **vars(extension),
+        callbacks=tuple(called),
+        hooks=tuple(hooked),
+        middleware=tuple(layer for owner, layer in inside if owner == mine),
+        patches=tuple(patched),
+    )
+
+
+def _middleware(owners: Owners) -> list[tuple[str, Any]]:
+    """The middlewares of the webui's app with whose they are."""
+    try:
+        stack = list(middleware())
+    except LivepatchError:  # no app yet, or one whose stack cannot be mapped
+        return []
+    return [
+        (owners.of_file(file_of(layer.cls) or layer.place.rpartition(":")[0]), layer)
+        for layer in stack
+    ]
+
+
+def _is_of(layer: Any, extension: Extension, mine: str, owners: Owners) -> bool:
+    """Whether a layer lies on a function of an extension, or on what it has registered."""
+    if any(str(layer.target).startswith(f"{name}.") for name in extension.modules or ()):
+        return True
+    if getattr(layer, "owner", None) == mine and not hasattr(layer, "stacks"):
+        return True
+    for stack in getattr(layer, "stacks", ()):
+        function = getattr(stack, "function", None)
+        file = file_of(function) if function is not None else None
+        if file and Path(file).is_absolute() and owners.of_file(file) == mine:
+            return True
+    return False

@@ -1,0 +1,295 @@
+"""Where a webui keeps what it calls at one point: data that can be read and written.
+
+An adapter describes its webui's data by these classes, or by subclasses of them. They know nothing
+of layers, owners or undo.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from livepatch.engine.slots import ABSENT, Attribute
+
+from .facts import file_of, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, MutableMapping, Sequence
+
+EVERYTHING = frozenset({"add", "replace", "mute", "move", "remove"})
+
+
+class Store(ABC):
+    """What the webui calls at one point.
+
+    An *item* is what stands in the webui's data for one callable; the webui's own items are put
+    back as the very objects they were.
+
+    Attributes:
+        event: the name of the event or hook.
+        path: what it is, in words: ``callbacks of step``.
+        key: tells it from all other stores for as long as the webui's data lives.
+        verbs: what can be done there.
+        note: what has to be said of how it is called.
+        folded: whether a table of all events only counts its registrations.
+    """
+
+    verbs: frozenset[str] = EVERYTHING
+    note: str = ""
+    folded: bool = False
+
+    def __init__(self, event: str, path: str, key: Hashable) -> None:
+        self.event = event
+        self.path = path
+        self.key = key
+
+    @abstractmethod
+    def read(self) -> list[Any]:
+        """The items in the order in which the webui calls them."""
+
+    @abstractmethod
+    def write(self, items: Sequence[Any]) -> None:
+        """Make the webui call these items, in this order, from its next call on."""
+
+    @abstractmethod
+    def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:
+        """A new item.
+
+        Args:
+            callback: what shall be called.
+            name: what the webui shall call it.
+            like: the item it takes the place of, or the holder it is for, or None.
+        """
+
+    def identity(self, item: Any) -> Hashable:
+        """Tells an item from others; the item lives for as long as it is compared."""
+        return id(item)
+
+    def renewed(self, item: Any, name: str) -> Any:  # noqa: ARG002
+        """An item of ours for data that the webui has made anew."""
+        return item
+
+    def callback_of(self, item: Any) -> Any:
+        """What is called."""
+        return item
+
+    def name_of(self, item: Any) -> str:
+        """What the webui calls it."""
+        return name_of(self.callback_of(item))
+
+    def file_of(self, item: Any) -> str | None:
+        """The file that registered it."""
+        return file_of(self.callback_of(item))
+
+    def holders(self) -> dict[str, Any]:
+        """What can have such a hook, by name; empty where the webui keeps a list."""
+        return {}
+
+
+class ListStore(Store):
+    """A list in a dictionary or namespace: ``callback_map["callbacks_step"]``.
+
+    Args:
+        event: the name of the event.
+        path: what it is, in words.
+        mapping: the dictionary that has the list.
+        key: the list's key there.
+        backwards: whether the webui calls the last one first.
+        walked: whether the webui walks along the list itself while it calls. Then a new list takes
+            its place, so that calls under way go on along the old one; otherwise the list is
+            changed in place, for whoever else holds it.
+    """
+
+    def __init__(
+        self,
+        event: str,
+        path: str,
+        mapping: MutableMapping[Any, Any],
+        key: Any,
+        *,
+        backwards: bool = False,
+        walked: bool = False,
+    ) -> None:
+        super().__init__(event, path, ("list", id(mapping), key))
+        self.mapping = mapping
+        self.list_key = key
+        self.backwards = backwards
+        self.walked = walked
+        self.own: list[Any] | None = None
+        if backwards:
+            self.note = "the last one registered is called first"
+
+    def read(self) -> list[Any]:
+        """The list, turned round where the webui does so."""
+        return self.turned(self.mapping.get(self.list_key) or ())
+
+    def write(self, items: Sequence[Any]) -> None:
+        """Put another list there, or change the list in place."""
+        wanted, present = self.turned(items), self.mapping.get(self.list_key)
+        if not self.walked and present is not None:
+            present[:] = wanted
+            return
+        if self.own is None or present is not self.last_put:
+            self.own = present if present is not None else []
+        # Back at what the webui had: its own list, not a copy, for whoever holds it.
+        same = len(self.own) == len(wanted) and all(map(_is, self.own, wanted))
+        self.last_put = self.own if same else wanted
+        self.mapping[self.list_key] = self.last_put
+
+    def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:  # noqa: ARG002
+        """The callable itself."""
+        return callback
+
+    def turned(self, items: Sequence[Any]) -> list[Any]:
+        """Items from the webui's order to the order of calls, or the other way."""
+        return list(reversed(items)) if self.backwards else list(items)
+
+    last_put: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """An item of a dictionary."""
+
+    key: Any
+    value: Any
+
+
+class DictStore(Store):
+    """The values of an ordered dictionary, such as a torch module's ``_forward_hooks``."""
+
+    def __init__(self, event: str, path: str, entries: MutableMapping[Any, Any]) -> None:
+        super().__init__(event, path, ("dict", id(entries)))
+        self.entries = entries
+
+    def read(self) -> list[Any]:
+        """Key and value of each, in the dictionary's order."""
+        return [Entry(key, value) for key, value in list(self.entries.items())]
+
+    def write(self, items: Sequence[Any]) -> None:
+        """Put the items in, each under its own key, in their order."""
+        wanted = {item.key: item.value for item in items}
+        for key in list(self.entries):
+            if key not in wanted:
+                del self.entries[key]
+        if list(self.entries) != list(wanted)[: len(self.entries)]:
+            self.entries.clear()
+        self.entries.update(wanted)
+
+    def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:  # noqa: ARG002
+        """The callable under a key of its own; torch's are numbers that count up from 0."""
+        numbers = [key for key in self.entries if isinstance(key, int)]
+        return Entry(min([0, *numbers]) - 1, callback)
+
+    def identity(self, item: Any) -> Hashable:
+        """Key and value."""
+        return item.key, id(item.value)
+
+    def callback_of(self, item: Any) -> Any:
+        """The value."""
+        return item.value
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """An item of an attribute store: what one holder has under the hook's name."""
+
+    holder: Any
+    value: Any
+
+
+class AttributeStore(Store):
+    """One hook that several holders may have under one name: script classes, extension modules.
+
+    Args:
+        event: the name of the hook, which is the attribute's.
+        path: what it is, in words.
+        holders: who may have it, by name, in the order of the calls.
+        nothing: of classes, what the base class has in its place: not a hook.
+        key: tells it from the stores of other sets of holders.
+    """
+
+    verbs = EVERYTHING - {"move"}
+
+    def __init__(
+        self,
+        event: str,
+        path: str,
+        holders: Callable[[], dict[str, Any]],
+        key: Hashable,
+        nothing: Any = ABSENT,
+    ) -> None:
+        super().__init__(event, path, ("attribute", key, event))
+        self._holders = holders
+        self.nothing = nothing
+
+    def holders(self) -> dict[str, Any]:
+        """Who may have the hook, by name."""
+        return self._holders()
+
+    def read(self) -> list[Any]:
+        """The holders that have it."""
+        found = [(holder, self._value(holder)) for holder in self._holders().values()]
+        return [Method(holder, value) for holder, value in found if value is not ABSENT]
+
+    def write(self, items: Sequence[Any]) -> None:
+        """Give each holder its own, or take it away."""
+        wanted = {id(item.holder): item.value for item in items}
+        for holder in self._holders().values():
+            self._put(holder, wanted.get(id(holder), ABSENT))
+
+    def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:  # noqa: ARG002
+        """The callable for the holder of another item, or for a holder."""
+        return Method(like.holder if isinstance(like, Method) else like, callback)
+
+    def renewed(self, item: Any, name: str) -> Any:
+        """The same function for the holder that has the name by now."""
+        return Method(self._holders().get(name, item.holder), item.value)
+
+    def identity(self, item: Any) -> Hashable:
+        """Holder and value."""
+        return id(item.holder), id(item.value)
+
+    def callback_of(self, item: Any) -> Any:
+        """The function."""
+        return item.value
+
+    def name_of(self, item: Any) -> str:
+        """The holder's name: there is one such hook of each."""
+        names = (name for name, holder in self._holders().items() if holder is item.holder)
+        return next(names, None) or name_of(item.holder)
+
+    def attribute_of(self, holder: Any) -> str:  # noqa: ARG002
+        """The attribute's name."""
+        return self.event
+
+    def _value(self, holder: Any) -> Any:
+        name = self.attribute_of(holder)
+        for place in self._places(holder):
+            if name in place.__dict__:
+                value = place.__dict__[name]
+                return ABSENT if value is self.nothing else value
+        return ABSENT
+
+    def _put(self, holder: Any, value: Any) -> None:
+        if self._value(holder) is value:
+            return
+        name = self.attribute_of(holder)
+        slot, above = Attribute(holder, name), ABSENT
+        for place in reversed(self._places(holder)[1:]):
+            above = place.__dict__.get(name, above)
+        shown = ABSENT if above is self.nothing else above
+        # What a holder inherits needs nothing of its own.
+        slot.write(ABSENT if shown is value else self.nothing if value is ABSENT else value)
+
+    @staticmethod
+    def _places(holder: Any) -> Sequence[Any]:
+        if isinstance(holder, ModuleType):
+            return (holder,)
+        return holder.__mro__ if isinstance(holder, type) else (holder, *type(holder).__mro__)
+
+
+def _is(one: Any, other: Any) -> bool:
+    return one is other
