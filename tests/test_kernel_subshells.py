@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest_plugins = ["kernel_support"]
@@ -170,3 +172,30 @@ def test_the_kernel_goes_with_its_subshells(fresh_webui, fresh_client):
     webui.get("/detach")
     now = webui.get("/state")
     assert {name: now[name] for name in before if before[name] != now[name]} == {}
+
+
+def test_a_subshells_cell_that_cannot_be_stopped_lets_the_kernel_go_when_it_ends(
+    fresh_webui, fresh_client
+):
+    """It fails then, which asks for the lock that ipykernel holds while it waits for the cell."""
+    webui = fresh_webui(script=Path(__file__).parent / "apps" / "kernel_life_webui.py")
+    webui.get("/state")
+    before = webui.get("/state")
+    webui.get("/attach")
+    client = fresh_client(webui)
+    client.run(
+        "import threading, kernel_webui\n"
+        "lock = threading.Lock(); lock.acquire()\n"
+        "def release():\n"
+        "    lock.release()\n"
+        "kernel_webui.greet = release"
+    )
+    cells = Cells(client)
+    stuck = cells.send("print('runs', flush=True)\nlock.acquire()", create(client))
+    cells.until_printed(stuck, "runs")
+    webui.get("/detach")
+    now = webui.get("/state")
+    assert set(now["threads"]) - set(before["threads"]) >= {"livepatch-kernel"}
+    webui.get("/greet")
+    webui.get("/ended")
+    assert webui.get("/state")["threads"] == before["threads"]

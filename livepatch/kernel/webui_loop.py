@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import contextvars
 import inspect
 import sys
 import threading
@@ -96,8 +95,7 @@ class _Run:
         self._told = False
 
     def start(self) -> None:
-        """Hand the code to the loop, to be run in the context of the cell that calls."""
-        context = contextvars.copy_context()
+        """Hand the code to the loop, which runs it in a copy of the calling cell's context."""
 
         def begin() -> None:
             if self._task is None:
@@ -108,7 +106,7 @@ class _Run:
                 self._task = self._loop.create_task(self._steps)
 
         try:
-            masked(lambda: self._loop.call_soon_threadsafe(begin, context=context))
+            masked(lambda: self._loop.call_soon_threadsafe(begin))
         except RuntimeError:
             self._steps.close()
             raise self._loop_is_gone() from None

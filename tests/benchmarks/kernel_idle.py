@@ -28,17 +28,17 @@ class Webui:
     """A webui's process, and the requests that are measured."""
 
     def __init__(self, runtime_folder: str) -> None:
-        root = str(Path(__file__).parent.parent.parent)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parent.parent.parent),
+            "PYTHONPYCACHEPREFIX": f"{runtime_folder}/compiled",
+            "LIVEPATCH_RUNTIME_DIR": runtime_folder,
+            "JUPYTER_DATA_DIR": runtime_folder,
+        }
+        # An installed package is compiled.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": root,
-                "LIVEPATCH_RUNTIME_DIR": runtime_folder,
-                "JUPYTER_DATA_DIR": runtime_folder,
-            },
+            [sys.executable, str(SCRIPT)], stdout=subprocess.PIPE, text=True, env=environment
         )
         port = int(self.process.stdout.readline().split()[1])
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -77,13 +77,18 @@ def main() -> int:
             return webui
 
         attached = []
-        for _ in range(ATTACHES):
+        for _ in range(ATTACHES + 1):
             webui = started()
             webui.measure(50)
             attached.append(webui.get("/attach"))
-        seconds = statistics.median(found["seconds"] for found in attached)
-        memory = statistics.median(found["memory"] for found in attached)
-        print(f"attach: median {seconds:.2f} s of {ATTACHES} (goal: under 1)")
+        del attached[0]  # compiled the modules
+        seconds, cpu, memory = (
+            statistics.median(found[what] for found in attached)
+            for what in ("seconds", "cpu", "memory")
+        )
+        print(
+            f"attach: median {seconds:.2f} s of {ATTACHES}, {cpu:.2f} s of it CPU (goal: under 1)"
+        )
         print(f"memory: median {memory:.1f} MB (goal: at most 30)")
 
         alone, also_alone, with_kernel = started(), started(), webui
