@@ -55,6 +55,20 @@ def test_a_record_of_a_reused_pid_is_swept(here: Place) -> None:
     assert not found.connection_file.exists()
 
 
+def test_what_the_dead_left_half_done_is_swept_and_what_the_living_write_is_not(
+    here: Place,
+) -> None:
+    folder = folders.runtime_folder()
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    for pid in (dead.pid, os.getpid()):
+        (folder / f".x-{pid}.json.{pid}").touch()  # a connection file on a full disk
+        (folder / f"inject-{pid}.py").touch()  # a script for a main thread that never came
+    assert running_webuis() == []
+    left = {f".x-{os.getpid()}.json.{os.getpid()}", f"inject-{os.getpid()}.py"}
+    assert {path.name for path in folder.iterdir()} == left
+
+
 def test_files_of_others_are_left_alone(here: Place) -> None:
     folder = folders.runtime_folder()
     for name, text in {"a.json": "{", "b.json": "[1]", "c.json": '{"livepatch": 1}'}.items():

@@ -7,6 +7,7 @@ ours is left, the app has its own object back, and every middleware its own inne
 from __future__ import annotations
 
 import itertools
+import operator
 import time
 import weakref
 from contextvars import ContextVar
@@ -358,13 +359,17 @@ class AsgiStack(MiddlewareStack):
 
     def between_frameworks(self) -> list[MiddlewareLayer]:
         """The live layers that stand where the app puts those that are declared."""
-        layers = [p.layer for p in self.shown if p.on]
-        frames = [i for i, layer in enumerate(layers) if layer.kind == "framework"]
-        inner = [i for i in frames if layers[i].name in INNER_FRAMEWORK]
-        end = min(inner, default=len(layers))
-        begin = max((i + 1 for i in frames if i < end), default=0)
-        return [layer for layer in layers[begin:end] if layer.spec is not None]
+        found: list[MiddlewareLayer] = []
+        for placement in self.shown:
+            layer = placement.layer
+            if layer.kind == "framework":
+                if layer.cls.__name__ in INNER_FRAMEWORK:
+                    break
+                found.clear()  # what stands outside the framework's outer layers is not declared
+            elif placement.on and layer.spec is not None:
+                found.append(layer)
+        return found
 
 
 def _same_items(one: Sequence[Any], other: Sequence[Any]) -> bool:
-    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+    return len(one) == len(other) and all(map(operator.is_, one, other))

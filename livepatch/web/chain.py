@@ -42,13 +42,21 @@ class Slot:
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         """Pass the request on to its own successor; answers the coroutine."""
+        try:
+            successor = scope[self.key][self]
+        except KeyError:
+            successor = self._without_chain(scope)
+        return successor(scope, receive, send)
+
+    def _without_chain(self, scope: Any) -> Any:
+        """The successor for a scope that came in before us, or that was built anew."""
         chain = scope.get(self.key)
         if chain is None:
             reference = self.recent.get()
             chain = None if reference is None else reference()
             if chain is None or chain.session != self.session:
-                return self.last(scope, receive, send)
-        return chain.get(self, self.last)(scope, receive, send)
+                return self.last
+        return chain.get(self, self.last)
 
     @property
     def app(self) -> Any:

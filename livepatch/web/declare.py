@@ -54,8 +54,10 @@ def merge(declared: Sequence[Any], live: Sequence[Any], known: Sequence[Any]) ->
         live: the declarations of the live layers, in their order.
         known: the declarations that were live until now; those no longer live leave the list.
     """
-    ours = {id(spec) for spec in (*live, *known)}
+    ours = {*map(id, live), *map(id, known)}
     merged = list(live)
+    if ours.issuperset(map(id, declared)):
+        return merged
     previous: Any = None
     for spec in declared:
         if id(spec) not in ours:

@@ -11,6 +11,7 @@ from livepatch.engine.sources import place
 from .route_kinds import code_of
 
 if TYPE_CHECKING:
+    from .operations import OperationLayer
     from .route_list import RouteLayer
     from .route_walk import Row
     from .routes import Reference, Routes
@@ -81,7 +82,7 @@ class LiveRoute:
         return self.row.winner()
 
     @property
-    def layers(self) -> tuple[RouteLayer, ...]:
+    def layers(self) -> tuple[OperationLayer, ...]:
         """What livepatch did to it."""
         return tuple(operation.layer for operation in self.row.operations)
 

@@ -26,12 +26,7 @@ def routes_changed(router: Any, apps: Iterable[Any]) -> None:
     if mark is not None:
         mark()
     for app in apps:
-        if getattr(app, "openapi_schema", None) is None and not _is_being_written(app):
-            continue
-        # Who began to write the document from the old routes would put it there after us.
-        end = time.perf_counter() + LONGEST
-        while _is_being_written(app) and time.perf_counter() < end:
-            time.sleep(0.0005)
+        await_calls(type(app).openapi)
         app.openapi_schema = None
 
 
@@ -48,6 +43,12 @@ def check_document(route: Any) -> None:
         module.get_openapi(title="one route", version="1", routes=[route])
 
 
-def _is_being_written(app: Any) -> bool:
-    code = getattr(getattr(type(app), "openapi", None), "__code__", None)
-    return code is not None and running_calls([code]) > 0
+def await_calls(function: Any) -> None:
+    """Wait for the calls of a function that are under way.
+
+    Who began to work something out from what was there before would store it after us.
+    """
+    code = getattr(function, "__code__", None)
+    end = time.perf_counter() + LONGEST
+    while code is not None and running_calls([code]) and time.perf_counter() < end:
+        time.sleep(0.0005)

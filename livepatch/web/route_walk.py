@@ -20,7 +20,8 @@ from .starlette_routes import StarletteRoutes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .route_list import Operation, RouteList
+    from .operations import Operation
+    from .route_list import RouteList
 
 _lists: weakref.WeakValueDictionary[int, StarletteRoutes] = weakref.WeakValueDictionary()
 
@@ -113,7 +114,7 @@ class Row:
     @property
     def owner(self) -> str:
         """Whose route it is: ours, an extension's, a package's or the webui's."""
-        layers = [o.layer for o in self.operations if o.route is self.cell.route]
+        layers = [o.layer for o in self.operations if o.new is self.cell.route]
         return layers[-1].owner if layers else owner_of(code_of(self.endpoint), {})
 
     def is_meant_by(self, reference: Any) -> bool:

@@ -6,25 +6,25 @@ import difflib
 import inspect
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from livepatch.engine import PatchRefused, TargetNotFound
 from livepatch.engine.answers import answer
-from livepatch.engine.change import open_step
 from livepatch.engine.registry import registry
 from livepatch.engine.sources import place
 from livepatch.reports.routes import routes_table
 
 from .facts import caller
 from .live_route import LiveRoute
+from .operations import Operation, when_seen
 from .route_kinds import code_of
-from .route_list import Operation, RouteLayer
+from .route_list import RouteLayer
 from .route_walk import Row, rows_of
 
 if TYPE_CHECKING:
     from livepatch.reports import Report
 
-    from .route_list import RouteList, Verb
+    from .route_list import RouteList
 
 Reference = Any  # a route, a path, "METHOD /path", a name, a function or a position
 
@@ -143,9 +143,13 @@ class Routes(Sequence[LiveRoute]):
             routes, slot = row.routes, row.cell.slot
             new = routes.remake(asked, row.cell.route, endpoint, told, row.around)
             owner = caller()
-            old = self._earlier(routes, slot, owner, "replace")
-            layer = old.layer if old else RouteLayer(routes, row.label, owner, "replace")
-            layer.endpoint = endpoint
+            old = routes.earlier(slot, owner, "replace")
+            layer = (
+                cast("RouteLayer", old.layer)
+                if old
+                else RouteLayer(routes, row.label, owner, "replace")
+            )
+            layer.function = endpoint
             operation = Operation(layer, slot, new)
             plan = tuple(operation if o is old else o for o in routes.plan)
             call = f"replace({row.label!r}, {_shown(endpoint)}{_said(told)})"
@@ -220,8 +224,12 @@ class Routes(Sequence[LiveRoute]):
                 found = f"{at.label} belongs to another router ({at.routes.path})"
                 raise PatchRefused(asked, found, "a route moves within its own router")
             owner = caller()
-            old = self._earlier(routes, slot, owner, "move")
-            layer = old.layer if old else RouteLayer(routes, row.label, owner, "move")
+            old = routes.earlier(slot, owner, "move")
+            layer = (
+                cast("RouteLayer", old.layer)
+                if old
+                else RouteLayer(routes, row.label, owner, "move")
+            )
             rest = [cell for cell in routes.cells() if cell.slot is not slot]
             anchor = at.cell.slot if at else _slot_at(asked, rest, index or 0)
             plan = tuple(o for o in routes.plan if o is not old)
@@ -265,17 +273,6 @@ class Routes(Sequence[LiveRoute]):
             raise PatchRefused(asked, found, f"before={label!r}")
         return anchor
 
-    def _earlier(self, routes: RouteList, slot: Any, owner: str, verb: Verb) -> Operation | None:
-        """The operation of the same identity: on that route, of that owner, of that verb."""
-        return next(
-            (
-                o
-                for o in routes.plan
-                if o.slot is slot and (o.layer.owner, o.layer.verb) == (owner, verb)
-            ),
-            None,
-        )
-
     def _also(self, row: Row) -> list[str]:
         """Where else the same route is reached, its router being included more than once."""
         same = [
@@ -287,8 +284,7 @@ class Routes(Sequence[LiveRoute]):
 
     @staticmethod
     def _facts(begun: float) -> list[str]:
-        inside = ["requests see it when the transaction ends"] if open_step() is not None else []
-        return [*inside, f"{(time.perf_counter() - begun) * 1000:.2f} ms"]
+        return [*when_seen(), f"{(time.perf_counter() - begun) * 1000:.2f} ms"]
 
     def _find(self, asked: str, reference: Reference) -> LiveRoute:
         if isinstance(reference, int) and not isinstance(reference, bool):

@@ -23,7 +23,7 @@ from .route_kinds import (
     sample_requests,
     shape_of,
 )
-from .route_list import RouteList
+from .route_list import RouteList, same_routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,10 +57,10 @@ class StarletteRoutes(RouteList):
         if self._own_list is None:
             self._own_list = present
         if are_own:
-            if _is(self._own_list, routes):
+            if same_routes(self._own_list, routes):
                 routes = self._own_list
             self._own_list = None
-        if not _is(present, routes) or (are_own and present is not routes):
+        if not same_routes(present, routes) or (are_own and present is not routes):
             self.owner.routes = routes
             routes_changed(self.owner, list(self.apps))
 
@@ -308,7 +308,3 @@ def _dotted(endpoint: Any) -> str:
 
 def _shown(thing: Any) -> str:
     return str(getattr(thing, "__qualname__", None) or repr(thing))
-
-
-def _is(one: list[Any], other: list[Any]) -> bool:
-    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))

@@ -1,9 +1,9 @@
 """Four ways of changing the middleware of a running app, under load, in one run.
 
-Run it with ``python tests/benchmarks/hammer.py --cycles 10000 --python OTHER/bin/python``. Each cycle
-adds two middlewares and takes them out again, with 0.5 ms of work before each add, while a second
-process keeps connections alive, reads streams and holds websockets. ``--python`` names further
-interpreters (one with an old Starlette) to do the same in.
+Run it with ``python tests/benchmarks/hammer.py --cycles 10000 --python OTHER/bin/python``.
+Each cycle adds two middlewares and takes them out again, with 0.5 ms of work before each add, while
+a second process keeps connections alive, reads streams and holds websockets. ``--python`` names
+further interpreters (one with an old Starlette) to do the same in.
 """
 
 from __future__ import annotations
