@@ -33,6 +33,7 @@ from livepatch.hosts.events import events
 from livepatch.hosts.inventory import extensions
 from livepatch.hosts.middleware import middleware
 from livepatch.hosts.routes import routes
+from livepatch.hosts.timing import timing
 from livepatch.magics import load_ipython_extension, unload_ipython_extension
 from livepatch.reach.attach import attach, detach
 from livepatch.reports import foreign, patches
@@ -72,6 +73,7 @@ __all__ = [
     "restore",
     "restore_all",
     "routes",
+    "timing",
     "transaction",
     "undo",
     "unload_ipython_extension",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import livepatch as lp
+from livepatch.measure import end_every_timing
 
 
 @pytest.fixture(autouse=True)
@@ -12,4 +13,5 @@ def _own_code_afterwards():
     """No test leaves a patch to the next."""
     yield
     lp.restore_all()
+    assert end_every_timing() == 0
     assert len(lp.patches()) == 0

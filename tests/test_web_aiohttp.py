@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-
-import httpx
 import pytest
-from web_support import in_thread
+from web_support import AiohttpServer, in_thread
 
 import livepatch as lp
 
@@ -36,50 +32,9 @@ async def home(request):
     return web.json_response(request.match_info.get("seen", []))
 
 
-class AiohttpServer:
-    def __init__(self, app):
-        self.app = app
-        self.ready, self.gate = threading.Event(), threading.Event()
-        self.entered = threading.Semaphore(0)
-        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
-
-    async def serve(self):
-        self.loop, self.stop = asyncio.get_running_loop(), asyncio.Event()
-        runner = web.AppRunner(self.app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.address = "http://{}:{}".format(*runner.addresses[0])
-        self.ready.set()
-        await self.stop.wait()
-        await runner.cleanup()
-
-    async def held(self, request):
-        self.entered.release()
-        await self.loop.run_in_executor(None, self.gate.wait, 20)
-        return await home(request)
-
-    def __enter__(self):
-        self.thread.start()
-        assert self.ready.wait(20)
-        self.client = httpx.Client(base_url=self.address, timeout=20)
-        return self
-
-    def __exit__(self, *_):
-        self.gate.set()
-        self.client.close()
-        self.loop.call_soon_threadsafe(self.stop.set)
-        self.thread.join(20)
-        assert not self.thread.is_alive()
-
-    def seen(self, path="/"):
-        answer = self.client.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-
 def build_app(*middlewares):
     app = web.Application(middlewares=middlewares)
-    server = AiohttpServer(app)
+    server = AiohttpServer(app, home)
     app.router.add_get("/", home)
     app.router.add_get("/held", server.held)
     return server

@@ -1,4 +1,4 @@
-"""``%middleware`` in a shell."""
+"""``%middleware``, ``%routes`` and ``%events`` in a shell."""
 
 from __future__ import annotations
 
@@ -123,3 +123,35 @@ def test_completion_offers_what_to_do_and_the_names(notebook):
         completer = notebook.shell.Completer
         for line, offered in (("%middleware ", "add"), ("%middleware remove GZ", "GZipMiddleware")):
             assert offered in {found.text for found in completer.completions(line, len(line))}
+
+
+def test_time_records_until_it_is_ended(notebook, server):
+    own = server.app.middleware_stack
+    begun = notebook.run("%middleware --time")
+    assert "= t = lp.timing(only=['middleware']).start()" in begun
+    assert "%middleware --time --off ends it" in begun
+    server.seen()
+    server.seen()
+    server.on_loop(lambda: None)
+    shown = notebook.run("%middleware --time").splitlines()
+    assert "Own times of middleware · recording for" in shown[1]
+    row = next(line.split() for line in shown if "GZipMiddleware" in line)
+    assert row[:5] == ["requests", "GZipMiddleware", "package", "starlette", "2"]
+    assert any("GET /" in line and "100%" not in line for line in shown)
+    ended = notebook.run("%middleware --time --off")
+    assert "· recorded for" in ended
+    assert server.app.middleware_stack is own
+    refused = notebook.run("%middleware --time --off")
+    assert refused.strip() == (
+        "UsageError: %middleware --off: nothing is recorded; %middleware --time begins"
+    )
+    assert "--time and --off stand alone" in notebook.run("%middleware --time add Mark")
+
+
+def test_unloading_ends_a_recording(notebook, server):
+    own = server.app.middleware_stack
+    notebook.run("%middleware --time")
+    assert server.app.middleware_stack is not own
+    notebook.run("%unload_ext livepatch")
+    assert server.app.middleware_stack is own
+    notebook.run("%load_ext livepatch")

@@ -112,6 +112,51 @@ class Server:
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(20)
 
 
+class AiohttpServer:
+    """The same of an aiohttp app, and a handler that it can hold back."""
+
+    def __init__(self, app, answer=None):
+        self.app, self.answer = app, answer
+        self.ready, self.gate = threading.Event(), threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
+
+    async def serve(self):
+        self.loop, self.stop = asyncio.get_running_loop(), asyncio.Event()
+        from aiohttp import web
+
+        runner = web.AppRunner(self.app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.address = "http://{}:{}".format(*runner.addresses[0])
+        self.ready.set()
+        await self.stop.wait()
+        await runner.cleanup()
+
+    async def held(self, request):
+        self.entered.release()
+        await self.loop.run_in_executor(None, self.gate.wait, 20)
+        return await self.answer(request)
+
+    def __enter__(self):
+        self.thread.start()
+        assert self.ready.wait(20)
+        self.client = httpx.Client(base_url=self.address, timeout=20)
+        return self
+
+    def __exit__(self, *_):
+        self.gate.set()
+        self.client.close()
+        self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+
+    def seen(self, path="/"):
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
 class Gate:
     """Holds requests back until it is opened: from a thread, on the server's loop."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from livepatch.engine import LivepatchError, restore_all
 from livepatch.engine.adopting import heal
 from livepatch.engine.registry import registry
+from livepatch.measure import end_every_timing
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -74,6 +75,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     Args:
         shell: the IPython shell that asked.
     """
+    end_every_timing()
     try:
         print(restore_all())
     except LivepatchError as error:  # the rest is restored; the magics go all the same

@@ -14,9 +14,12 @@ from livepatch.engine.errors import LivepatchError, TargetNotFound
 from livepatch.hosts.middleware import middleware
 from livepatch.reports import Answer
 
+from .timing import OFF_HELP, TIME_HELP, TimeOption
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from livepatch.measure import Timing
     from livepatch.web import MiddlewareStack
 
 ACTIONS = ("add", "remove", "replace", "move", "guard")
@@ -28,6 +31,10 @@ class Web(Magics):
 
     shell: InteractiveShell
 
+    def __init__(self, shell: InteractiveShell | None = None, **options: Any) -> None:
+        super().__init__(shell, **options)
+        self.times = TimeOption()
+
     @magic_arguments()
     @argument("action", nargs="?", choices=ACTIONS, help="what to do; without one: show the stack")
     @argument("names", nargs="*", help="add CLS [OPTION=VALUE …], remove NAME, move NAME, …")
@@ -35,9 +42,11 @@ class Web(Magics):
     @argument("--before", help="the middleware to stand outside of")
     @argument("--after", help="the middleware to stand inside of")
     @argument("--index", type=int, help="the place in the stack, 0 the outermost")
+    @argument("--time", action="store_true", help=TIME_HELP)
+    @argument("--off", action="store_true", help=OFF_HELP)
     @no_var_expand
     @line_magic
-    def middleware(self, line: str) -> Answer | MiddlewareStack:
+    def middleware(self, line: str) -> Answer | MiddlewareStack | Timing:
         """Show the webui's middleware as requests meet it, or change it while requests run.
 
         A class is a name of the notebook or a dotted name in a loaded module; the values of its
@@ -49,9 +58,14 @@ class Web(Magics):
             %middleware replace GZipMiddleware MyMiddleware
             %middleware remove GZipMiddleware
             %middleware guard
+            %middleware --time
+            %middleware --time --off
         """
         args = parse_argstring(self.middleware, line)
-        stack = middleware(self._value(args.app) if args.app else None)
+        given = self._value(args.app) if args.app else None
+        if args.time or args.off:
+            return self._time("middleware", args, given)
+        stack = middleware(given)
         app = f"lp.middleware({args.app or ''})"
         place = {
             name: getattr(args, name)
@@ -83,6 +97,11 @@ class Web(Magics):
             return Answer(str(layer), f"{app}.add({', '.join(call)})")
         layer = stack.replace(names[0], cls, options=options)
         return Answer(str(layer), f"{app}.replace({', '.join([repr(names[0]), *call])})")
+
+    def _time(self, magic: str, args: Any, app: Any = None) -> Timing:
+        if args.action is not None:
+            raise UsageError(f"%{magic}: --time and --off stand alone")
+        return self.times.answer(magic, [magic], off=args.off, app=app, shown_app=args.app or "")
 
     def _class(self, name: str) -> Any:
         if name in self.shell.user_ns:

@@ -8,13 +8,12 @@ import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .span import Span
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
     from .meter import Meter
     from .part import Part
+    from .span import Span
 
     Make = Callable[[], Part]
 
@@ -73,7 +72,7 @@ def _timed_plain(function: Any, meter: Meter, key: Hashable, make: Make) -> Any:
 def _timed_generator(function: Any, meter: Meter, key: Hashable, make: Make) -> Any:
     @functools.wraps(function)
     def timed_generator(*args: Any, **kwargs: Any) -> Any:
-        span = Span(meter.clock())
+        span = meter.open()
         generator = function(*args, **kwargs)
         step, given = generator.send, None
         try:
@@ -95,7 +94,7 @@ def _timed_generator(function: Any, meter: Meter, key: Hashable, make: Make) -> 
         finally:
             with _inside(meter, span), _working(meter, span):
                 generator.close()
-            meter.note(key, make, *span.end(meter.clock()))
+            meter.close(span, key, make)
 
     return timed_generator
 
@@ -103,14 +102,14 @@ def _timed_generator(function: Any, meter: Meter, key: Hashable, make: Make) -> 
 def _timed_async_generator(function: Any, meter: Meter, key: Hashable, make: Make) -> Any:
     @functools.wraps(function)
     async def timed_async_generator(*args: Any, **kwargs: Any) -> Any:
-        span = Span(meter.clock())
+        span = meter.open()
         generator = function(*args, **kwargs)
         step, given = generator.asend, None
         try:
             while True:
                 try:
                     with _inside(meter, span):
-                        item = await meter.steps.drive(_awaited(step(given)), span)
+                        item = await meter.steps.drive(step(given), span)
                 except StopAsyncIteration:
                     return
                 left = meter.clock()
@@ -124,25 +123,20 @@ def _timed_async_generator(function: Any, meter: Meter, key: Hashable, make: Mak
                     span.away += meter.clock() - left
         finally:
             await generator.aclose()
-            meter.note(key, make, *span.end(meter.clock()))
+            meter.close(span, key, make)
 
     return timed_async_generator
-
-
-async def _awaited(step: Any) -> Any:
-    """A coroutine of the step of an async generator, which is none itself."""
-    return await step
 
 
 @contextmanager
 def _span(meter: Meter, key: Hashable, make: Make) -> Iterator[Span]:
     """A call from its beginning to its end, a part of the one around it."""
-    span = Span(meter.clock(), meter.inside.get())
+    span = meter.open(meter.inside.get())
     try:
         with _inside(meter, span):
             yield span
     finally:
-        meter.note(key, make, *span.end(meter.clock()))
+        meter.close(span, key, make)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Meter(ABC):
         self.group = group
         self.path = path
         self.clock = clock
-        self.recordings: tuple[Timing, ...] = ()
+        self.recordings: tuple[Timing, ...] = ()  # those who record now
         self.inside: ContextVar[Span | None] = ContextVar(f"livepatch.{group}", default=None)
         self.steps = Steps(threading.local(), clock)
 
@@ -69,14 +69,22 @@ class Meter(ABC):
             if was_on and not self.recordings:
                 self.switch(on=False)
 
-    def note(self, key: Hashable, make: Callable[[], Part], own: float, busy: float) -> None:
-        """A call has ended.
+    def open(self, outer: Span | None = None) -> Span:
+        """A call begins: for those who record now.
 
         Args:
+            outer: the call that it is a part of.
+        """
+        return Span(self.clock(), self.recordings, outer)
+
+    def close(self, span: Span, key: Hashable, make: Callable[[], Part]) -> None:
+        """A call has ended; who recorded as it began learns of it.
+
+        Args:
+            span: the call.
             key: what was called.
             make: makes the part for it, at its first call.
-            own: its own time, in seconds.
-            busy: its loop-busy time, in seconds.
         """
-        for recording in self.recordings:
+        own, busy = span.end(self.clock())
+        for recording in span.recordings:
             recording.part(key, make).add(own, busy)

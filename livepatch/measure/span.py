@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Generator
     from threading import local
+
+    from .recording import Timing
 
 
 class Span:
     """One call.
 
     Attributes:
+        recordings: who wants to know of it.
         outer: the call that it is a part of.
         inner: the seconds of the calls that are a part of it.
         away: seconds that it spent with those who called it, such as in ``send``.
@@ -21,10 +25,13 @@ class Span:
         inner_busy: those of its parts.
     """
 
-    __slots__ = ("away", "begun", "busy", "inner", "inner_busy", "outer")
+    __slots__ = ("away", "begun", "busy", "inner", "inner_busy", "outer", "recordings")
 
-    def __init__(self, begun: float, outer: Span | None = None) -> None:
+    def __init__(
+        self, begun: float, recordings: tuple[Timing, ...] = (), outer: Span | None = None
+    ) -> None:
         self.begun = begun
+        self.recordings = recordings
         self.outer = outer
         self.inner = self.away = self.busy = self.inner_busy = 0.0
 
@@ -66,10 +73,9 @@ class Steps:
             before.inner_busy += took
 
     @types.coroutine
-    def drive(
-        self, coroutine: Coroutine[Any, Any, Any], span: Span | None
-    ) -> Generator[Any, Any, Any]:
-        """Await a coroutine; its steps are a span's."""
+    def drive(self, awaitable: Awaitable[Any], span: Span | None) -> Generator[Any, Any, Any]:
+        """Await a coroutine, or something else that can be awaited; its steps are a span's."""
+        coroutine = awaitable if inspect.iscoroutine(awaitable) else _awaiting(awaitable)
         step: Callable[[Any], Any] = coroutine.send
         given: Any = None
         while True:
@@ -89,3 +95,7 @@ class Steps:
             except BaseException as error:
                 # Cancelled, for instance: the coroutine's own business.
                 step, given = coroutine.throw, error
+
+
+async def _awaiting(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable

@@ -276,5 +276,7 @@ def detach(timeout: float = 5.0) -> None:
 
 def _restore_all_patches() -> None:
     from livepatch import engine
+    from livepatch.measure import end_every_timing
 
+    end_every_timing()
     engine.restore_all()

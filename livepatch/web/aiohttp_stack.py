@@ -22,6 +22,8 @@ from .stack import MiddlewareStack
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .timing import StackMeter
+
 HOW_TO_WRITE = "@web.middleware; async def m(request, handler): return await handler(request)"
 
 _parents: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -30,12 +32,16 @@ _parents: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 class AiohttpStack(MiddlewareStack):
     """The middlewares of an aiohttp app, outermost first."""
 
+    tells_of_client = False
+
     def __init__(self, owner: Any, path: str) -> None:
         super().__init__(owner, path)
         self._layers: dict[int, MiddlewareLayer] = {}
         self._app_own: tuple[Any, Any, bool] | None = None
         self._was_started = False
         self._published: Any = None
+        self._timed_layers: dict[int, MiddlewareLayer] = {}
+        self._end: Any = None
         for sub in owner._subapps:
             _parents[sub] = owner
 
@@ -48,7 +54,9 @@ class AiohttpStack(MiddlewareStack):
         """The middlewares that requests go through; before the start those that the app has."""
         if self.has_started:
             pairs = [(m, new) for m, new in self.owner._middlewares_handlers if not _is_fix(m)]
-            found = [middleware for middleware, _ in reversed(pairs)]
+            timed = self._timed_layers
+            handlers = [m for m, _ in reversed(pairs) if m is not self._end]
+            found = [timed[id(m)].instance if id(m) in timed else m for m in handlers]
         else:
             found = list(self.owner._middlewares)
         layers: list[MiddlewareLayer] = []
@@ -87,7 +95,8 @@ class AiohttpStack(MiddlewareStack):
     def is_published(self) -> bool:
         """Whether the app still has what was published last."""
         attribute = "_middlewares_handlers" if self.has_started else "_middlewares"
-        return self.shown == self.base or getattr(self.owner, attribute) is self._published
+        rests = self.shown == self.base and self.measure is None
+        return rests or getattr(self.owner, attribute) is self._published
 
     def publish(self, shown: Placements) -> None:
         """One store of a new tuple; the chains that were built from the old one go."""
@@ -100,26 +109,55 @@ class AiohttpStack(MiddlewareStack):
             self._was_started = True
         self.shown = shown
         listed, handlers, runs = self._app_own
-        if shown != self.base:
+        measure = self.measure if self.has_started else None
+        if shown != self.base or measure is not None:
             items = [p.layer.instance for p in shown if p.on]
-            listed, runs = type(listed)(items), runs or bool(items)
+            if shown != self.base:
+                listed = type(listed)(items)
+            runs = runs or bool(items) or measure is not None
             if self.has_started:
                 listed.freeze()
                 handlers = self._handlers(items)
+            if measure is not None:
+                handlers = self._timed(measure, handlers)
         app._middlewares = listed
         if self.has_started:
             app._middlewares_handlers = handlers
             self._run(runs=runs)
             self._forget_chains()
         self._published = handlers if self.has_started else listed
-        if shown == self.base:
+        if measure is None:
+            self._timed_layers, self._end = {}, None
+        if shown == self.base and measure is None:
             self._app_own = None
 
     def _handlers(self, items: Sequence[Any]) -> tuple[tuple[Any, bool], ...]:
         present = self.owner._middlewares_handlers
-        styles = {id(middleware): new for middleware, new in present}
+        before = (self._app_own[1] if self._app_own is not None else None) or ()
+        styles = {id(middleware): new for middleware, new in (*before, *present)}
         fixes = [pair for pair in present if _is_fix(pair[0])] or _fix_of(self.owner)
         return (*((m, styles.get(id(m), True)) for m in reversed(items)), *fixes)
+
+    def _timed(
+        self, measure: StackMeter, handlers: Sequence[tuple[Any, bool]]
+    ) -> tuple[tuple[Any, bool], ...]:
+        """The same middlewares timed, and innermost one that times what they lead to."""
+        layers = {id(p.layer.instance): p.layer for p in self.shown if p.on}
+        timed: list[tuple[Any, bool]] = []
+        self._timed_layers = {}
+        index = 0
+        for middleware, is_new in reversed(handlers):
+            if id(middleware) in layers and is_new:
+                layer = layers[id(middleware)]
+                wrapped = measure.timed_handler(index, middleware, layer)
+                timed.append((wrapped, True))
+                self._timed_layers[id(wrapped)] = layer
+                index += 1
+            else:
+                timed.append((middleware, is_new))
+        self._end = measure.timed_handler(index, None, None)
+        timed.append((self._end, True))
+        return tuple(reversed(timed))
 
     def _as_it_would_have_started(self, listed: Any, _: Any, runs: bool) -> tuple[Any, Any, bool]:
         """What the app would have had by now: it started with ours in its list."""

@@ -20,7 +20,7 @@ from .adoption import Node, Spec, read_stack
 from .chain import Chain, Entrance, Slot
 from .declare import declaration_of, merge
 from .facts import owner_of
-from .guard import guard_stack
+from .guard import ATTRIBUTE, guard_stack, watch
 from .layer import MiddlewareLayer, Placement, Placements, carry_over
 from .links import links_holding, same
 from .stack import MiddlewareStack
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from livepatch.engine.answers import AnswerLine
+
+    from .timing import StackMeter
 
 INNER_FRAMEWORK = frozenset({"ExceptionMiddleware", "AsyncExitStackMiddleware"})
 LONGEST_BUILD = 0.5  # seconds; an app builds its stack in one go, on its loop
@@ -55,7 +57,6 @@ class AsgiStack(MiddlewareStack):
         self.key = f"livepatch.chain.{next(_numbers)}"
         self.recent: ContextVar[weakref.ref[Chain] | None] = ContextVar(self.key, default=None)
         self.entrance: Entrance | None = None
-        self.measure: Callable[[int, Any, MiddlewareLayer | None], Any] | None = None
         self._given_terminal = terminal
         self._terminal = terminal
         self._chains: list[weakref.ref[Chain]] = []
@@ -170,6 +171,12 @@ class AsgiStack(MiddlewareStack):
 
     guard.__doc__ = MiddlewareStack.guard.__doc__
 
+    def measure_by(self, meter: StackMeter | None) -> None:
+        """Let requests be timed; also those of a stack that the app builds later, or again."""
+        super().measure_by(meter)
+        if self.declares and self.attribute == ATTRIBUTE:
+            watch(self, on=meter is not None)
+
     def look_before_next(self, look: Callable[[], None]) -> None:
         """Call something once, before the next request goes down, on its thread."""
         self._look = look
@@ -219,7 +226,7 @@ class AsgiStack(MiddlewareStack):
         called = apps
         if self.measure is not None:
             called = [
-                self.measure(i, app, layer)
+                self.measure.timed_app(i, app, layer)
                 for i, (app, layer) in enumerate(zip(apps, [*layers, None], strict=True))
             ]
         slots = [layer.slot for layer in layers if layer.slot is not None]

@@ -32,6 +32,7 @@ ATTRIBUTE = "middleware_stack"
 log = logging.getLogger("livepatch")
 
 _guards: dict[int, Guard] = {}
+_watches: dict[int, Watch] = {}
 
 
 def guard_stack(stack: AsgiStack) -> AnswerLine:
@@ -107,8 +108,7 @@ class Guard:
         _guards.pop(id(self.stack.owner), None)
         registry.changed.pop(id(self), None)
         self.stack.is_guarded = False
-        if not _guards:
-            _remove_from(self.stack.owner)
+        _remove_from(self.stack.owner)
 
     def own_layers(self) -> Sequence[Any]:
         """A guard is no layer."""
@@ -202,6 +202,36 @@ class Guard:
             return None
 
 
+class Watch:
+    """Follows the stack of one app whose requests are timed, whatever it builds."""
+
+    def __init__(self, stack: AsgiStack) -> None:
+        self.stack = stack
+
+    def store(self, value: Any) -> None:
+        """The app, or somebody else, stores a stack."""
+        stack = self.stack
+        with registry.lock:
+            stack.value = value
+            if value is None or value is stack.entrance:
+                return
+            try:
+                stack.refresh(f"time {stack.path}")
+                stack.publish(stack.shown)
+            except LivepatchError as error:
+                log.warning("livepatch: a stack was stored that cannot be timed: %s", error)
+
+
+def watch(stack: AsgiStack, *, on: bool) -> None:
+    """Follow the stack of an app, or no longer."""
+    if on:
+        _watches[id(stack.owner)] = Watch(stack)
+        _install_on(stack.owner)
+    else:
+        _watches.pop(id(stack.owner), None)
+        _remove_from(stack.owner)
+
+
 class Unguarding(Guarding):
     """A guard goes."""
 
@@ -215,7 +245,7 @@ class Unguarding(Guarding):
 
 
 class GuardedSlot:
-    """``middleware_stack`` of every Starlette app, for as long as one of them is guarded."""
+    """``middleware_stack`` of every Starlette app, while one of them is guarded or timed."""
 
     def __get__(self, app: Any, cls: Any = None) -> Any:
         """What requests go through."""
@@ -228,7 +258,7 @@ class GuardedSlot:
 
     def __set__(self, app: Any, value: Any) -> None:
         """Store a stack, past a guard where there is one."""
-        guard = _guards.get(id(app))
+        guard = _guards.get(id(app)) or _watches.get(id(app))
         if guard is None or guard.stack.owner is not app:
             app.__dict__[ATTRIBUTE] = value
         else:
@@ -255,6 +285,8 @@ def _install_on(app: Any) -> None:
 
 
 def _remove_from(app: Any) -> None:
+    if _guards or _watches:
+        return
     cls = _starlette_of(app)
     if isinstance(vars(cls).get(ATTRIBUTE), GuardedSlot):
         delattr(cls, ATTRIBUTE)

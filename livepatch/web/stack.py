@@ -19,9 +19,11 @@ from .facts import caller
 from .layer import MiddlewareLayer, Placement, Placements, carry_over
 
 if TYPE_CHECKING:
+    from livepatch.measure import Meter
     from livepatch.reports import Report
 
     from .layer import State
+    from .timing import StackMeter
 
 Reference = Any  # a layer, a class or a function, or a name
 
@@ -38,7 +40,12 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         base: the placements without us.
         plan: the placements with every change that is true.
         shown: the placements that requests see; behind the plan inside a transaction.
+        meter: what can time it, once somebody asked for one.
+        measure: what times its requests now.
+        tells_of_client: whether a request's wait for its client passes through the middlewares.
     """
+
+    tells_of_client = True
 
     def __init__(self, owner: Any, path: str) -> None:
         self.owner = owner
@@ -46,6 +53,8 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         self.base: Placements = ()
         self.plan: Placements = ()
         self.shown: Placements = ()
+        self.meter: Meter | None = None
+        self.measure: StackMeter | None = None
 
     def add(
         self,
@@ -303,6 +312,19 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         self.base = tuple(p for p in base if p.layer.kind != "added")
         self.take_plan(plan)
         return present
+
+    def measure_by(self, meter: StackMeter | None) -> None:
+        """Let the requests that come from now on be timed, or no longer.
+
+        Args:
+            meter: what times them; None: nothing does.
+
+        Raises:
+            PatchRefused: the stack cannot be mapped.
+        """
+        self.refresh(f"time {self.path}")
+        self.measure = meter
+        self.publish(self.shown)
 
     @abstractmethod
     def look(self, asked: str) -> list[MiddlewareLayer]:

@@ -1,0 +1,66 @@
+"""Where the time of the running webui goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from livepatch.errors import HostUnsupported, LivepatchError
+from livepatch.measure import Timing
+from livepatch.web.timing import meter_of
+
+from .middleware import middleware
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from livepatch.measure import Meter
+
+# What answers the meters of each kind: of the app that is given, or of the webui. A webui without
+# such a thing raises a LivepatchError, and is timed without it.
+METERS: dict[str, Callable[[Any], Iterable[Meter]]] = {
+    "middleware": lambda app: [meter_of(middleware(app))],
+    "routes": lambda app: [meter_of(middleware(app))],
+}
+
+
+def timing(app: Any = None, *, only: Iterable[str] = ()) -> Timing:
+    """Time the calls of the webui: per middleware, route, event, callback and hook.
+
+    A call's own time is what it took without what it called that is timed too and without waiting
+    for the client; *busy* is the part of it in which the webui's event loop could do nothing else.
+    A middleware that sleeps for 5 ms takes 5 ms of its own and is not busy; one that blocks is.
+
+    Args:
+        app: whose requests are timed; default: the webui's own app.
+        only: the kinds to time, such as ``"middleware"``; default: all that the webui has.
+
+    Returns:
+        A report to be used in ``with``: it times the calls that begin in its body. It is indexed by
+        name; each part has ``calls`` and, in ms, ``median``, ``p95``, ``busy`` and ``total``.
+
+    Raises:
+        HostUnsupported: the webui has nothing that can be timed.
+
+    Example:
+        >>> from starlette.applications import Starlette
+        >>> with timing(Starlette(), only=["middleware"]) as t:
+        ...     t.is_recording
+        True
+        >>> t.is_recording
+        False
+    """
+    meters: list[Meter] = []
+    refused: list[LivepatchError] = []
+    wanted = tuple(only) or tuple(METERS)
+    for kind in wanted:
+        try:
+            meters += METERS[kind](app)
+        except LivepatchError as error:
+            if only:
+                raise
+            refused.append(error)
+    if not meters:
+        found = "; ".join(error.found for error in refused) or "it has nothing that is timed"
+        raise HostUnsupported("time the webui", found, "give an app: lp.timing(app)")
+    meters = list({id(meter): meter for meter in meters}.values())
+    return Timing(f"Own times of {', '.join(wanted)}", meters)

@@ -1,0 +1,131 @@
+"""Times the requests of an app: per middleware, and per route that answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from livepatch.engine.registry import registry
+from livepatch.measure import Meter, Part
+
+from .answering import Answering
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from .layer import MiddlewareLayer
+    from .stack import MiddlewareStack
+
+CLIENT = "receive and send"
+
+
+class StackMeter(Meter):
+    """Times what stands in a stack; what the stack ends in is timed as the route that answers.
+
+    A middleware's own time is that of its call without the next one's and without the time that
+    it waits in ``receive`` and ``send``: so the own times of a request add up to what it took.
+    """
+
+    def __init__(self, stack: MiddlewareStack) -> None:
+        super().__init__("requests", stack.path)
+        self.stack = stack
+        self.key = f"livepatch.span.{id(self)}"
+        self.answering = Answering(stack.owner)
+
+    def switch(self, *, on: bool) -> None:
+        """Put timed middlewares into the chain that requests go through, or the plain ones."""
+        self.answering.look()
+        self.stack.measure_by(self if on else None)
+
+    def parts(self) -> list[tuple[Hashable, Part]]:
+        """The layers, outermost first; a route appears when it has answered."""
+        self.answering.look()
+        layers = [p.layer for p in self.stack.plan if p.on]
+        client = [(CLIENT, self._client())] if self.stack.tells_of_client else []
+        return [*client, *((layer, self._part(layer)) for layer in layers)]
+
+    def timed_app(self, index: int, app: Any, layer: MiddlewareLayer | None) -> Any:
+        """An ASGI app that does what another one does, and notes how long.
+
+        Args:
+            index: its place in the chain, 0 the outermost.
+            app: the middleware, or what the stack ends in.
+            layer: the middleware's layer; None at the end.
+        """
+        clock, steps, key = self.clock, self.steps, self.key
+
+        async def timed_app(scope: Any, receive: Any, send: Any) -> Any:
+            if scope["type"] not in ("http", "websocket"):
+                return await app(scope, receive, send)
+            # A scope that was built anew has lost it; a context may be another request's.
+            outer = scope.get(key) or (self.inside.get() if index else None)
+            outer = outer if index and outer is not None else self.open()
+            span = self.open(outer)
+
+            async def timed_receive() -> Any:
+                left = clock()
+                message = await steps.drive(receive(), outer)
+                # To wait until the client goes is nothing that a response waits for.
+                if message.get("type") != "http.disconnect":
+                    span.away += clock() - left
+                return message
+
+            async def timed_send(message: Any) -> None:
+                left = clock()
+                try:
+                    await steps.drive(send(message), outer)
+                finally:
+                    span.away += clock() - left
+
+            self.inside.set(span)
+            scope[key] = span
+            try:
+                return await steps.drive(app(scope, timed_receive, timed_send), span)
+            finally:
+                scope[key] = outer
+                self.inside.set(outer)
+                if layer is None:
+                    self.close(span, *self.answering.of_scope(scope))
+                else:
+                    self.close(span, layer, lambda: self._part(layer))
+                if not index:
+                    self.close(outer, CLIENT, self._client)
+
+        return timed_app
+
+    def timed_handler(self, index: int, middleware: Any, layer: MiddlewareLayer | None) -> Any:
+        """The same for an aiohttp middleware; None: the handler that it all ends in."""
+
+        async def timed_handler(request: Any, handler: Any) -> Any:
+            outer = self.inside.get() if index else None
+            span = self.open(outer)
+            self.inside.set(span)
+            try:
+                called = handler(request) if middleware is None else middleware(request, handler)
+                return await self.steps.drive(called, span)
+            finally:
+                self.inside.set(outer)
+                if layer is None:
+                    self.close(span, *self.answering.of_request(request))
+                else:
+                    self.close(span, layer, lambda: self._part(layer))
+
+        timed_handler.__middleware_version__ = 1  # type: ignore[attr-defined]
+        return timed_handler
+
+    def _client(self) -> Part:
+        return Part(self.group, CLIENT, "the client")
+
+    def _part(self, layer: MiddlewareLayer) -> Part:
+        return Part(self.group, layer.name, layer.owner, layer.place)
+
+
+def meter_of(stack: MiddlewareStack) -> StackMeter:
+    """The meter of a stack; the same object for the same stack.
+
+    Args:
+        stack: the live stack of an app.
+    """
+    with registry.lock:
+        if stack.meter is None:
+            stack.meter = StackMeter(stack)
+        return cast("StackMeter", stack.meter)
