@@ -1,4 +1,4 @@
-"""What ``--time`` does, of ``%middleware``, ``%routes``, ``%events``, ``%callbacks``, ``%hooks``."""
+"""What ``--time`` does (``%middleware``, ``%routes``, ``%events``, ``%callbacks``, ``%hooks``)."""
 
 from __future__ import annotations
 

@@ -51,11 +51,11 @@ def timed(function: Any, meter: Meter, key: Hashable, make: Make) -> Any:
 
 def _timed_plain(function: Any, meter: Meter, key: Hashable, make: Make) -> Any:
     # Callbacks are called very often: written out, which halves the cost of the context managers.
-    clock, inside, steps = meter.clock, meter.inside, meter.steps
+    inside, steps = meter.inside, meter.steps
 
     @functools.wraps(function)
     def timed_call(*args: Any, **kwargs: Any) -> Any:
-        span = Span(clock(), inside.get())
+        span = meter.open(inside.get())
         token = inside.set(span)
         begun = None if asyncio._get_running_loop() is None else steps.begin(span)
         try:
@@ -64,7 +64,7 @@ def _timed_plain(function: Any, meter: Meter, key: Hashable, make: Make) -> Any:
             if begun is not None:
                 steps.end(span, begun)
             inside.reset(token)
-            meter.note(key, make, *span.end(clock()))
+            meter.close(span, key, make)
 
     return timed_call
 
