@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from livepatch.authoring.export import export
 from livepatch.engine import (
     Layer,
     adopt,
@@ -17,6 +18,7 @@ from livepatch.engine import (
 )
 from livepatch.errors import (
     AttachFailed,
+    ExportRefused,
     ForeignChange,
     HostUnsupported,
     LivepatchError,
@@ -42,6 +44,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AttachFailed",
+    "ExportRefused",
     "ForeignChange",
     "HostUnsupported",
     "Layer",
@@ -58,6 +61,7 @@ __all__ = [
     "callbacks",
     "detach",
     "events",
+    "export",
     "extensions",
     "filter_args",
     "filter_result",

@@ -17,6 +17,10 @@ class HostUnsupported(LivepatchError):
     """The webui we live in does not offer what was asked for."""
 
 
+class ExportRefused(LivepatchError):
+    """What is live cannot be written as an extension; no file was written."""
+
+
 class WebuiNotFound(LivepatchError):
     """No running webui of that name or pid can be reached."""
 
@@ -27,6 +31,7 @@ class WebuiAmbiguous(LivepatchError):
 
 __all__ = [
     "AttachFailed",
+    "ExportRefused",
     "ForeignChange",
     "HostUnsupported",
     "LivepatchError",

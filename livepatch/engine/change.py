@@ -153,13 +153,16 @@ def apply(*changes: Change) -> None:
 
 
 @contextlib.contextmanager
-def transaction() -> Iterator[Step]:
+def transaction(*, recorded: bool = True) -> Iterator[Step]:
     """All changes made in the ``with`` body, or none of them.
 
     Each change is true as soon as its verb has answered, so that the body can look at what it does;
     requests to a webui see its middleware change once, as the outermost body ends. When the body
     raises, everything done in it is taken back and the exception passes on. It is one step for undo
     and redo.
+
+    Args:
+        recorded: whether it is a step of the journal; an extension's own changes are not.
 
     Example:
         >>> with transaction() as step:
@@ -181,7 +184,8 @@ def transaction() -> Iterator[Step]:
         elif step.changes:
             with registry.lock:
                 _show(step.changes)
-            publish("step", step)
+            if recorded:
+                publish("step", step)
 
     try:
         _open_step.set(step)

@@ -65,7 +65,7 @@ def graft_class(
     Raises:
         PatchRefused: the text does not compile, is not one class, or raised.
     """
-    graft = _ClassGraft(asked, text, target_class, namespace, base_of)
+    graft = ClassGraft(asked, text, target_class, namespace, base_of)
     return (target_class if dry_run else graft.build()), graft.uses.facts()
 
 
@@ -93,7 +93,12 @@ def method_in_place(
     return clone(new, tuple(own[name] for name in code.co_freevars))
 
 
-class _ClassGraft:
+class ClassGraft:
+    """The text of a class, compiled in the place of a class of the webui, but not run yet.
+
+    Its arguments are those of :func:`graft_class`.
+    """
+
     def __init__(
         self,
         asked: str,

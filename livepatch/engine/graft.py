@@ -50,6 +50,7 @@ class Graft:
         closure: closure cells around the text by name; default: those of the target.
         namespace_first: whether a name that both have is the notebook's.
         parsed: the ``def`` itself, with the lines of its file, where the text lies in a file.
+        imports: the imports that stand above it there.
         values: values for the ``resolution.value_named`` in it.
 
     Attributes:
@@ -74,6 +75,7 @@ class Graft:
         closure: Mapping[str, CellType] | None = None,
         namespace_first: bool = False,
         parsed: tuple[FunctionNode, str] | None = None,
+        imports: Sequence[ast.stmt] = (),
         values: dict[str, Any] | None = None,
     ) -> None:
         self.asked = asked
@@ -82,7 +84,7 @@ class Graft:
         self.original = original
         self.namespace = namespace
         self.in_file = parsed is not None
-        self.imports: Sequence[ast.stmt] = ()
+        self.imports = imports
         if parsed is None:
             self.filename = name_of(self.source, target.path)
             self.imports, definition = self._parse()

@@ -36,6 +36,9 @@ class Patch:
         describes: whether the target takes over its doc, annotations and signature; what only
             wraps keeps those of the layer below.
         guard: records its failures, where it is guarded.
+        given: what the user gave: a text, a callable, a class or a value.
+        namespace: the names of the place where it was written.
+        order: counts the patches of the process, as they were made.
     """
 
     function: Any  # a FunctionType, or any value
@@ -44,6 +47,9 @@ class Patch:
     handle: Any = None  # a FunctionType; mypy takes an optional one for a descriptor
     describes: bool = True
     guard: Guard | None = None
+    given: Any = None
+    namespace: dict[str, Any] | None = field(default=None, repr=False)
+    order: int = 0
 
     @property
     def source(self) -> str | None:

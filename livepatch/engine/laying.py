@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .targets import AnyTarget
 
 Parts = list[tuple[Stack, Patch]]
+
+_order = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,11 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
         raise PatchRefused(asked, f"when={wanted.when!r} is unknown", 'when="now" or when="idle"')
     # Outside the lock: making a patch runs the imports of a text, and whoever waits for one of
     # them may wait for the lock.
-    parts = make_parts(asked, target, new, wanted)
+    order = next(_order)
+    parts = [
+        (stack, replace(patch, given=new, namespace=wanted.namespace, order=order))
+        for stack, patch in make_parts(asked, target, new, wanted)
+    ]
     about = target.cls if isinstance(target, ClassTarget) else None
     with registry.lock:
         layer = _layer_of(target, about, wanted, [stack for stack, _ in parts])

@@ -41,6 +41,8 @@ class Registry(ModuleType):
         subscribers: what is called on an event, by the event's name.
         mask_lock, masked_threads, held_back: see ``masking.py``.
         notebook_modules: names of the modules whose code is a notebook's.
+        kept_owners: whose layers ``restore_all`` leaves alone: exported extensions that the webui
+            loaded belong to themselves.
     """
 
     def __init__(self) -> None:
@@ -56,6 +58,7 @@ class Registry(ModuleType):
         self.masked_threads: set[int] = set()
         self.held_back: set[int] = set()
         self.notebook_modules = {"livepatch_notebook"}
+        self.kept_owners: set[str] = set()
 
 
 def _shared() -> Registry:

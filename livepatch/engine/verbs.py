@@ -137,6 +137,8 @@ def _remove(path: str, wanted: list[tuple[Stack, Layer]], left: int) -> AnswerLi
 def restore_all() -> AnswerLine:
     """Take every layer of livepatch off, in one step.
 
+    Only the layers of exported extensions that the webui loaded stay: they belong to themselves.
+
     Returns:
         The answer line.
 
@@ -152,7 +154,10 @@ def restore_all() -> AnswerLine:
         for layer in [*registry.pending]:
             layer.remove()
         changes = []
-        for stack in [stack for stack in registry.patched.values() if stack.placements]:
+        for stack in [*registry.patched.values()]:
+            ours = [p.layer for p in stack.placements if p.layer.owner not in registry.kept_owners]
+            if not ours:
+                continue
             try:
                 stack.check_not_foreign(f"restore {stack.path}")
             except Exception as error:
@@ -160,7 +165,7 @@ def restore_all() -> AnswerLine:
                     raise
                 refused.append(error)
             else:
-                changes.append(stack.without(*(p.layer for p in stack.placements)))
+                changes.append(stack.without(*ours))
         unreached = running_facts(_codes_of(change.stack for change in changes))
         others, refusals = ways_back()
         refused += refusals

@@ -1,0 +1,155 @@
+"""An exported extension: what applies its changes, takes them back, and switches them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from livepatch.engine.errors import LivepatchError
+from livepatch.engine.events import subscribe
+from livepatch.engine.registry import registry
+
+from .changes import Around, Change, Skipped
+from .definitions import definitions_in
+from .webui import app_of_webui, named_modules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+log = logging.getLogger("livepatch")
+
+
+@dataclass
+class Extension:
+    """What an exported extension does.
+
+    Args:
+        name: its name.
+        flavor: the webui that it is for.
+        changes: in the order in which they are made.
+        names: answers the namespace with its own functions, classes and values; it is asked when
+            the changes are made, not before.
+        definitions: the file with those that are compiled in the place of their targets, and the
+            function there in whose body they stand.
+        made_with: the versions it was made with.
+    """
+
+    name: str
+    flavor: str
+    changes: Sequence[Change]
+    names: Callable[[], dict[str, Any]]
+    definitions: tuple[str, str | None]
+    made_with: dict[str, str | None]
+    is_on: bool = True
+    app: Any = field(default=None, repr=False)
+    warnings: list[str] = field(default_factory=list)
+    _undo: dict[int, Callable[[], None]] = field(default_factory=dict, repr=False)
+    _end: Callable[[], None] | None = field(default=None, repr=False)
+    _lock: Any = field(default_factory=threading.RLock, repr=False)
+    _namespace: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def owner(self) -> str:
+        """Whose the changes are, as livepatch tells it."""
+        return f"extension {self.name}"
+
+    @property
+    def applied(self) -> list[str]:
+        """What is changed at present."""
+        return [self.changes[number].about for number in sorted(self._undo)]
+
+    def apply(self, app: Any = None, *, verify: bool = True) -> list[str]:
+        """Make the changes that are not made yet; nothing while it is switched off.
+
+        Args:
+            app: the webui's app; default: where this flavor has it.
+            verify: whether the originals have to be those that it was made against.
+
+        Returns:
+            A warning for each change that does not fit this webui and was left out.
+        """
+        with self._lock:
+            if not self.is_on:
+                return []
+            self.app = app if app is not None else self.app or app_of_webui(self.flavor)
+            self.warnings = []
+            if self._end is None:
+                registry.kept_owners.add(self.owner)
+                self._end = subscribe("modules", named_modules)
+            try:
+                around = self._around(verify=verify)
+            except Exception as error:  # a module that it needs is missing: the webui goes on
+                self._warn(f"nothing was changed: {type(error).__name__}: {error}")
+                return self.warnings
+            for number, change in enumerate(self.changes):
+                if number not in self._undo:
+                    self._apply(number, change, around)
+            return self.warnings
+
+    def remove(self) -> list[str]:
+        """Take the changes back, the last first.
+
+        Returns:
+            A warning for each that someone else stands in the way of.
+        """
+        with self._lock:
+            self.warnings = []
+            for number in sorted(self._undo, reverse=True):
+                undo = self._undo.pop(number)
+                try:
+                    undo()
+                except Exception as error:
+                    self._warn(f"{self.changes[number].about} stays: {_said(error)}")
+            if self._end is not None:
+                self._end()
+                self._end = None
+                registry.kept_owners.discard(self.owner)
+            self.app = None
+            return self.warnings
+
+    def switch(self, *, on: bool) -> list[str]:
+        """Switch it off: the originals run again, with no work of ours; or on again."""
+        with self._lock:
+            app = self.app
+            self.is_on = bool(on)
+            if on:
+                return self.apply(app)
+            warnings = self.remove()
+            self.app = app
+            return warnings
+
+    def own(self, name: str) -> Any:
+        """One of its own functions, classes or values, by its name."""
+        return self._names()[name]
+
+    def _names(self) -> dict[str, Any]:
+        if self._namespace is None:
+            self._namespace = self.names()
+        return self._namespace
+
+    def _around(self, *, verify: bool) -> Around:
+        file, holder = self.definitions
+        definitions = definitions_in(file, holder)
+        return Around(self.owner, self._names(), definitions, self.app, self.made_with, verify)
+
+    def _apply(self, number: int, change: Change, around: Around) -> None:
+        try:
+            self._undo[number] = change.apply(around)
+        except Skipped as reason:
+            self._warn(f"left out: {change.about}: {reason}")
+        except LivepatchError as error:
+            self._warn(f"left out: {change.about}: {_said(error)}")
+        except Exception as error:  # the fault of one change must not keep the webui from starting
+            self._warn(f"left out: {change.about}: {type(error).__name__}: {error}")
+
+    def _warn(self, text: str) -> None:
+        self.warnings.append(text)
+        log.warning("%s: %s", self.name, text)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, LivepatchError):
+        return "; ".join(str(error).splitlines()[1:])
+    return f"{type(error).__name__}: {error}"

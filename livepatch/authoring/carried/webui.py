@@ -1,0 +1,145 @@
+"""What the changes of an extension need to know of the webui, by its flavor.
+
+Nothing is imported of the webui: what it has loaded is looked up in ``sys.modules``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+ROOTS = {"demo": "livepatch.demo"}
+"""The packages that have ``script_callbacks`` and the like, where it is not ``modules``."""
+
+_VERSIONS = (
+    ("modules_forge.forge_version", "version"),
+    ("comfyui_version", "__version__"),
+    ("livepatch.demo", "__version__"),
+)
+_NAMED = ("custom_nodes", "extensions", "scripts")
+_CACHES = ("outputs", "ui", "objects")
+
+
+def attribute_of(module: str, *names: str) -> Any:
+    """An attribute of a loaded module; None when module or attribute lacks.
+
+    Example:
+        >>> attribute_of("sys", "version_info", "major")
+        3
+    """
+    found: Any = sys.modules.get(module)
+    for name in names:
+        found = getattr(found, name, None)
+    return found
+
+
+def version_of_webui() -> str | None:
+    """The version of the webui that runs, where it says so."""
+    sdnext = attribute_of("installer", "version")
+    if isinstance(sdnext, dict):
+        return " ".join(str(sdnext[k]) for k in ("updated", "hash") if sdnext.get(k)) or None
+    for module, name in _VERSIONS:
+        version = attribute_of(module, name)
+        if isinstance(version, str):
+            return version
+    tag = attribute_of("modules.launch_utils", "git_tag")
+    info = getattr(tag, "cache_info", None)
+    return str(tag()) if info is not None and info().currsize else None
+
+
+def app_of_webui(flavor: str) -> Any:
+    """The app of the webui; None while there is none."""
+    if flavor == "comfyui":
+        return attribute_of("server", "PromptServer", "instance", "app")
+    if flavor == "textgen":
+        gradio = attribute_of("modules.shared", "gradio")
+        page = gradio.get("interface") if isinstance(gradio, dict) else None
+        return getattr(page, "server_app", None) or getattr(page, "app", None)
+    return attribute_of(f"{ROOTS.get(flavor, 'modules')}.shared", "app")
+
+
+def named_modules(name: str | None) -> Mapping[str, ModuleType]:
+    """Loaded modules that are not in ``sys.modules`` by a dotted name: scripts, custom nodes."""
+    if name is not None and name.partition(".")[0] not in _NAMED:
+        return {}
+    found: dict[str, ModuleType] = {}
+    for root in ("modules", *ROOTS.values()):
+        loaded = dict(attribute_of(f"{root}.script_loading", "loaded_scripts") or {})
+        for data in list(attribute_of(f"{root}.scripts", "scripts_data") or ()):
+            loaded.setdefault(str(data.path), data.module)
+        for file, module in loaded.items():
+            found.setdefault(_name_of_script(Path(file).absolute(), root), module)
+    for key, module in sys.modules.copy().items():
+        _, is_node, path = str(key).replace("\\", "/").rpartition("/custom_nodes/")
+        if is_node and module is not None:
+            found.setdefault(".".join(["custom_nodes", *map(_identifier, path.split("."))]), module)
+    return found
+
+
+def _name_of_script(path: Path, root: str) -> str:
+    for extension in list(attribute_of(f"{root}.extensions", "extensions") or ()):
+        folder = Path(str(extension.path)).absolute()
+        if folder in path.parents:
+            inner = path.relative_to(folder).with_suffix("").parts
+            inner = inner[1:] if inner[0] == "scripts" and inner[1:] else inner
+            return ".".join(map(_identifier, ("extensions", str(extension.name), *inner)))
+    return f"scripts.{_identifier(path.stem)}"
+
+
+def _identifier(text: str) -> str:
+    name = re.sub(r"\W", "_", text)
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def forget_what_was_computed() -> None:
+    """Have the webui forget what it worked out from code that has changed since.
+
+    A1111 keeps which scripts have a method; ComfyUI keeps the outputs of nodes.
+    """
+    for name in ("scripts_txt2img", "scripts_img2img", "scripts_control"):
+        cached = getattr(attribute_of("modules.scripts", name), "callback_map", None)
+        if isinstance(cached, dict):
+            cached.clear()
+    queue = attribute_of("server", "PromptServer", "instance", "prompt_queue")
+    if queue is None or "nodes" not in sys.modules:
+        return
+    if queue.mutex.acquire(timeout=0.05):
+        try:
+            for executor in _executors():
+                for kind in _CACHES:
+                    _empty(getattr(executor.caches, kind, None))
+            running = bool(queue.currently_running)
+        finally:
+            queue.mutex.release()
+    else:
+        running = True
+    if running:  # nodes of it may still put outputs of the old code there
+        queue.set_flag("unload_models", False)
+        queue.set_flag("free_memory", True)
+
+
+def _executors() -> Iterator[Any]:
+    """What runs the prompts: a local variable of the thread that does."""
+    for frame in sys._current_frames().values():
+        looked: Any = frame
+        while looked is not None:
+            if looked.f_code.co_name == "prompt_worker":
+                executor = looked.f_locals.get("e")
+                if hasattr(executor, "caches"):
+                    yield executor
+            looked = looked.f_back
+
+
+def _empty(cache: Any) -> None:
+    entries = getattr(cache, "cache", None)
+    if isinstance(entries, dict):
+        for key in list(entries):
+            entries.pop(key, None)
+    for inner in list((getattr(cache, "subcaches", None) or {}).values()):
+        _empty(inner)

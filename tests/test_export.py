@@ -1,0 +1,229 @@
+"""What is live becomes an extension that does the same where livepatch is not."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import export_support
+import pytest
+from export_support import T, change_everything, fresh, round_trip
+from samples import exported as sample
+
+import livepatch as lp
+
+FOLDERS = (
+    *("a1111", "forge", "forge-classic", "sdnext", "demo", "textgen", "comfyui"),
+    *("starlette", "gradio", "aiohttp", "plain"),
+)
+FILES = ("a1111", "sdnext", "demo", "textgen", "comfyui")
+
+
+@pytest.fixture
+def live():
+    """What the sample answers without a change, and with all of them."""
+    before = sample.outputs()
+    change_everything()
+    return before, sample.outputs()
+
+
+@pytest.mark.parametrize(
+    ("flavor", "single"), [*((f, False) for f in FOLDERS), *((f, True) for f in FILES)]
+)
+def test_a_fresh_process_does_the_same(flavor, single, live, tmp_path):
+    original, patched = live
+    assert all(original[name] != patched[name] for name in original)
+    exported = lp.export(
+        tmp_path, name="my-garden", flavor=flavor, single_file=single, with_values=["FACTOR"]
+    )
+    seen, told = round_trip(exported, flavor, "my_garden_changes")
+    assert told == ""
+    assert seen["loaded"] is True  # nothing happens at import
+    assert seen["applied"] == patched
+    assert seen["off"] == [original, True]
+    assert seen["on"] == patched
+    assert seen["removed"] == [original, True]
+    assert seen["again"] == patched
+
+
+def test_two_of_them_on_the_same_functions_end_in_either_order(tmp_path):
+    lp.restore_all()
+    export_support.wrap_around()
+    first = lp.export(tmp_path, name="first", flavor="plain", with_values=["FACTOR"])
+    lp.restore_all()
+    export_support.wrap_another()
+    second = lp.export(tmp_path, name="second", flavor="plain")
+    lp.restore_all()
+    script = """
+        import itertools
+        sys.path[:0] = sys.argv[2:4]
+        import first_changes, second_changes
+        seen = []
+        both = (first_changes, second_changes)
+        for begin, end in itertools.product(itertools.permutations(both), repeat=2):
+            for package in begin:
+                assert package.apply() == []
+            seen.append([sample.wrapped(1)])
+            for package in end:
+                package.remove()
+                seen[-1].append(sample.wrapped(1))
+            seen[-1].append(sample.is_original())
+        print(json.dumps(seen))
+    """
+    seen, _ = fresh(script, first.path / "src", second.path / "src")
+    plain, around, another = ["wrapped", 1], ["around", ["wrapped", 3]], ["another", ["wrapped", 1]]
+    inner, outer = ["another", ["around", ["wrapped", 3]]], ["around", ["another", ["wrapped", 3]]]
+    assert seen == [
+        [inner, another, plain, True],
+        [inner, around, plain, True],
+        [outer, another, plain, True],
+        [outer, around, plain, True],
+    ]
+
+
+def test_a_changed_original_is_skipped_with_a_warning_that_names_it(live, tmp_path):
+    exported = lp.export(tmp_path, name="mine", flavor="plain", with_values=["FACTOR"])
+    text = (export_support.TESTS / "samples" / "exported.py").read_text()
+    changed = text.replace('return ("wrapped", a)', 'return ("a newer webui", a)')
+    changed = changed.replace("def generator(n):", "def generators(n):")
+    changed = changed.replace("(plain, wrapped, noted, generator,", "(plain, wrapped, noted,")
+    changed = changed.replace("list(generator(3))", "0")
+    newer = tmp_path / "newer"
+    (newer / "samples").mkdir(parents=True)
+    (newer / "samples" / "__init__.py").write_text("")
+    (newer / "samples" / "exported.py").write_text(changed)
+    script = """
+        del sys.modules["samples.exported"], sys.modules["samples"]
+        sys.path[:0] = sys.argv[2:4]
+        import mine_changes, samples.exported as newer
+        warnings = mine_changes.apply()
+        print(json.dumps([warnings, newer.outputs(), mine_changes.remove()]))
+    """
+    (warnings, outputs, stays), told = fresh(script, exported.path / "src", newer)
+    assert sorted(w.partition(": ")[2].partition(" is ")[0][:40] for w in warnings) == sorted(
+        [
+            f"replace {T}.generator: module samp"[:40],
+            f"wrap {T}.wrapped: {T}.wrapped"[:40],
+            f"wrap {T}.wrapped: {T}.wrapped"[:40],
+        ]
+    )
+    skipped = next(w for w in warnings if "wrapped" in w)
+    assert "is not what it was: made against version" in skipped
+    assert skipped.count("(source ") == 2
+    assert all(w in told for w in warnings)
+    assert outputs["wrapped"] == "('a newer webui', 2)"
+    assert outputs["greet"] == "'new base'"
+    assert stays == []
+
+
+def test_what_is_off_is_left_out_and_said(tmp_path):
+    export_support.wrap_another()
+    lp.replace(f"{T}.SCALE", 9).off()
+    exported = lp.export(tmp_path, name="partly", flavor="plain")
+    assert f"left out: {T}.SCALE (" in str(exported)
+    assert "SCALE" not in (exported.path / "src/partly_changes/changes.py").read_text()
+
+
+def test_an_export_again_takes_the_place_of_the_former(tmp_path):
+    for single in (False, True):
+        layer = export_support.wrap_another()
+        first = lp.export(tmp_path, name="again", flavor="demo", single_file=single)
+        file = first.path if single else first.path / "again_changes/changes.py"
+        assert "wrapped" in file.read_text()
+        layer.remove()
+        layer = lp.replace(f"{T}.SCALE", 9)
+        assert lp.export(tmp_path, name="again", flavor="demo", single_file=single) == lp.export(
+            tmp_path, name="again", flavor="demo", single_file=single
+        )
+        assert "wrapped" not in file.read_text().partition("CHANGES = ")[2]
+        layer.remove()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "again.py"]
+
+
+def _refused(*words, **arguments):
+    with pytest.raises(lp.ExportRefused) as caught:
+        lp.export(**{"name": "mine", "flavor": "plain", **arguments})
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_folder_that_will_not_do(tmp_path):
+    lp.replace(f"{T}.SCALE", 9)
+    _refused("there is no such folder", folder=tmp_path / "missing")
+    (tmp_path / "file").write_text("")
+    _refused("it is a file", folder=tmp_path / "file")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "script.py").write_text("mine = True")
+    _refused("already holds another extension", folder=tmp_path, name="taken")
+    (tmp_path / "one.py").write_text("mine = True")
+    _refused("is already there", folder=tmp_path, name="one", flavor="demo", single_file=True)
+    exported = lp.export(tmp_path, name="mine", flavor="plain")
+    (exported.path / "README.md").write_text("a word of my own")
+    _refused("somebody changed README.md", folder=tmp_path)
+    assert (tmp_path / "taken" / "script.py").read_text() == "mine = True"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "mine", "one.py", "taken"]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can write everywhere"
+)
+def test_a_folder_that_is_not_writable(tmp_path):
+    lp.replace(f"{T}.SCALE", 9)
+    tmp_path.chmod(0o500)
+    try:
+        _refused("cannot be written", folder=tmp_path)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["", "9lives", "a b", "../up", "con", "class", "é", "x" * 61, "."])
+def test_a_name_that_is_no_folder_or_module(name, tmp_path):
+    lp.replace(f"{T}.SCALE", 9)
+    _refused("cannot be the name", folder=tmp_path, name=name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flavor_that_is_not_known_or_takes_no_single_file(tmp_path):
+    lp.replace(f"{T}.SCALE", 9)
+    _refused("nothing is known of the flavor", folder=tmp_path, flavor="winamp")
+    _refused("takes packages", folder=tmp_path, single_file=True)
+
+
+def test_there_is_nothing_to_export(tmp_path):
+    _refused("nothing is changed", folder=tmp_path)
+    lp.replace(f"{T}.SCALE", 9).off()
+    _refused("no change is on", "SCALE", folder=tmp_path)
+
+
+def test_code_whose_source_cannot_be_had(tmp_path):
+    namespace = {"__name__": "__main__"}
+    exec("new = lambda a: ('typed', a)", namespace)
+    lp.replace(f"{T}.wrapped", namespace["new"])
+    _refused("cannot be had", f"replace {T}.wrapped", folder=tmp_path)
+    lp.restore_all()
+    lp.replace(f"{T}.wrapped", functools.partial(export_support.another, str))
+    _refused("a partial", "write a def", folder=tmp_path)
+    lp.restore_all()
+    lp.replace(f"{T}.wrapped", len)  # C code is imported, where it has a home
+    exported = lp.export(tmp_path, name="mine", flavor="plain")
+    assert "from builtins import len" in (exported.path / "src/mine_changes/names.py").read_text()
+
+
+def test_values_are_written_down_only_when_they_are_named(tmp_path):
+    export_support.wrap_around()
+    _refused("the value 'FACTOR'", 'with_values=["FACTOR"]', folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    exported = lp.export(tmp_path, name="mine", flavor="plain", with_values="FACTOR")
+    assert "FACTOR = 3" in (exported.path / "src/mine_changes/names.py").read_text()
+    lp.restore_all()
+    secret = object()
+    lp.wrap(f"{T}.wrapped", lambda original, a: (secret, original(a)))
+    _refused("'secret'", "not given back by its repr", folder=tmp_path, with_values=["secret"])
+
+
+def test_a_method_of_one_instance_has_no_name_elsewhere(tmp_path):
+    model = sample.Model()
+    lp.replace(model.greet, lambda self: "only this one")
+    _refused("no dotted name", folder=tmp_path)
