@@ -118,11 +118,14 @@ def test_unload_gives_the_app_its_own_stack_back(notebook, server):
     assert server.seen() == []
 
 
-def test_completion_offers_what_to_do_and_the_names(notebook):
+def offered(notebook, line):
     with provisionalcompleter():
-        completer = notebook.shell.Completer
-        for line, offered in (("%middleware ", "add"), ("%middleware remove GZ", "GZipMiddleware")):
-            assert offered in {found.text for found in completer.completions(line, len(line))}
+        return {found.text for found in notebook.shell.Completer.completions(line, len(line))}
+
+
+def test_completion_offers_what_to_do_and_the_names(notebook):
+    assert "add" in offered(notebook, "%middleware ")
+    assert "GZipMiddleware" in offered(notebook, "%middleware remove GZ")
 
 
 def test_time_records_until_it_is_ended(notebook, server):
@@ -155,3 +158,50 @@ def test_unloading_ends_a_recording(notebook, server):
     notebook.run("%unload_ext livepatch")
     assert server.app.middleware_stack is own
     notebook.run("%load_ext livepatch")
+
+
+def test_routes_are_shown_added_replaced_moved_and_removed(notebook, server):
+    notebook.run("from starlette.responses import JSONResponse, PlainTextResponse")
+    notebook.run("async def mine(request): return JSONResponse({'seen': ['mine']})")
+    notebook.run("async def text(request): return PlainTextResponse('text')")
+    shown = notebook.run("%routes")
+    assert "Routes of __main__.app, in the order of matching" in shown
+    assert "= lp.routes()" in shown
+    answer = notebook.run("%routes replace GET / mine")
+    assert "= lp.routes().replace('GET /', mine)" in answer
+    assert server.seen() == ["mine"]
+    answer = notebook.run("%routes add /text text methods=['POST'] --before /")
+    assert "= lp.routes().add('/text', text, before='/', methods=['POST'])" in answer
+    assert server.client.post("/text").text == "text"
+    assert "1 of 2" in notebook.run("%routes move /text --index 0")
+    assert "/text" in notebook.run("%routes tex")
+    assert "text · POST" not in notebook.run("%routes mine")
+    assert "removed POST /text" in notebook.run("%routes remove /text")
+    assert server.get("/text").status_code == 404
+    notebook.run("%undo")
+    assert server.client.post("/text").text == "text"
+    assert "no route /nowhere" in notebook.run("%routes remove /nowhere")
+    assert "takes a path and a function" in notebook.run("%routes replace /text")
+    assert "go with add and move" in notebook.run("%routes remove / --index 0")
+    assert "neither the notebook" in notebook.run("%routes replace / never_defined")
+
+
+def test_a_webui_without_a_page_has_no_events_to_show(notebook, server):
+    assert "no Gradio page was found" in notebook.run("%events")
+    assert "no Gradio page was found" in notebook.run("%events --time")
+
+
+def test_tab_offers_actions_paths_and_the_notebooks_functions(notebook, server):
+    notebook.run("async def mine(request): ...")
+    assert {"replace", "add", "/"} <= offered(notebook, "%routes ")
+    assert "/" in offered(notebook, "%routes remove ")
+    assert "mine" in offered(notebook, "%routes replace GET / mi")
+    assert "--time" in offered(notebook, "%routes --t")
+    assert offered(notebook, "%events ") >= {"replace", "mute", "unmute"}
+
+
+def test_time_of_routes_is_that_of_their_requests(notebook, server):
+    notebook.run("%routes --time")
+    server.seen()
+    server.on_loop(lambda: None)
+    assert "GET /" in notebook.run("%routes --time --off")

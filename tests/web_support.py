@@ -176,6 +176,10 @@ def in_thread(call):
     class Outcome:
         result = None
 
+        @staticmethod
+        def is_alive():
+            return thread.is_alive()
+
     def run():
         Outcome.result = call()
 

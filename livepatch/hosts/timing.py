@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import HostUnsupported, LivepatchError
 from livepatch.measure import Timing
+from livepatch.web.event_timing import meter_of_events
 from livepatch.web.timing import meter_of
 
+from .events import events
 from .middleware import middleware
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 METERS: dict[str, Callable[[Any], Iterable[Meter]]] = {
     "middleware": lambda app: [meter_of(middleware(app))],
     "routes": lambda app: [meter_of(middleware(app))],
+    "events": lambda page: [meter_of_events(events(page))],
 }
 
 

@@ -31,10 +31,11 @@ def magics_classes() -> list[type[Magics]]:
     from .hosts import Hosts
     from .live_patch import LivePatch
     from .looking import Looking
+    from .pages import Pages
     from .web import Web
     from .webui import Webui
 
-    return [LivePatch, Looking, History, Webui, Web, Hosts]
+    return [LivePatch, Looking, History, Webui, Web, Pages, Hosts]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -46,6 +47,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     # IPython is imported here, so that `import livepatch` in a webui without a kernel stays light.
     from .completion import complete_looking, complete_target
     from .hosts import complete_callbacks, complete_extensions
+    from .pages import complete_events, complete_routes
     from .web import complete_middleware
 
     classes = magics_classes()
@@ -64,6 +66,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     for name in LOOKING:
         shell.set_hook("complete_command", complete_looking, str_key=f"%{name}")
     shell.set_hook("complete_command", complete_middleware, str_key="%middleware")
+    shell.set_hook("complete_command", complete_routes, str_key="%routes")
+    shell.set_hook("complete_command", complete_events, str_key="%events")
     shell.set_hook("complete_command", complete_callbacks, str_key="%callbacks")
     shell.set_hook("complete_command", complete_callbacks, str_key="%hooks")
     shell.set_hook("complete_command", complete_extensions, str_key="%extensions")
@@ -98,7 +102,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
             completers.pop(f"{mark}{name}", None)
     for name in LOOKING:
         completers.pop(f"%{name}", None)
-    for name in ("middleware", "callbacks", "hooks", "extensions"):
+    for name in ("middleware", "routes", "events", "callbacks", "hooks", "extensions"):
         completers.pop(f"%{name}", None)
 
 

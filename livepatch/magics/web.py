@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.engine.errors import LivepatchError, TargetNotFound
+from livepatch.engine.errors import LivepatchError
 from livepatch.hosts.middleware import middleware
 from livepatch.reports import Answer
 
 from .timing import OFF_HELP, TIME_HELP, TimeOption
+from .words import named, options_of, unquoted, value_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -62,7 +61,7 @@ class Web(Magics):
             %middleware --time --off
         """
         args = parse_argstring(self.middleware, line)
-        given = self._value(args.app) if args.app else None
+        given = value_of(self.shell, "middleware", args.app) if args.app else None
         if args.time or args.off:
             return self._time("middleware", args, given)
         stack = middleware(given)
@@ -75,7 +74,7 @@ class Web(Magics):
         if place and args.action not in ("add", "move"):
             raise UsageError("%middleware: --before, --after and --index go with add and move")
         said = [f"{name}={value!r}" for name, value in place.items()]
-        names = [_unquoted(name) for name in args.names]
+        names = [unquoted(name) for name in args.names]
         if args.action is None:
             return stack
         if args.action == "guard":
@@ -90,7 +89,8 @@ class Web(Magics):
             return Answer(str(stack.move(names[0], **place)), python)
         count = 1 if args.action == "add" else 2
         self._expect(args.action, names[:count], count)
-        cls, options = self._class(names[count - 1]), self._options(names[count:])
+        cls = named(self.shell, "middleware", names[count - 1])
+        options = options_of(self.shell, "middleware", names[count:])
         call = [names[count - 1], *said, *(f"{k}={v!r}" for k, v in options.items())]
         if args.action == "add":
             layer = stack.add(cls, options=options, **place)
@@ -102,45 +102,6 @@ class Web(Magics):
         if args.action is not None:
             raise UsageError(f"%{magic}: --time and --off stand alone")
         return self.times.answer(magic, [magic], off=args.off, app=app, shown_app=args.app or "")
-
-    def _class(self, name: str) -> Any:
-        if name in self.shell.user_ns:
-            return self.shell.user_ns[name]
-        first, *rest = name.split(".")
-        if first in self.shell.user_ns:
-            found = _walk(self.shell.user_ns[first], rest)
-            if found is not None:
-                return found
-        path = name.split(".")
-        for length in range(len(path) - 1, 0, -1):
-            loaded = sys.modules.get(".".join(path[:length]))
-            found = _walk(loaded, path[length:]) if loaded is not None else None
-            if found is not None:
-                return found
-        raise TargetNotFound(
-            f"%middleware … {name}",
-            "neither the notebook nor a loaded module has that name",
-            f"import it in a cell first, then: %middleware add {name.rpartition('.')[2]}",
-        )
-
-    def _options(self, given: list[str]) -> dict[str, Any]:
-        options = {}
-        for text in given:
-            name, equals, value = text.partition("=")
-            if not equals or not name.isidentifier():
-                raise UsageError(f"%middleware: {text!r} is no OPTION=VALUE")
-            options[name] = self._value(value)
-        return options
-
-    def _value(self, text: str) -> Any:
-        try:
-            return self.shell.ev(text)
-        except Exception as error:
-            raise LivepatchError(
-                f"%middleware … {text}",
-                f"{text!r} raised {type(error).__name__}: {error}",
-                "values are Python expressions; quote text: name='text'",
-            ) from error
 
     @staticmethod
     def _expect(action: str, names: list[str], count: int) -> None:
@@ -164,13 +125,3 @@ def complete_middleware(shell: InteractiveShell, event: Any) -> list[str]:
         return [*(layer.name for layer in middleware()), *classes]
     except LivepatchError:  # no app yet: there is nothing to offer from it
         return classes
-
-
-def _walk(found: Any, names: list[str]) -> Any:
-    for name in names:
-        found = getattr(found, name, None)
-    return found
-
-
-def _unquoted(text: str) -> str:
-    return shlex.split(text)[0] if text[:1] in "'\"" else text

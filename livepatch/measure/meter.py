@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -59,6 +60,8 @@ class Meter(ABC):
                     self.switch(on=True)
                 except BaseException:
                     self.recordings = ()
+                    with contextlib.suppress(Exception):  # the one that is raised says why
+                        self.switch(on=False)
                     raise
 
     def end(self, recording: Timing) -> None:

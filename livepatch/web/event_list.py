@@ -17,6 +17,8 @@ from .operations import Operation, OperationLayer, OperationList, Operations
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .event_timing import EventMeter
+
 
 class EventLayer(OperationLayer):
     """One change of an event: what ``replace`` and ``mute`` answer."""
@@ -28,6 +30,8 @@ class EventList(OperationList):
     Attributes:
         blocks: the page, a ``gradio.Blocks``.
         apps: the apps that serve it and keep descriptions of it.
+        meter: what can time it, once somebody asked for one.
+        measure: what times it now.
     """
 
     def __init__(self, blocks: Any, path: str) -> None:
@@ -38,6 +42,8 @@ class EventList(OperationList):
         self._written: dict[int, Any] = {}
         self._streams: dict[int, Streams] = {}
         self._own_config: Any = None
+        self.meter: EventMeter | None = None
+        self.measure: EventMeter | None = None
 
     def events(self) -> dict[int, Any]:
         """Gradio's own object of each event, by the number that clients call it by."""
@@ -79,10 +85,20 @@ class EventList(OperationList):
             self._put(event, self.effective(event, shown))
         self._describe(touched)
 
+    def measure_by(self, meter: EventMeter | None) -> None:
+        """Let the calls that come from now on be timed, or no longer; clients notice nothing."""
+        self.measure = meter
+        timed = [event for event in self.events().values() if event.fn is not None]
+        for event in timed:
+            self._put(event, self.effective(event, self.shown))
+
     def _put(self, event: Any, operation: Operation | None) -> None:
         key = id(event)
         if self.is_foreign(event):
             if operation is None:
+                # Who gave it another function did so to the webui's own: the rest was ours.
+                own = {name: value for name, value in self._own[key].items() if name != "fn"}
+                vars(event).update(own)
                 self._forget(key)
             return
         if key not in self._own:
@@ -107,6 +123,8 @@ class EventList(OperationList):
             elif counter is not None and counter.running:
                 new = fitting(new, event.fn)
             attributes = {**own, **attributes_for(event, new)}
+        if self.measure is not None and attributes["fn"] is not None:
+            attributes = {**attributes, "fn": self.measure.timed(event, attributes["fn"])}
         self._written[key] = attributes["fn"]
         # One call that no other thread gets in between of: a request sees all of it or none.
         vars(event).update(attributes)
@@ -144,11 +162,10 @@ class EventList(OperationList):
             if self._own_config is None:
                 self._own_config = config
             new = {**config, "dependencies": described}
-            if not self._own:
-                new, self._own_config = (
-                    self._own_config if new == self._own_config else new,
-                    None,
-                )
+            if not self.shown and new == self._own_config:
+                new, self._own_config = self._own_config, None
+            elif not self._own:
+                self._own_config = None
             self.blocks.config = new
         await_calls(getattr(type(self.blocks), "get_api_info", None))
         for app in self.apps:

@@ -130,6 +130,11 @@ class LiveEvent:
             return any(o.layer is reference for o in self._operations)
         return callable(reference) and bool(reference == self.function)
 
+    def matches(self, pattern: str) -> bool:
+        """Whether its name, its trigger or its function contains something."""
+        name = str(getattr(self.function, "__qualname__", ""))
+        return any(pattern.lower() in word.lower() for word in (self.label, *self.targets, name))
+
     @property
     def _operations(self) -> list[Operation]:
         return [o for o in self.table.events.plan if o.slot is self.event]
@@ -245,9 +250,13 @@ class Events(Sequence[LiveEvent]):
             self._tell(layer, f"unmuted {found.label} in {self.path}", begun)
             return layer
 
-    def report(self) -> Report[LiveEvent]:
-        """The events as a table."""
-        return events_table(self.path, self._all())
+    def report(self, pattern: str = "") -> Report[LiveEvent]:
+        """The events as a table.
+
+        Args:
+            pattern: a part of a name, trigger or function, to show only such events.
+        """
+        return events_table(self.path, [e for e in self._all() if e.matches(pattern)])
 
     def _put(self, verb: str, found: LiveEvent, function: Any, shown: str) -> EventLayer:
         events, owner = self.events, caller()

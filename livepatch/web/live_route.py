@@ -98,6 +98,12 @@ class LiveRoute:
         """Match it at another time. See :meth:`Routes.move`."""
         return self.table.move(self, before=before, index=index)
 
+    def matches(self, pattern: str) -> bool:
+        """Whether ``GET /path``, its name or its function contains something."""
+        function = str(getattr(self.endpoint, "__qualname__", type(self.endpoint).__name__))
+        words = (self.label, self.name or "", function)
+        return any(pattern.lower() in word.lower() for word in words)
+
     def __str__(self) -> str:
         name = getattr(self.endpoint, "__qualname__", type(self.endpoint).__name__)
         return f"{self.label} · {name} · {self.owner} · {self.place}"

@@ -241,9 +241,13 @@ class Routes(Sequence[LiveRoute]):
             layer.answer = answer(f"moved {row.label} in {self.path}", f"{owner}'s", *facts)
             return layer
 
-    def report(self) -> Report[LiveRoute]:
-        """The routes as a table, in the order of matching."""
-        return routes_table(self.path, self._all())
+    def report(self, pattern: str = "") -> Report[LiveRoute]:
+        """The routes as a table, in the order of matching.
+
+        Args:
+            pattern: a part of ``GET /path``, of a name or function, to show only such routes.
+        """
+        return routes_table(self.path, [route for route in self._all() if route.matches(pattern)])
 
     def _anchor(
         self, asked: str, routes: RouteList, at: Row | None, index: int | None, new: Row

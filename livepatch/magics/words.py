@@ -1,0 +1,91 @@
+"""What the words of a magic's line stand for."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from livepatch.engine.errors import LivepatchError, TargetNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def unquoted(text: str) -> str:
+    """A word without the quotes around it."""
+    return shlex.split(text)[0] if text[:1] in "'\"" else text
+
+
+def value_of(shell: InteractiveShell, magic: str, text: str) -> Any:
+    """The value of a Python expression in the notebook.
+
+    Raises:
+        LivepatchError: it raised something.
+    """
+    try:
+        return shell.ev(text)
+    except Exception as error:
+        raise LivepatchError(
+            f"%{magic} … {text}",
+            f"{text!r} raised {type(error).__name__}: {error}",
+            "values are Python expressions; quote text: name='text'",
+        ) from error
+
+
+def options_of(shell: InteractiveShell, magic: str, words: Sequence[str]) -> dict[str, Any]:
+    """The keyword arguments that stand as ``OPTION=VALUE``.
+
+    Raises:
+        UsageError: a word is none.
+        LivepatchError: a value cannot be had.
+    """
+    options = {}
+    for text in words:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"%{magic}: {text!r} is no OPTION=VALUE")
+        options[name] = value_of(shell, magic, value)
+    return options
+
+
+def named(shell: InteractiveShell, magic: str, name: str) -> Any:
+    """A function or class of the notebook, or a dotted name in a loaded module.
+
+    Raises:
+        TargetNotFound: there is none of that name.
+    """
+    first, *rest = name.split(".")
+    if first in shell.user_ns:
+        found = _walk(shell.user_ns[first], rest)
+        if found is not None:
+            return found
+    path = name.split(".")
+    for length in range(len(path) - 1, 0, -1):
+        loaded = sys.modules.get(".".join(path[:length]))
+        found = _walk(loaded, path[length:]) if loaded is not None else None
+        if found is not None:
+            return found
+    raise TargetNotFound(
+        f"%{magic} … {name}",
+        "neither the notebook nor a loaded module has that name",
+        f"define or import {name.rpartition('.')[2]} in a cell first",
+    )
+
+
+def own_functions(shell: InteractiveShell) -> list[str]:
+    """The names of the functions that the notebook has defined."""
+    mine = shell.user_global_ns
+    values = list(shell.user_ns.items())
+    return [n for n, v in values if isinstance(v, FunctionType) and v.__globals__ is mine]
+
+
+def _walk(found: Any, names: Sequence[str]) -> Any:
+    for name in names:
+        found = getattr(found, name, None)
+    return found
