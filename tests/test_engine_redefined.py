@@ -142,6 +142,28 @@ def test_a_foreign_code_is_adopted_as_the_base_and_undone(module):
     assert module.greet("you") == "foreign you"
 
 
+def test_what_a_layer_left_beside_foreign_code_is_not_adopted(module):
+    """Who exchanges the code alone leaves the defaults, doc and signature of our layer behind."""
+    module, _ = module
+    greet = module.greet
+    own = (greet.__defaults__, greet.__doc__, dict(greet.__dict__))
+
+    def other(name="of the layer"):
+        """Of the layer."""
+        return name
+
+    def foreign(name):
+        return f"foreign {name}"
+
+    lp.replace("livepatch_edited.greet", other)
+    lp.wrap("livepatch_edited.greet", lambda original, *args: original(*args), name="around")
+    greet.__code__ = foreign.__code__
+    lp.adopt("livepatch_edited.greet")
+    lp.restore("livepatch_edited.greet")
+    assert (greet.__defaults__, greet.__doc__, greet.__dict__) == own
+    assert greet("x") == "foreign x"
+
+
 def test_a_foreign_assignment_stays_on_top_and_can_be_adopted(module):
     module, _ = module
     held = module.greet

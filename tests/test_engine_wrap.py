@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import inspect
 
 import pytest
@@ -61,6 +63,34 @@ def test_a_layer_in_the_middle_comes_and_goes():
     assert functions.plain(1) == ("c", ("new", 1))
     next(layer for layer in lp.patches() if layer.name == "c").off()
     assert functions.plain(1) == ("new", 1)
+
+
+def test_layers_that_were_rolled_back_leave_nothing_to_those_that_come():
+    """Their objects are gone, and what takes their place in memory is not taken for them."""
+
+    def around(word):
+        return lambda original, a: (word, original(a))
+
+    lp.wrap(PLAIN, around("below"), name="stays")
+    below = ("below", ("old", 1, 2, 1))
+    for turn in range(50):
+        with contextlib.suppress(LookupError), lp.transaction():
+            lp.wrap(PLAIN, around(turn), name=f"layer {turn}")
+            assert functions.plain(1) == (turn, below)
+            raise LookupError
+        gc.collect()
+        assert functions.plain(1) == below
+
+
+def test_the_signature_is_that_of_the_topmost_layer_that_does_not_only_wrap():
+    own = str(inspect.signature(functions.plain))
+    lp.replace(PLAIN, lambda a, new=0: a, name="replaced")
+    lp.wrap(PLAIN, lambda original, *args, **kwargs: original(*args, **kwargs), name="around")
+    assert str(inspect.signature(functions.plain)) == "(a, new=0)"
+    lp.restore(PLAIN, name="replaced")
+    assert str(inspect.signature(functions.plain)) == own
+    lp.restore(PLAIN)
+    assert str(inspect.signature(functions.plain)) == own
 
 
 def test_a_text_wraps_in_the_targets_place():

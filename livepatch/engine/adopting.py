@@ -109,13 +109,14 @@ class Adopt(Change):
         self.stack = stack
         self.before = stack.own_state()
         self.foreign = stack.present_state()
+        self.theirs = stack.state_without_ours()
 
     def prepare(self) -> None:
         """Nothing stands against it: what is there is taken as it is."""
 
     def commit(self) -> None:
         """Take what is there as the base, and install the layers on it."""
-        self.stack.set_own_state(self.foreign)
+        self.stack.set_own_state(self.theirs)
         self.stack.install(self.stack.placements)
 
     def revert(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from dataclasses import dataclass, replace
 from types import FunctionType
@@ -44,27 +45,49 @@ class Body:
 
     def __init__(self, function: FunctionType) -> None:
         self.function = function
-        self.rebase()
+        self._count_as_own(self.present())
 
     def present(self) -> Own:
         """What the function is now."""
         function = self.function
         return Own(Behaviour.of(function), Description.of(function), clone(function))
 
+    def without_ours(self) -> Own:
+        """What someone else made of the function: what still is as we left it counts as it was.
+
+        Who exchanges the code alone leaves the defaults, doc and signature of our layer behind.
+        """
+        own, now, says = self.own, Behaviour.of(self.function), Description.of(self.function)
+        base = clone(self.function)
+        base.__defaults__ = _kept(now.defaults, self.installed.defaults, own.behaviour.defaults)
+        base.__kwdefaults__ = _kept(
+            now.keyword_defaults, self.installed.keyword_defaults, own.behaviour.keyword_defaults
+        )
+        said = self._said
+        Description(
+            _kept(says.doc, said.doc, own.description.doc),
+            _kept(says.annotate, said.annotate, own.description.annotate),
+            _kept(says.annotations, said.annotations, own.description.annotations),
+        ).give_to(base)
+        if base.__dict__.get("__signature__") is self._signed:
+            _set_signature(base, own.base.__dict__.get("__signature__"))
+        return Own(Behaviour.of(base), Description.of(base), base)
+
     def rebase(self) -> None:
         """Take what the function is now as the webui's own."""
-        if not self._is_as_before():
-            self.own = self.present()
-        self.installed = self.own.behaviour
+        self._count_as_own(self.own if self._is_as_before() else self.without_ours())
+
+    def _count_as_own(self, own: Own) -> None:
+        self.own = own
+        self.installed = own.behaviour
         self._leads_to: Patch | None = None
-        self._speaks_for: object = None
+        self._speaks_for: tuple[object, object] = (None, None)
+        self._said = own.description
+        self._signed = own.base.__dict__.get("__signature__")
 
     def _is_as_before(self) -> bool:
         """Whether the function is what it was when it was looked at last: spares a clone."""
-        own: Own | None = getattr(self, "own", None)
-        if own is None:
-            return False
-        function = self.function
+        own, function = self.own, self.function
         now, says = Behaviour.of(function), Description.of(function)
         attributes, kept = function.__dict__, own.base.__dict__
         # By identity: comparing codes compares their contents, and a default may be an array.
@@ -81,7 +104,8 @@ class Body:
 
     def forget_leads(self) -> None:
         """Lead and describe the function anew next time, whatever it runs now."""
-        self._leads_to = self._speaks_for = _UNKNOWN
+        self._leads_to = _UNKNOWN
+        self._speaks_for = (_UNKNOWN, _UNKNOWN)
 
     def show_foreign(self, foreign: Own) -> None:
         """Give the function back what someone else had made of it."""
@@ -154,28 +178,35 @@ class Body:
             patch: what calls run.
             speaker: the function of the topmost layer that does not only wrap; None: the base.
         """
-        if self._speaks_for is (speaker or patch):
+        if self._speaks_for[0] is patch and self._speaks_for[1] is speaker:
             return
-        self._speaks_for = _UNKNOWN
+        self._speaks_for = (_UNKNOWN, _UNKNOWN)
         described = self.own.description if speaker is None else Description.of(speaker)
         described.give_to(self.function)
+        self._said = described
         self._sign(patch, speaker)
-        self._speaks_for = speaker or patch
+        self._speaks_for = (patch, speaker)
 
     def _sign(self, patch: Patch | None, speaker: FunctionType | None) -> None:
         """What only wraps takes any arguments: the signature shown is that of the layer below."""
-        own = self.own.base.__dict__
-        if patch is None or patch.describes:
-            if "__signature__" in own:
-                self.function.__dict__["__signature__"] = own["__signature__"]
-            else:
-                self.function.__dict__.pop("__signature__", None)
-            return
-        try:
-            signature = inspect.signature(speaker or self.own.base)
-        except (TypeError, ValueError):  # a builtin without one
-            return
-        self.function.__dict__["__signature__"] = signature
+        signature = self.own.base.__dict__.get("__signature__")
+        if patch is not None and not patch.describes:
+            with contextlib.suppress(TypeError, ValueError):  # a builtin without one
+                signature = inspect.signature(speaker or self.own.base)
+        _set_signature(self.function, signature)
+        self._signed = signature
+
+
+def _kept(now: Any, ours: Any, own: Any) -> Any:
+    """What stands there, or the webui's own where that is what we put there."""
+    return own if now is ours else now
+
+
+def _set_signature(function: FunctionType, signature: inspect.Signature | None) -> None:
+    if signature is None:
+        function.__dict__.pop("__signature__", None)
+    else:
+        function.__dict__["__signature__"] = signature
 
 
 def _lead(

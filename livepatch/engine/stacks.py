@@ -70,6 +70,10 @@ class Stack(ABC):
     def present_state(self) -> Any:
         """What stands there now, as something to count as the webui's own."""
 
+    def state_without_ours(self) -> Any:
+        """What stands there now without what livepatch left in it."""
+        return self.present_state()
+
     @abstractmethod
     def set_own_state(self, state: Any) -> None:
         """Count something else as the webui's own; changes nothing yet."""
@@ -143,7 +147,7 @@ class FunctionStack(Stack):
         self.override = target.override
         self.caches = target.caches
         self.bodies = [Body(target.function)]
-        self.handles: dict[int, Patch | None] = {}
+        self.handles: dict[FunctionType, Patch | None] = {}
         self.rebase()
         self._had_a_name = self.override is None and leads_to(self.path, self.function)
 
@@ -190,6 +194,10 @@ class FunctionStack(Stack):
     def present_state(self) -> Any:
         """What the bodies run now, as their bases."""
         return [body.present() for body in self.bodies]
+
+    def state_without_ours(self) -> Any:
+        """What someone else made of the bodies."""
+        return [body.without_ours() for body in self.bodies]
 
     def set_own_state(self, state: Any) -> None:
         """Count something else as the webui's own."""
@@ -255,15 +263,15 @@ class FunctionStack(Stack):
         """Make calls run the topmost layer that is on, and each ``original`` the one below."""
         below: Patch | None = None
         speaker: Patch | None = None
+        # Those of layers that went are forgotten: they may come back on top of something else.
+        led, self.handles = self.handles, {}
         for placement in placements:
             if placement.on:
                 patch = placement.patch
-                if (
-                    patch.handle is not None
-                    and self.handles.get(id(patch.handle), self) is not below
-                ):
-                    self.bodies[-1].lead_handle(patch.handle, below, self.base)
-                    self.handles[id(patch.handle)] = below
+                if patch.handle is not None:
+                    if led.get(patch.handle, self) is not below:
+                        self.bodies[-1].lead_handle(patch.handle, below, self.base)
+                    self.handles[patch.handle] = below
                 below = patch
                 speaker = patch if patch.describes else speaker
         for body in self.bodies:
