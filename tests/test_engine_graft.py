@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import sys
@@ -495,3 +496,19 @@ def test_a_method_that_the_notebook_saved_is_the_webuis_own_code(webui):
     webui.Foo.me.__code__ = new.me.__code__  # as the merge does it
     assert webui.Foo().me() == ("new", 0)
     assert facts == ("`saved` is the webui's own code",)
+
+
+def test_a_text_is_parsed_where_another_threads_parsing_came_in_between(webui, monkeypatch):
+    """CPython 3.11 raises SystemError in one of the two, about text that is sound."""
+    own, raised = ast.parse, []
+
+    def parse(*arguments, **options):
+        if len(raised) < 3:
+            raised.append(SystemError("AST constructor recursion depth mismatch"))
+            raise raised[-1]
+        return own(*arguments, **options)
+
+    monkeypatch.setattr(ast, "parse", parse)
+    lp.replace("grafted_webui.f", "def f(*args):\n    return 'new'")
+    assert webui.f(1) == "new"
+    assert len(raised) == 3

@@ -75,13 +75,13 @@ def generate(prompt, steps=20):
 
 class Sampler:
     @staticmethod
-    def noise(
+    def mottle(
         count,
     ):
         return [0] * count
 
     async def sample(self, n):
-        return self.noise(n)
+        return self.mottle(n)
 
     class Inner:
         @property
@@ -119,7 +119,7 @@ def test_a_name_is_found_with_its_kind_and_place(webui):
         ("tinyui.Sampler", "class"),
         ("tinyui.Sampler.Inner", "class"),
         ("tinyui.Sampler.Inner.size", "property"),
-        ("tinyui.Sampler.noise", "static method"),
+        ("tinyui.Sampler.mottle", "static method"),
         ("tinyui.Sampler.sample", "coroutine method"),
     ]
     lines = Path(webui.__file__).read_text().splitlines()
@@ -139,12 +139,12 @@ def test_a_line_of_the_source_is_found_with_the_function_around_it(webui):
         "tinyui.generate",
         "return prompt * min(steps, LIMIT)",
     )
-    assert paths(hits(r"\[0\] \* \w+")) == ["tinyui.Sampler.noise"]
+    assert paths(hits(r"\[0\] \* \w+")) == ["tinyui.Sampler.mottle"]
 
 
 def test_names_come_before_lines_and_packages_only_with_all(webui):
-    found = paths(hits("noise"))
-    assert found == ["tinyui.Sampler.noise", "tinyui.Sampler.sample"]
+    found = paths(hits("mottle"))
+    assert found == ["tinyui.Sampler.mottle", "tinyui.Sampler.sample"]
     assert "textwrap.dedent" not in paths(hits("textwrap.dedent"))
     assert "textwrap.dedent" in paths(lp.reports.where("textwrap.dedent", everywhere=True))
     assert "--all looks everywhere" in str(lp.reports.where("no_such_name_anywhere" + "_at_all"))
@@ -456,18 +456,18 @@ kept as it is
 
 def test_a_method_keeps_its_indentation_and_a_file_its_missing_newline(webui, tmp_path):
     lp.replace(
-        "tinyui.Sampler.noise", 'def f(count):\n    if count:\n        return ["""a\nb"""] * count'
+        "tinyui.Sampler.mottle", 'def f(count):\n    if count:\n        return ["""a\nb"""] * count'
     )
     lp.replace("tinyui.last", "def last(a):\n    return a + 1")
     patches = [
         lp.reports.diff(target, patch=True).text
-        for target in ("tinyui.Sampler.noise", "tinyui.last")
+        for target in ("tinyui.Sampler.mottle", "tinyui.last")
     ]
     lp.restore_all()
     assert "\\ No newline at end of file" in patches[1]
     for patch in patches:
         patched = apply_patch(patch, webui, tmp_path)
-    assert (patched.Sampler.noise(2), patched.last(1)) == (["a\nb", "a\nb"], 2)
+    assert (patched.Sampler.mottle(2), patched.last(1)) == (["a\nb", "a\nb"], 2)
     assert not Path(webui.__file__).read_bytes().endswith(b"\n")
 
 
@@ -526,9 +526,9 @@ def test_a_file_edited_since_it_was_loaded_is_refused(webui):
 
 
 def test_where_trace_and_diff_from_the_notebook(notebook, webui):
-    assert "= lp.reports.where('noise')" in notebook.run("%where noise")
-    assert paths(notebook.value("%where noise"))[0] == "tinyui.Sampler.noise"
-    assert "tinyui.Sampler.sample" in paths(notebook.value("%where 'return self.noise'"))
+    assert "= lp.reports.where('mottle')" in notebook.run("%where mottle")
+    assert paths(notebook.value("%where mottle"))[0] == "tinyui.Sampler.mottle"
+    assert "tinyui.Sampler.sample" in paths(notebook.value("%where 'return self.mottle'"))
     assert "tracing tinyui.last · records the next 3 calls" in notebook.run(
         "%trace tinyui.last --calls 3"
     )

@@ -29,7 +29,7 @@ from .namespaces import (
 from .origins import Origin, Rank, origin_of
 from .sources import place
 from .stacks import patched_body
-from .written import Binding, Written, defines, parse
+from .written import Binding, Written, defines, written_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -339,7 +339,7 @@ class _Search:
             return False
         if origin.rank > max(came_from.rank, home.origin.rank):
             return True
-        written = parse(str(source.get("__file__")))
+        written = written_in(str(source.get("__file__")))
         binding = written.binding([], name) if written else None
         return (
             written is not None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .decorators import keep_decorators
 from .errors import PatchRefused
 from .names import bound_names
+from .parsing import parse
 from .placing import (
     NEW,
     Place,
@@ -208,7 +209,7 @@ def parse_one(
         PatchRefused: there is not exactly one, or there is something else.
     """
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise does_not_compile(asked, error, source.splitlines()) from None
     definitions = [statement for statement in tree.body if isinstance(statement, kinds)]
@@ -239,7 +240,7 @@ def mention(definition: FunctionNode, free_variables: tuple[str, ...]) -> None:
     mentioned = [name for name in free_variables if name not in own]
     if not mentioned:
         return
-    statement = ast.parse(f"if 0: ({', '.join(mentioned)},)").body[0]
+    statement = parse(f"if 0: ({', '.join(mentioned)},)").body[0]
     for node in ast.walk(statement):
         if hasattr(node, "lineno"):
             ast.copy_location(node, definition.body[-1])

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from .written import Binding, Written, defines, imports, parse, read, text_of_class
+from .written import Binding, Written, defines, imports, read, text_of_class, written_in
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -53,7 +53,7 @@ class Home:
     @functools.cached_property
     def written(self) -> Written | None:
         """Its source, parsed; None where its file was edited since, and says what is not."""
-        return None if self.was_edited() else parse(self.file)
+        return None if self.was_edited() else written_in(self.file)
 
     def was_edited(self) -> bool:
         """Whether its file is another than the one compiled last, as far as that can be told."""

@@ -16,6 +16,7 @@ from .graft import Graft
 from .kinds import check_kind, of_same_kind
 from .layers import Patch
 from .names import all_arguments
+from .parsing import parse
 from .resolution import value_named
 from .sources import definition_of, place, source_of
 
@@ -162,7 +163,7 @@ def _with_values(
 
 
 def _as_def(function: ast.Lambda) -> ast.FunctionDef:
-    definition = ast.parse("def f(): pass").body[0]
+    definition = parse("def f(): pass").body[0]
     assert isinstance(definition, ast.FunctionDef)
     answer = ast.copy_location(ast.Return(function.body), function.body)
     definition.name, definition.args, definition.body = "<lambda>", function.args, [answer]

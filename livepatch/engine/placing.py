@@ -20,6 +20,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .errors import PatchRefused
+from .parsing import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +118,7 @@ def enclose(
     result: ast.stmt = ast.Return(ast.Name(definition.name, ast.Load()))
     around: ast.stmt = _function(_FACTORY, [], [definition, result])
     if place.class_name is not None:
-        holder = ast.parse("class X: pass").body[0]
+        holder = parse("class X: pass").body[0]
         assert isinstance(holder, ast.ClassDef)
         holder.name, holder.body = unused_name(place.class_name), [around]
         around = holder
@@ -127,7 +128,7 @@ def enclose(
 
 
 def _function(name: str, parameters: list[str], body: list[ast.stmt]) -> ast.FunctionDef:
-    definition = ast.parse("def f(): pass").body[0]
+    definition = parse("def f(): pass").body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.name, definition.body = name, body
     definition.args.args = [ast.arg(parameter) for parameter in parameters]

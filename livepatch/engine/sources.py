@@ -9,6 +9,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
+from .parsing import parse
 from .texts import is_text, texts
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def definition_of(
     # stands in triple quotes.
     indented = block[:1] in (" ", "\t")
     try:
-        tree = ast.parse(f"if 1:\n{block}" if indented else block)
+        tree = parse(f"if 1:\n{block}" if indented else block)
     except (SyntaxError, ValueError):  # not a whole statement
         return None
     statement = tree.body[0] if tree.body else None
@@ -71,7 +72,7 @@ def _lambda_of(code: CodeType) -> ast.Lambda | None:
     """A lambda's node: its line can be the middle of a statement, so the whole file is parsed."""
     lines = texts.lines(code.co_filename) or linecache.getlines(code.co_filename)
     try:
-        tree = ast.parse("".join(lines))
+        tree = parse("".join(lines))
     except (SyntaxError, ValueError):  # the file is being edited
         return None
     parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .parsing import parse
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -158,7 +160,7 @@ def imports(text: bytes, package: str) -> bool:
     )
 
 
-def parse(filename: str) -> Written | None:
+def written_in(filename: str) -> Written | None:
     """A module's source; None where it cannot be read or does not compile."""
     try:
         return _parse(filename, Path(filename).stat().st_mtime_ns)
@@ -168,7 +170,7 @@ def parse(filename: str) -> Written | None:
 
 @functools.lru_cache(maxsize=64)  # not more: a syntax tree takes 10 to 20 times its text
 def _parse(filename: str, _changed: int) -> Written:
-    written = Written(ast.parse(Path(filename).read_bytes()))
+    written = Written(parse(Path(filename).read_bytes()))
     for node in ast.walk(written.tree):
         if isinstance(node, ast.Global):
             written.rebinds |= set(node.names)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.codes import global_names
 from livepatch.engine.errors import PatchRefused
+from livepatch.engine.parsing import parse
 from livepatch.engine.stacks import FunctionStack
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class _New:
 def _new_text(asked: str, layer: Layer, patch: Patch, original: FunctionType) -> _New:
     """A layer's text, checked to need nothing that the file does not have."""
     try:
-        tree = ast.parse(layer.source or "")
+        tree = parse(layer.source or "")
     except (SyntaxError, ValueError):
         tree = ast.Module([], [])
     functions = [s for s in tree.body if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef))]
@@ -148,7 +149,7 @@ class _File:
         self.filename = filename
         self.before = text.splitlines(keepends=True)
         self.newline = "\r\n" if self.before and self.before[0].endswith("\r\n") else "\n"
-        self.tree = ast.parse(text)
+        self.tree = parse(text)
         self.replaced: list[tuple[int, int, list[str]]] = []  # first line, last line, new lines
         self.imports: list[str] = []
 
@@ -229,7 +230,7 @@ class _File:
         new.definition.name, new.definition.decorator_list = original.__name__, decorators
         wanted = ast.dump(new.definition)
         try:
-            tree = ast.parse("".join(self._after()))
+            tree = parse("".join(self._after()))
         except (SyntaxError, ValueError):
             tree = ast.Module([], [])
         if not any(
