@@ -123,14 +123,14 @@ class Gatherer:
         """
         if isinstance(given, (staticmethod, classmethod)):
             given = given.__func__
-        if not isinstance(given, (FunctionType, type)) and not _has_a_home(given):
+        if not isinstance(given, (FunctionType, type)) and not leads_to(*home_of(given), given):
             raise self._refused(
                 f"{about}: the new code is a {type(given).__name__} ({place(type(given))}), "
                 f"which has no source of its own",
                 "write a def that calls it, and make the change again with that",
             )
         name = str(getattr(given, "__name__", "change"))
-        module = str(getattr(given, "__module__", ""))
+        module, _ = home_of(given)
         is_own = module == owner or _is_users(module)
         loaded = sys.modules.get(module)
         namespace = getattr(given, "__globals__", None) or (vars(loaded) if loaded else {})
@@ -163,20 +163,16 @@ class Gatherer:
         self.imports[name] = f"import {full}" if full == name else f"import {full} as {name}"
 
     def _is_importable(self, value: Any, namespace: Mapping[str, Any]) -> bool:
-        module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-        if not isinstance(module, str) or not isinstance(path, str):
-            return False
+        module, path = home_of(value)
         if _is_users(module) or getattr(value, "__globals__", None) is namespace:
             return False
         found: Any = sys.modules.get(module)
         if found is None or vars(found) is namespace or "/" in module or "\\" in module:
             return False
-        for part in path.split("."):
-            found = getattr(found, part, None)
-        return found is value
+        return leads_to(module, path, value)
 
     def _import_from(self, name: str, value: Any) -> None:
-        module, path = value.__module__, value.__qualname__
+        module, path = home_of(value)
         self.modules.add(module)
         first, _, rest = path.partition(".")
         if rest:
@@ -310,10 +306,21 @@ def _is_users(name: str) -> bool:
     return not any(home in path.parents for home in homes) and name.partition(".")[0] != "livepatch"
 
 
-def _has_a_home(given: Any) -> bool:
-    """Whether a module that is loaded has it by its own name."""
-    module = sys.modules.get(str(getattr(given, "__module__", "")))
-    return getattr(module, str(getattr(given, "__name__", "")), None) is given
+def home_of(value: Any) -> tuple[str, str]:
+    """The module of a value and its name there, as it gives them itself; of a method of a class
+    written in C those of the class.
+    """
+    holder = getattr(value, "__objclass__", None)
+    module = getattr(value, "__module__", None) or getattr(holder, "__module__", "")
+    return str(module), str(getattr(value, "__qualname__", ""))
+
+
+def leads_to(module: str, path: str, value: Any) -> bool:
+    """Whether a name in a loaded module leads to a value."""
+    found: Any = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None) if part else None
+    return found is value and value is not None
 
 
 def _lambda_as_def(node: ast.Lambda, name: str) -> str:
