@@ -307,9 +307,7 @@ def _is_users(name: str) -> bool:
 
 
 def home_of(value: Any) -> tuple[str, str]:
-    """The module of a value and its name there, as it gives them itself; of a method of a class
-    written in C those of the class.
-    """
+    """The module of a value and its name there; of a method of a C class, as the class has them."""
     holder = getattr(value, "__objclass__", None)
     module = getattr(value, "__module__", None) or getattr(holder, "__module__", "")
     return str(module), str(getattr(value, "__qualname__", ""))
