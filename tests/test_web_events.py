@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import sys
 import threading
 import warnings
@@ -24,7 +23,7 @@ with warnings.catch_warnings():
     from fastapi import FastAPI
     from gradio_client import Client
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = pytest.mark.filterwarnings("ignore", "error:unclosed event loop")
 
 
 def greet(name, times):
@@ -39,6 +38,15 @@ def split(text):
 def count_up(limit):
     for number in range(int(limit)):
         yield f"step {number}"
+
+
+def in_a_loop(make):
+    """What ``make`` makes inside a loop: where none runs, Gradio leaves one of its own open."""
+
+    async def making():
+        return make()
+
+    return asyncio.run(making())
 
 
 def build_page():
@@ -58,24 +66,16 @@ def build_page():
 @contextlib.contextmanager
 def served(page, path="/ui"):
     """The page mounted in an app, behind a real server."""
-    app = FastAPI()
-    app = gr.mount_gradio_app(app, page, path=path)
+    app = in_a_loop(lambda: gr.mount_gradio_app(FastAPI(), page, path=path))
     with Server(app) as server:
         server.url = f"http://127.0.0.1:{server.port}{path}/"
         yield server
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _loops_that_gradio_leaves_open():
-    """Gradio makes event loops that it never closes; they go while its warnings are ignored."""
-    yield
-    gc.collect()
-
-
 @pytest.fixture(scope="module")
 def shared():
     """One page for all tests that put it back: Gradio takes its time to build one."""
-    page = build_page()
+    page = in_a_loop(build_page)
     with served(page) as server:
         server.page = page
         yield server
@@ -282,9 +282,14 @@ def test_a_function_replaced_through_the_engine_reaches_the_event(monkeypatch):
     module = ModuleType("a_page")
     exec("def double(text):\n    return text * 2\n", vars(module))
     monkeypatch.setitem(sys.modules, "a_page", module)
-    with gr.Blocks() as page:
-        box = gr.Textbox()
-        box.submit(module.double, box, box, api_name="double")
+
+    def build():
+        with gr.Blocks() as page:
+            box = gr.Textbox()
+            box.submit(module.double, box, box, api_name="double")
+        return page
+
+    page = in_a_loop(build)
     with served(page) as server:
         client = connect(server)
         layer = lp.replace("a_page.double", lambda text: text.upper())
