@@ -244,8 +244,8 @@ def test_a_report_says_how_often_how_long_and_whose():
     title, heading, slow, fast = str(timing).splitlines()
     assert title.startswith("functions · recorded for")
     assert heading.split()[:4] == ["group", "name", "owner", "calls"]
-    assert slow.split() == ["functions", "slow", "2", "30.00", "30.00", "0.00", "75%", "░" * 20]
-    assert fast.split()[5:] == ["0.00", "25%", "░" * 7]
+    assert slow.split() == ["functions", "slow", "2", "30.00", "30.00", "0.000", "75%", "░" * 20]
+    assert fast.split()[5:] == ["0.000", "25%", "░" * 7]
     html = timing._repr_mimebundle_()["text/html"]
     assert html.count("<svg") == 2
     assert "<script" not in html

@@ -147,7 +147,8 @@ def _aligned(headings: list[str], rows: list[list[str]]) -> str:
 def _figure(milliseconds: float, calls: int) -> str:
     if not calls:
         return "-"
-    return f"{milliseconds:.2f}" if milliseconds < 100 else f"{milliseconds:.0f}"
+    digits = 3 if milliseconds < 0.1 else 2 if milliseconds < 100 else 0
+    return f"{milliseconds:.{digits}f}"
 
 
 def _share(total: float, whole: float) -> str:

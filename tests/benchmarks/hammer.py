@@ -1,9 +1,10 @@
-"""Four ways of changing the middleware of a running app, under load, in one run.
+"""Five ways of changing the middleware of a running app, under load, in one run.
 
 Run it with ``python tests/benchmarks/hammer.py --cycles 10000 --python OTHER/bin/python``.
 Each cycle adds two middlewares and takes them out again, with 0.5 ms of work before each add, while
 a second process keeps connections alive, reads streams and holds websockets. ``--python`` names
-further interpreters (one with an old Starlette) to do the same in.
+further interpreters (one with an old Starlette) to do the same in. Under ``guard()`` the naive
+code's two adds are two changes, so a request may see one of them, but nothing worse.
 """
 
 from __future__ import annotations
@@ -161,6 +162,7 @@ WAYS = {
     "naive": (naive, remove_naively),
     "the pull request's": (pull_request, remove_naively),
     "rebuild aside": (rebuild_aside, remove_aside),
+    "naive under guard()": (naive, remove_naively),
     "livepatch": (with_livepatch, remove_with_livepatch),
 }
 
@@ -174,6 +176,10 @@ def hammer(way, cycles):
     with Server(app) as server:
         server.get()
         own = app.middleware_stack
+        if way == "naive under guard()":
+            import livepatch as lp
+
+            lp.middleware(app).guard()
         command = [sys.executable, str(HERE), "--load", str(server.port)]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -186,6 +192,8 @@ def hammer(way, cycles):
                     errors += 1
                 remove(app)
             said = load.communicate(timeout=60)[0]
+        if way == "naive under guard()":
+            lp.restore_all()
         if way == "livepatch":
             assert app.middleware_stack is own, "not as it was"
     row = {"cycles": cycles, "RuntimeErrors": errors, "instances": Remembers.made}
