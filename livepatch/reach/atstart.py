@@ -32,4 +32,5 @@ def attach_at_start(name: str) -> None:
         print(f"livepatch: no kernel in this webui: {reason}; {error.advice}", file=sys.stderr)
     else:
         _Process.attached = True
-        print(f"livepatch: open a notebook on this webui: livepatch lab {attachment.name}")
+        said = f"livepatch: open a notebook on this webui: livepatch lab {attachment.name}"
+        print(said, flush=True)

@@ -1,0 +1,281 @@
+"""How the mend of each pitfall is undone, for the tests that must fail then.
+
+``docs/kernel.md`` is the table that people read; ``tests/soak/pitfalls.py`` undoes one mend after
+the other in a copy of the package, and runs its test there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """One mend, undone.
+
+    Attributes:
+        file: of the package, ``kernel/app.py``.
+        mend: its text there.
+        without: the text that stands there without the mend.
+        tests: each ``FILE::TEST``, without ``tests/`` and ``.py``; every one fails.
+    """
+
+    file: str
+    mend: str
+    without: str
+    tests: tuple[str, ...]
+
+
+def _undo(file: str, mend: str, without: str, *tests: str) -> Undoing:
+    return Undoing(file, mend, without, tests)
+
+
+FOOTPRINT = (
+    "test_kernel_footprint::test_the_process_differs_by_a_short_list_and_by_nothing_in_the_end"
+)
+STOP = "test_kernel_interrupts::test_stop_ends_the_cell"
+BEFORE = "        self._make_profile()\n"
+
+UNDOINGS = (
+    # signal() off the main thread
+    _undo(
+        "kernel/requests.py",
+        "        with self.interrupts.awaiting(future):\n            yield",
+        "        with super()._cancel_on_sigint(future):\n            yield",
+        f"{STOP}[await]",
+    ),
+    # stdout and stderr
+    _undo(
+        "kernel/streams.py",
+        '    if not object.__getattribute__(router, "_chosen")():\n',
+        "    if False:\n",
+        "test_kernel_output::test_the_webuis_handlers_print_into_its_own_output_while_a_cell_runs",
+    ),
+    # threads and pools
+    _undo(
+        "kernel/footprint.py",
+        "            add(inherit_context())\n",
+        "",
+        "test_kernel_output::test_threads_and_pool_jobs_of_a_cell_print_into_the_notebook",
+    ),
+    _undo(
+        "kernel/context.py",
+        '        if _target_of(self) != ("concurrent.futures.thread", "_worker"):\n',
+        "        if True:\n",
+        "test_kernel_output::test_a_pool_that_a_cell_used_first_still_prints_for_the_webui",
+    ),
+    # __main__
+    _undo(
+        "kernel/requests.py",
+        'NOTEBOOK_MODULE = "livepatch_notebook"',
+        'NOTEBOOK_MODULE = "__main__"',
+        "test_kernel_requests::test_a_cell_runs_in_a_module_of_its_own",
+        FOOTPRINT,
+    ),
+    # what an IPython application does to its process
+    *(
+        _undo("kernel/app.py", BEFORE, f"{BEFORE}        {call}\n", FOOTPRINT)
+        for call in (
+            "self.init_crash_handler()",
+            "self.patch_io()",
+            "self.init_path()",
+            "self.init_signal()",
+            'os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"',
+        )
+    ),
+    *(
+        _undo("kernel/shell.py", f"    def {name}(", f"    def _not_{name}(", FOOTPRINT)
+        for name in ("init_environment", "init_prompts", "init_builtins")
+    ),
+    _undo(
+        "kernel/shell.py",
+        "        self.display_trap = NoDisplayTrap(hook=self.displayhook)\n",
+        "",
+        FOOTPRINT,
+    ),
+    _undo(
+        "kernel/shell.py",
+        "        try:\n            if async_:\n",
+        "        self.sys_excepthook, sys.excepthook = sys.excepthook, self.excepthook\n"
+        "        try:\n            if async_:\n",
+        FOOTPRINT,
+    ),
+    # %matplotlib inline
+    _undo(
+        "kernel/shell.py",
+        "    def enable_matplotlib(",
+        "    def _not_enable_matplotlib(",
+        "test_kernel_output::test_figures_are_shown_and_the_webuis_backend_stays",
+    ),
+    # history
+    _undo(
+        "kernel/configuration.py",
+        "    config.HistoryManager.enabled = False",
+        "    config.HistoryManager.enabled = True",
+        "test_kernel_requests::test_history_is_kept_in_memory_without_a_thread",
+    ),
+    # exit
+    _undo(
+        "kernel/app.py",
+        "                    atexit.unregister(getattr(owner, name))\n",
+        "                    pass\n",
+        FOOTPRINT,
+    ),
+    _undo(
+        "reach/webuis.py",
+        "            _sweep(webui)\n",
+        "            pass\n",
+        "test_reach_webuis::test_a_record_of_a_reused_pid_is_swept",
+    ),
+    _undo(
+        "reach/webuis.py",
+        "is_alive(webui.pid, webui.started) and _listens(webui)",
+        "is_alive(webui.pid) and _listens(webui)",
+        "test_reach_webuis::test_a_record_of_a_reused_pid_is_swept",
+    ),
+    _undo(
+        "kernel/shell.py",
+        "    def ask_exit(",
+        "    def _not_ask_exit(",
+        "test_kernel_requests::test_exit_in_a_cell_leaves_kernel_and_webui_running",
+    ),
+    # Lab's debugger
+    _undo(
+        "kernel/debugger.py",
+        "if file and file.startswith(folders)]",
+        "if file]",
+        "test_kernel_debugger::test_the_debugger_does_not_hide_the_webuis_files",
+    ),
+    _undo(
+        "kernel/debugger.py",
+        "        if self._footprint is not None:\n            self._footprint.remove()\n",
+        "",
+        "test_kernel_debugger::test_a_breakpoint_stops_the_webuis_own_code",
+    ),
+    # clearing an interrupt
+    _undo(
+        "kernel/interrupts.py",
+        "            for _ in range(64):\n                pass\n",
+        "            _set_async_exception(thread_id, None)\n",
+        "test_kernel_interrupts::test_an_interrupt_is_never_cleared_but_absorbed",
+    ),
+    # what a client does
+    _undo(
+        "reach/provisioner.py",
+        "            info = self._with_own_links(info)\n",
+        "            pass\n",
+        "test_reach_provisioner::test_a_manager_attaches_interrupts_restarts_and_lets_go[ipc]",
+    ),
+    _undo(
+        "reach/provisioner.py",
+        " and not self._manager_is_shutting_down:",
+        ":",
+        "test_reach_provisioner::test_closing_one_notebook_leaves_the_cell_of_another_alone",
+    ),
+    _undo(
+        "reach/provisioner.py",
+        "            raise NotReachedError(error) from error\n",
+        "            raise\n",
+        "test_reach_server::test_two_webuis_without_a_choice_are_named_in_the_answer",
+    ),
+    # is that pid alive
+    _undo(
+        "reach/process.py",
+        'windows.is_alive(pid) if sys.platform == "win32" else _posix_is_alive(pid)',
+        "_posix_is_alive(pid)",
+        "test_reach_platforms::test_windows_tells_a_running_process_and_its_start",
+    ),
+    # the UI is loaded again
+    _undo(
+        "reach/atstart.py",
+        "        _Process.attached = True\n",
+        "        pass\n",
+        "test_reach_install::test_a_kernel_that_was_taken_out_stays_out_when_the_ui_is_reloaded",
+    ),
+    _undo(
+        "reach/atstart.py",
+        "    if _Process.attached or current() is not None:\n        return\n",
+        "",
+        "test_reach_install::test_the_webui_is_attached_to_when_it_starts_and_once_only[a1111]",
+    ),
+    # forks
+    _undo(
+        "kernel/running.py",
+        "        os.register_at_fork(after_in_child=_after_fork_in_child)\n",
+        "        pass\n",
+        "test_kernel_life::test_a_forked_child_has_its_process_to_itself",
+    ),
+    _undo(
+        "reach/attach.py",
+        "    os.register_at_fork(after_in_child=_process.forget)",
+        "    pass",
+        "test_reach_run::test_a_forked_child_forgets_the_kernel_and_can_attach_anew",
+    ),
+    _undo(
+        "reach/webuis.py",
+        "is_alive(webui.pid, webui.started) and _listens(webui)",
+        "is_alive(webui.pid, webui.started)",
+        "test_kernel_forks::test_a_restart_by_exec_leaves_no_kernel_to_be_found",
+    ),
+    # what libraries take for a notebook
+    _undo(
+        "kernel/footprint.py",
+        "                add(answer_in_cells(instance, singletons))\n",
+        "                for cls in singletons:\n                    cls._instance = instance\n",
+        "test_kernel_requests::test_get_ipython_answers_in_cells_only",
+    ),
+    _undo(
+        "kernel/footprint.py",
+        "            sys.modules.pop(NOTEBOOKS_MARK, None)\n",
+        "            pass\n",
+        "test_kernel_footprint::test_the_webuis_progress_bars_are_those_of_a_terminal",
+    ),
+    # loops of the host
+    _undo(
+        "kernel/running.py",
+        "loop = asyncio.SelectorEventLoop()\n",
+        "loop = asyncio.new_event_loop()\n",
+        "test_kernel_life::test_a_webui_with_a_loop_of_its_own_policy_keeps_it",
+    ),
+    # waits
+    _undo(
+        "kernel/whilerunning.py",
+        "                    slice_waits(self._interrupts.is_executing),\n",
+        "",
+        "test_kernel_interrupts::test_the_webuis_own_waits_are_the_originals",
+        FOOTPRINT,
+    ),
+    # listening along
+    _undo(
+        "kernel/configuration.py",
+        "    _check_closed_to_others(options)\n    config",
+        "    config",
+        "test_reach_security::test_a_kernel_that_others_could_reach_is_refused",
+    ),
+    _undo(
+        "kernel/app.py",
+        "        if self.curve_secretkey is not None:\n"
+        "            self._apply_curve_server_options(socket)\n",
+        "",
+        "test_reach_security::test_over_tcp_nobody_listens_without_the_servers_key",
+    ),
+    _undo(
+        "reach/injected.py",
+        "        place = self.places.get(name)\n",
+        '        place = self.places.get(name) or self.places.get("IPython")\n',
+        "test_reach_attach::test_an_environment_without_livepatch_borrows_it_and_nothing_else",
+    ),
+    # the webui's loop
+    _undo(
+        "magics/settings.py",
+        "    if running_kernel() is not None:\n",
+        "    if False:\n",
+        "test_notebook_first::test_nest_asyncio_is_refused_in_a_webuis_process",
+    ),
+    _undo(
+        "kernel/webui_loop.py",
+        "                self._tell_when_it_holds_the_loop()\n",
+        "",
+        "test_kernel_webui_loop::test_a_cell_that_holds_the_loop_is_told_so_while_it_does",
+    ),
+)
