@@ -28,6 +28,7 @@ class JupyterServer:
     """A Jupyter server in a process of its own, and its REST interface."""
 
     def __init__(self, here: Place, python: str = sys.executable) -> None:
+        self.here = here
         command = [
             *(python, "-m", "jupyter_server", "--allow-root", "--no-browser", "--port=0"),
             f"--IdentityProvider.token={TOKEN}",
@@ -82,13 +83,26 @@ class Channels:
     def __init__(self, socket: websocket.WebSocket) -> None:
         self.socket = socket
 
-    def send(self, code: str) -> str:
-        identity = uuid.uuid4().hex
+    def send(self, code: str, subshell: str | None = None) -> str:
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
-        header = {"msg_id": identity, "msg_type": "execute_request", "session": "s"}
-        header |= {"username": "", "version": "5.4", "date": "2026-01-01T00:00:00Z"}
+        return self._send("shell", "execute_request", content, subshell)
+
+    def ask(self, kind: str, **content: Any) -> dict[str, Any]:
+        """Send a request on the control channel and answer the content of its reply."""
+        identity = self._send("control", kind, content)
+        reply = f"{kind.removesuffix('_request')}_reply"
+        found = next(m for m in self.messages(identity) if m["msg_type"] == reply)
+        answer: dict[str, Any] = found["content"]
+        return answer
+
+    def _send(
+        self, channel: str, kind: str, content: dict[str, Any], subshell: str | None = None
+    ) -> str:
+        identity = uuid.uuid4().hex
+        header = {"msg_id": identity, "msg_type": kind, "session": "s", "subshell_id": subshell}
+        header |= {"username": "", "version": "5.5", "date": "2026-01-01T00:00:00Z"}
         message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
-        self.socket.send(json.dumps({**message, "channel": "shell", "buffers": []}))
+        self.socket.send(json.dumps({**message, "channel": channel, "buffers": []}))
         return identity
 
     def messages(self, identity: str) -> Iterator[dict[str, Any]]:
@@ -110,11 +124,18 @@ class Channels:
                 return text
         raise AssertionError
 
-    def run(self, code: str) -> str:
-        return self.answer(self.send(code))
+    def run(self, code: str, subshell: str | None = None) -> str:
+        return self.answer(self.send(code, subshell))
 
     def wait_for_print(self, identity: str) -> None:
         next(m for m in self.messages(identity) if m["msg_type"] == "stream")
+
+    def wait_for_debug_event(self, name: str) -> dict[str, Any]:
+        while True:
+            message = json.loads(self.socket.recv())
+            if message["msg_type"] == "debug_event" and message["content"]["event"] == name:
+                body: dict[str, Any] = message["content"].get("body", {})
+                return body
 
     def wait_for_status(self, state: str) -> None:
         while True:

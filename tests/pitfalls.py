@@ -145,6 +145,7 @@ UNDOINGS = (
         "if file and file.startswith(folders)]",
         "if file]",
         "test_kernel_debugger::test_the_debugger_does_not_hide_the_webuis_files",
+        "test_reach_server::test_the_servers_debugger_stops_in_the_webuis_code",
     ),
     _undo(
         "kernel/debugger.py",
@@ -171,6 +172,7 @@ UNDOINGS = (
         " and not self._manager_is_shutting_down:",
         ":",
         "test_reach_provisioner::test_closing_one_notebook_leaves_the_cell_of_another_alone",
+        "test_reach_server::test_two_notebooks_of_the_server_share_a_webui",
     ),
     _undo(
         "reach/provisioner.py",

@@ -112,11 +112,15 @@ class Place:
             timeout=60,
         )
 
-    def end(self) -> None:
+    def end_webuis(self) -> None:
         for process in self._processes:
             process.kill()
         for process in self._processes:
             _wait(process)
+        self._processes.clear()
+
+    def end(self) -> None:
+        self.end_webuis()
         self._stderr.close()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_support import JupyterServer
@@ -13,20 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture
-def here() -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[JupyterServer]:
     with place() as folder:
-        yield folder
+        (folder.data / "kernels").mkdir(parents=True)
+        server = JupyterServer(folder)
+        try:
+            yield server
+        finally:
+            server.end()
 
 
 @pytest.fixture
-def server(here: Place) -> Iterator[JupyterServer]:
-    (here.data / "kernels").mkdir(parents=True)
-    server = JupyterServer(here)
-    try:
-        yield server
-    finally:
-        server.end()
+def here(server: JupyterServer) -> Iterator[Place]:
+    yield server.here
+    server.here.end_webuis()
+    for kernel in server.request("GET", "kernels")[1]:
+        server.request("DELETE", f"kernels/{kernel['id']}")
 
 
 def test_a_notebook_of_the_server_works_on_the_webui(here: Place, server: JupyterServer) -> None:
@@ -53,6 +57,70 @@ def test_a_notebook_of_the_server_works_on_the_webui(here: Place, server: Jupyte
     notebook.socket.close()
     assert webui.get() == "hello"
     assert here.livepatch("exec", "-c", "7").stdout == "7\n"
+
+
+def test_two_notebooks_of_the_server_share_a_webui(here: Place, server: JupyterServer) -> None:
+    webui = here.start()
+    kernels = [
+        server.request("POST", "kernels", {"name": "livepatch-greeter"})[1]["id"] for _ in range(2)
+    ]
+    one, other = map(server.open, kernels)
+    assert one.run("released = False; shared = 41") == ""
+    assert other.run("shared + 1") == "42"
+
+    busy = one.send(
+        "import time\nprint(1, flush=True)\nwhile not released: time.sleep(0.01)\n'whole'"
+    )
+    one.wait_for_print(busy)
+    beside = other.ask("create_subshell_request")["subshell_id"]
+    assert other.run("shared", beside) == "41"
+    assert server.request("DELETE", f"kernels/{kernels[1]}")[0] == 204
+    other.socket.close()
+    third = server.open(kernels[0])  # the first one's page, in a second window
+    assert third.run("released = True", beside) == ""
+    assert one.answer(busy) == "'whole'"
+    for page in (one, third):
+        page.socket.close()
+    assert webui.get() == "hello"
+
+
+def test_the_servers_debugger_stops_in_the_webuis_code(here: Place, server: JupyterServer) -> None:
+    pytest.importorskip("debugpy")
+    webui = here.start()
+    kernel = server.request("POST", "kernels", {"name": "livepatch-greeter"})[1]["id"]
+    notebook = server.open(kernel)
+    notebook.run("%load_ext livepatch")
+    notebook.run("%webui debugger on")
+    assert server.request("POST", f"kernels/{kernel}/restart")[0] == 200
+    notebook.run("1")
+
+    sequence = iter(range(1, 100))
+
+    def debug(command: str, **arguments: object) -> dict[str, Any]:
+        request = {"type": "request", "seq": next(sequence), "command": command}
+        reply = notebook.ask("debug_request", **request, arguments=arguments)
+        assert reply["success"], reply
+        body: dict[str, Any] = reply.get("body", {})
+        return body
+
+    debug("initialize", clientID="tests", adapterID="", pathFormat="path")
+    debug("attach")
+    line = here.script.read_text().splitlines().index('    return "hello"') + 1
+    debug("setBreakpoints", source={"path": str(here.script)}, breakpoints=[{"line": line}])
+    debug("configurationDone")
+    answers: list[str] = []
+    asking = threading.Thread(target=lambda: answers.append(webui.get()))
+    asking.start()
+    thread = notebook.wait_for_debug_event("stopped")["threadId"]
+    (frame, *_) = debug("stackTrace", threadId=thread)["stackFrames"]
+    assert (frame["name"], frame["line"], answers) == ("greeting", line, [])
+    debug("continue", threadId=thread)
+    asking.join(60)
+    assert answers == ["hello"]
+    debug("disconnect", restart=False, terminateDebuggee=False)
+    notebook.socket.close()
+    assert here.livepatch("detach", "greeter").returncode == 0
+    assert webui.get() == "hello"
 
 
 @pytest.mark.parametrize("transport", ["ipc", "tcp"])
