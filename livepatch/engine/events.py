@@ -4,7 +4,8 @@
 true (a revert included); ``step`` carries a finished :class:`~.change.Step`, which history records.
 A host adapter subscribes to evict its webui's caches. ``is_idle`` is a question: an adapter answers
 whether its webui runs nothing at the moment (a generation, a queue). So is ``modules``: which
-modules the webui has loaded that are not in ``sys.modules`` under a dotted name, by such a name.
+modules the webui has loaded that are not in ``sys.modules`` under a dotted name, by such a name;
+and ``remarks``: what is to be said of changes that have just become true.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-Event = Literal["before_commit", "after_commit", "is_idle", "modules", "step"]
+Event = Literal["before_commit", "after_commit", "is_idle", "modules", "remarks", "step"]
 
 log = logging.getLogger("livepatch")
 
@@ -29,8 +30,9 @@ def subscribe(event: Event, call: Callable[[Any], object]) -> Callable[[], None]
     Args:
         event: ``"before_commit"``, ``"after_commit"`` (both with a list of changes), ``"step"``
             (with a ``Step``), ``"is_idle"`` (with None; ``call`` answers True, False, or None
-            where it cannot know) or ``"modules"`` (with the name that is looked for, or None for
-            all of them; ``call`` answers a mapping of dotted names to modules).
+            where it cannot know), ``"modules"`` (with the name that is looked for, or None for
+            all of them; ``call`` answers a mapping of dotted names to modules) or ``"remarks"``
+            (with a list of changes; ``call`` answers words for the answer line).
         call: may be called twice for one event when an interrupt came in between. What it raises is
             logged and changes nothing, except at ``before_commit``: there it refuses the change.
 
@@ -108,3 +110,22 @@ def modules_named(name: str | None = None) -> dict[str, ModuleType]:
         except Exception:  # a look-up goes on without the names that this one knows
             log.exception("livepatch: a subscriber of 'modules' failed")
     return named
+
+
+def remarks(changes: object) -> list[str]:
+    """What the subscribers of ``"remarks"`` say of changes that have become true.
+
+    Example:
+        >>> unsubscribe = subscribe("remarks", lambda changes: [f"{len(changes)} told"])
+        >>> remarks(["a change"])
+        ['1 told']
+        >>> unsubscribe()
+    """
+    said: list[str] = []
+    for call in tuple(registry.subscribers.get("remarks", ())):
+        try:
+            answered: Any = call(changes) or ()
+            said += answered
+        except Exception:  # the change is true whatever can be said of it
+            log.exception("livepatch: a subscriber of 'remarks' failed")
+    return said

@@ -15,6 +15,7 @@ from .class_graft import graft_class
 from .classes import merge
 from .combinators import wrapper_of
 from .errors import PatchRefused
+from .events import remarks
 from .functions import clone
 from .graft import Graft
 from .guard import DEFAULT_FAILURES, Guard, guarded
@@ -99,10 +100,11 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
         registry.pending.pop(layer, None)
         before = [code for stack, _ in parts for code in _top_codes(stack)]
         begun = time.perf_counter()
-        apply(*make())
+        changes = make()
+        apply(*changes)
         milliseconds = (time.perf_counter() - begun) * 1000
         done = f"{DONE[wanted.verb]} {target.path}{' again' if again else ''}"
-        facts = _facts(target, layer, parts)
+        facts = [*_facts(target, layer, parts), *remarks(changes)]
         layer.answer = answer(done, *facts, f"{milliseconds:.2f} ms", *running_facts(before))
     return layer
 

@@ -27,6 +27,7 @@ class A1111Host(GradioHost):
 
     flavor = "a1111"
     specificity = WEBUI
+    api_only = True
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
 
     methods: ClassVar[tuple[str, ...]] = (
@@ -71,6 +72,22 @@ class A1111Host(GradioHost):
         lock = attribute_of("modules.call_queue", "queue_lock")
         locked = getattr(getattr(lock, "_lock", lock), "locked", None)
         return None if locked is None else not locked()
+
+    def running(self) -> str | None:
+        """The job of ``shared.state``, and how far it is."""
+        state = attribute_of("modules.shared", "state")
+        job = getattr(state, "job", None)
+        if job is None:
+            return None
+        steps, step = getattr(state, "sampling_steps", 0), getattr(state, "sampling_step", 0)
+        return f"{job}, step {step} of {steps}" if job and steps else str(job)
+
+    def waiting(self) -> int | None:
+        """The tasks of the page that wait, and the threads that wait for the lock."""
+        tasks = attribute_of("modules.progress", "pending_tasks")
+        threads = attribute_of("modules.call_queue", "queue_lock", "_pending_threads")
+        told = [len(known) for known in (tasks, threads) if known is not None]
+        return max(told) if told else None
 
     def interrupt(self) -> str:
         """Have the webui's own state interrupted, as its button does."""
@@ -134,7 +151,7 @@ class A1111Host(GradioHost):
 
 def is_of_the_family() -> bool:
     """Whether this process has the registry that A1111 and its forks share."""
-    return isinstance(attribute_of(CALLBACKS, "callback_map"), dict)
+    return attribute_of(CALLBACKS, "callback_map") is not None
 
 
 def _is_a_fork() -> bool:

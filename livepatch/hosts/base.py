@@ -121,6 +121,25 @@ class Host:
     def after_commit(self, changes: Sequence[Change]) -> None:
         """What changes need to become true here: caches to be emptied. Reverts are told as well."""
 
+    def remarks(self, changes: Sequence[Change]) -> Sequence[str]:  # noqa: ARG002
+        """What is to be said of changes that have become true, for the answer line."""
+        return ()
+
+    def notices(self) -> Sequence[str]:
+        """What the webui does by itself, now, that someone who changes it should know."""
+        return ()
+
+    def running(self) -> str | None:
+        """What the webui works on, in a few words; empty when nothing, None when it does not say.
+
+        For example ``txt2img, step 3 of 20``.
+        """
+        return None
+
+    def waiting(self) -> int | None:
+        """How many generations wait for their turn; None when the webui does not say."""
+        return None
+
     def interrupt(self) -> str:
         """Stop the generation that runs, by the webui's own means.
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.registries.extension import Extension
-from livepatch.registries.store import ListStore
+from livepatch.registries.facts import name_of, place_of
+from livepatch.registries.store import ListStore, UnknownStore
 
 from .aiohttp import AiohttpHost
 from .base import WEBUI, attribute_of
@@ -16,13 +17,15 @@ from .comfyui_hooks import NodeStore, node_classes, patcher_stores
 from .scripts_webui import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import ModuleType
 
     from livepatch.engine.change import Change
     from livepatch.registries import Store
 
 FOLDER = "custom_nodes"
+BREAKER = "hook_breaker"
+BREAKER_MODULE = "hook_breaker_ac10a0"
 
 
 class ComfyuiHost(AiohttpHost):
@@ -72,6 +75,36 @@ class ComfyuiHost(AiohttpHost):
             return None
         return not queue.currently_running and not queue.queue
 
+    def running(self) -> str | None:
+        """The prompt that runs, and the node it is at."""
+        server = self._server()
+        queue = getattr(server, "prompt_queue", None)
+        if queue is None:
+            return None
+        prompts = [str(item[1]) for item in list(queue.currently_running.values())]
+        node = getattr(server, "last_node_id", None)
+        at = f", at node {node}" if prompts and node is not None else ""
+        return f"prompt {', '.join(prompts)}{at}" if prompts else ""
+
+    def waiting(self) -> int | None:
+        """The prompts in the queue."""
+        queue = getattr(self._server(), "prompt_queue", None)
+        return None if queue is None else len(queue.queue)
+
+    def remarks(self, changes: Sequence[Change]) -> Sequence[str]:
+        """That ``hook_breaker`` puts a function back by itself."""
+        described = {change.describe().target for change in changes}
+        return [said for path, said in puts_back().items() if path in described]
+
+    def notices(self) -> Sequence[str]:
+        """Which functions that others changed ``hook_breaker`` is going to put back."""
+        return [
+            f"{module.__name__}.{name} is {name_of(present)} ({place_of(present)}) now: "
+            f"{BREAKER} puts the webui's own back within 10 s"
+            for module, name, function, present in saved_functions()
+            if present is not function
+        ]
+
     def interrupt(self) -> str:
         """Have the running prompt interrupted, as the page's button does."""
         interrupt = attribute_of("nodes", "interrupt_processing")
@@ -85,6 +118,9 @@ class ComfyuiHost(AiohttpHost):
         server = self._server()
         if server is None or "on_prompt_handlers" not in vars(server):
             return ()
+        handlers = vars(server)["on_prompt_handlers"]
+        if not isinstance(handlers, list):
+            return [UnknownStore("on_prompt", "callbacks of on_prompt", handlers)]
         return [PromptHandlers(server)]
 
     def hook_stores(self) -> Sequence[Store]:
@@ -134,6 +170,23 @@ class PromptHandlers(ListStore):
         path = "callbacks of on_prompt"
         super().__init__("on_prompt", path, vars(server), "on_prompt_handlers", walked=True)
         self.note = PromptHandlers.note
+
+
+def saved_functions() -> Iterator[tuple[ModuleType, str, Any, Any]]:
+    """What ``hook_breaker`` puts back every 10 s: module, name, its own function, the present."""
+    for saved in list(attribute_of(BREAKER_MODULE, "SAVED_FUNCTIONS") or ()):
+        if isinstance(saved, tuple) and len(saved) == 3:
+            module, name, function = saved
+            yield module, name, function, getattr(module, name, None)
+
+
+def puts_back() -> dict[str, str]:
+    """What is to be said of a change of each function that ``hook_breaker`` puts back."""
+    return {
+        f"{module.__name__}.{name}": f"{BREAKER} puts this function back every 10 s: the change "
+        + ("lies in the function itself and stays" if present is function else "is lost then")
+        for module, name, function, present in saved_functions()
+    }
 
 
 def _patchers() -> dict[str, Any]:

@@ -58,6 +58,18 @@ class DemoHost(GradioHost):
         jobs = attribute_of(f"{WEBUI}.worker", "generation_queue", "jobs")
         return None if jobs is None else not job and jobs.empty()
 
+    def running(self) -> str | None:
+        """The job, and the step it is at."""
+        state = attribute_of(SHARED, "state")
+        if state is None or not state.job:
+            return None if state is None else ""
+        return f"{state.job}, step {state.step} of {state.steps}"
+
+    def waiting(self) -> int | None:
+        """The jobs in the queue of the thread that generates."""
+        jobs = attribute_of(f"{WEBUI}.worker", "generation_queue", "jobs")
+        return None if jobs is None else jobs.qsize()
+
     @property
     def extension_folder(self) -> Path | None:
         """The folder given by ``--extensions-dir``; None when the demo runs without one."""

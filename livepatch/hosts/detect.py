@@ -117,7 +117,13 @@ def _after_commit(changes: Sequence[Change]) -> None:
         found.after_commit(changes)
 
 
+def _remarks(changes: Sequence[Change]) -> Sequence[str]:
+    found = webui()
+    return () if found is None else found.remarks(changes)
+
+
 # A change that waits for a safe point asks the webui as it is then.
 subscribe("is_idle", lambda _: host().is_idle())
 subscribe("modules", _named_modules)
 subscribe("after_commit", _after_commit)
+subscribe("remarks", _remarks)

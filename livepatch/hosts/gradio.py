@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 from .base import attribute_of, names_of_main
 from .servers import RunningServer, is_instance_of, servers
@@ -29,9 +29,14 @@ class GradioHost(StarletteHost):
         version = attribute_of("gradio", "__version__")
         return version if isinstance(version, str) else None
 
+    api_only: ClassVar[bool] = False
+    """Whether this webui may run without a page, as an API."""
+
     def server(self) -> RunningServer | None:
-        """The server whose app holds the page."""
-        return next((found for found in servers() if blocks_of(found.app) is not None), None)
+        """The server whose app holds the page; without a page the first one that runs."""
+        running = servers()
+        page = next((found for found in running if blocks_of(found.app) is not None), None)
+        return page or (next(iter(running), None) if self.api_only else None)
 
     def app(self) -> Any:
         """The FastAPI app that holds the page, be it Gradio's own or the one it is mounted in."""

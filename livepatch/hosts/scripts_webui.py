@@ -10,9 +10,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepatch.errors import HostUnsupported
 from livepatch.registries.extension import Extension
 from livepatch.registries.facts import file_of
-from livepatch.registries.store import AttributeStore, ListStore
+from livepatch.registries.store import AttributeStore, ListStore, UnknownStore
 
 from .base import attribute_of
 
@@ -55,7 +56,7 @@ class CallbackStore(ListStore):
 
     def callback_of(self, item: Any) -> Any:
         """The function of an entry."""
-        return item.callback
+        return getattr(item, "callback", item)
 
     def name_of(self, item: Any) -> str:
         """The name that the webui gave the entry; else the function's own."""
@@ -64,7 +65,8 @@ class CallbackStore(ListStore):
 
     def file_of(self, item: Any) -> str | None:
         """The script that registered it."""
-        return str(item.script) if item.script else super().file_of(item)
+        script = getattr(item, "script", None)
+        return str(script) if script else super().file_of(item)
 
 
 class OrderedCallbackStore(CallbackStore):
@@ -86,6 +88,7 @@ class OrderedCallbackStore(CallbackStore):
         self.cache: MutableMapping[str, Any] = vars(module)["ordered_callbacks_map"]
         self.sort: Callable[[str, list[Any]], list[Any]] = vars(module)["sort_callbacks"]
         self.registered: list[Any] = []
+        self.is_ours_to_sort = False
 
     def read(self) -> list[Any]:
         """The entries in the order in which they are called."""
@@ -106,9 +109,10 @@ class OrderedCallbackStore(CallbackStore):
         present, known = {*map(id, wanted)}, {*map(id, self.registered)}
         new = [item for item in wanted if id(item) not in known]
         listed = [item for item in self.registered if id(item) in present] + new
-        if not _alike(self.sort(self.event, listed), wanted) and _alike(
+        self.is_ours_to_sort = not _alike(self.sort(self.event, listed), wanted) and _alike(
             self.sort(self.event, wanted), wanted
-        ):
+        )
+        if self.is_ours_to_sort:
             listed = wanted
         self._remember(listed)
         self.cache.pop(self.event, None)
@@ -120,7 +124,11 @@ class OrderedCallbackStore(CallbackStore):
         """Keep the places of entries in the list, also of those that are not in it now."""
         places = {id(item): position for position, item in enumerate(self.registered)}
         for position, item in enumerate(listed):
-            if id(item) not in places:
+            if id(item) in places:
+                continue
+            if self.is_ours_to_sort:  # its neighbours say nothing; the webui appends
+                self.registered.append(item)
+            else:
                 previous = places.get(id(listed[position - 1]), -1) if position else -1
                 self.registered.insert(previous + 1, item)
                 places = {id(known): place for place, known in enumerate(self.registered)}
@@ -172,15 +180,34 @@ def callback_stores(module_name: str, backwards: frozenset[str], *, walked: bool
         module_name: its name.
         backwards: the events whose last callback is called first.
         walked: whether the webui walks along the lists themselves.
+
+    Raises:
+        HostUnsupported: its registry is no dictionary.
     """
     module = attribute_of(module_name)
     callback_map = attribute_of(module_name, "callback_map")
-    if not isinstance(callback_map, dict):
+    if callback_map is None:
         return []
-    is_ordered = all(hasattr(module, n) for n in ("ordered_callbacks_map", "sort_callbacks"))
-    store = OrderedCallbackStore if is_ordered else CallbackStore
-    events = [key.removeprefix(PREFIX) for key in list(callback_map) if key.startswith(PREFIX)]
-    return [store(module, e, backwards=e in backwards, walked=walked) for e in events]
+    if not isinstance(callback_map, dict):
+        raise HostUnsupported(
+            "look at the callbacks",
+            f"{module_name}.callback_map is a {type(callback_map).__name__}: livepatch knows a "
+            "dictionary of lists there",
+            f"lp.hooks() and lp.extensions() may work; look at {module_name} yourself",
+        )
+    is_ordered = isinstance(vars(module).get("ordered_callbacks_map"), dict)
+    is_ordered = is_ordered and callable(vars(module).get("sort_callbacks"))
+    kind = OrderedCallbackStore if is_ordered else CallbackStore
+    stores: list[Any] = []
+    for key, listed in list(callback_map.items()):
+        if not str(key).startswith(PREFIX):
+            continue
+        event = str(key).removeprefix(PREFIX)
+        if isinstance(listed, list):
+            stores.append(kind(module, event, backwards=event in backwards, walked=walked))
+        else:
+            stores.append(UnknownStore(event, f"callbacks of {event}", listed))
+    return stores
 
 
 def script_classes(runners: Sequence[Any], method: str) -> dict[str, Any]:

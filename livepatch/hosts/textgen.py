@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepatch.errors import HostUnsupported
 from livepatch.registries.extension import Extension
 from livepatch.registries.store import AttributeStore
 
@@ -51,6 +52,7 @@ class TextgenHost(GradioHost):
 
     flavor = "textgen"
     specificity = WEBUI
+    api_only = True
     offers = frozenset({"hooks", "extensions", "middleware", "interrupt"})
 
     @classmethod
@@ -73,6 +75,11 @@ class TextgenHost(GradioHost):
         """Whether the lock that serialises generations is free."""
         locked = getattr(attribute_of(SHARED, "generation_lock"), "locked", None)
         return None if locked is None else not locked()
+
+    def running(self) -> str | None:
+        """Whether a generation runs; how far it is, it does not say."""
+        is_idle = self.is_idle()
+        return None if is_idle is None else "" if is_idle else "a generation"
 
     def interrupt(self) -> str:
         """Set the flag that every generator looks at."""
@@ -98,8 +105,15 @@ class TextgenHost(GradioHost):
 
     def hook_stores(self) -> Sequence[Store]:
         """The hooks of extensions in the order of a chat, then the model's forward hooks."""
-        known = (HookStore(hook) for hook in HOOKS) if EXTENSIONS in sys.modules else ()
-        return [*known, *super().hook_stores()]
+        state = attribute_of(EXTENSIONS, "state")
+        if not isinstance(state, dict):
+            raise HostUnsupported(
+                "look at the hooks",
+                f"{EXTENSIONS}.state is a {type(state).__name__}: livepatch knows a dictionary of "
+                "[active, order, module] there",
+                f"lp.middleware() and lp.routes() may work; look at {EXTENSIONS} yourself",
+            )
+        return [*(HookStore(hook) for hook in HOOKS), *super().hook_stores()]
 
     def models(self) -> Mapping[str, Any]:
         """The model that is loaded."""
@@ -108,18 +122,19 @@ class TextgenHost(GradioHost):
 
     def extensions(self) -> Sequence[Extension]:
         """The extensions that it found, those loaded first in their order."""
-        state = dict(attribute_of(EXTENSIONS, "state") or {})
-        loaded = sorted(state, key=lambda name: state[name][1])
+        loaded, odd = states()
         found = list(attribute_of(EXTENSIONS, "available_extensions") or ())
-        return [self._extension(name, state.get(name)) for name in dict.fromkeys([*loaded, *found])]
+        names = dict.fromkeys([*loaded, *odd, *found])
+        return [self._extension(name, loaded.get(name), odd) for name in names]
 
-    def _extension(self, name: str, state: Any) -> Extension:
+    def _extension(self, name: str, state: Any, odd: Sequence[str]) -> Extension:
         module: ModuleType | None = state[2] if state else None
         file = getattr(module, "__file__", None)
         path = Path(file).absolute().parent if file else self._folder(name)
         builtin = path is None or "user_data" not in path.parts
         modules = {module.__name__: module} if module is not None else None
-        return Extension(name, path, bool(state and state[0]), builtin, "", modules)
+        facts = ("its state has an unknown shape",) if name in odd else ()
+        return Extension(name, path, bool(state and state[0]), builtin, "", modules, facts)
 
     def _folder(self, name: str) -> Path | None:
         own = self.extension_folder
@@ -128,9 +143,19 @@ class TextgenHost(GradioHost):
         return next((path for path in candidates if path.is_dir()), None)
 
 
+def states() -> tuple[dict[str, Any], list[str]]:
+    """``[active, order, module]`` of each extension, in the order of the calls.
+
+    Returns:
+        The states by name, and the names of those that have another shape.
+    """
+    state = attribute_of(EXTENSIONS, "state")  # rebound whenever they are loaded
+    known = dict(state) if isinstance(state, dict) else {}
+    good = {n: s for n, s in known.items() if isinstance(s, (list, tuple)) and len(s) == 3}
+    in_order = sorted(good, key=lambda name: good[name][1])
+    return {name: good[name] for name in in_order}, [name for name in known if name not in good]
+
+
 def active_extensions() -> dict[str, Any]:
     """The modules of the extensions that are switched on, in the order in which they are called."""
-    state = dict(attribute_of(EXTENSIONS, "state") or {})  # rebound whenever they are loaded
-    return {
-        name: state[name][2] for name in sorted(state, key=lambda n: state[n][1]) if state[name][0]
-    }
+    return {name: state[2] for name, state in states()[0].items() if state[0]}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from livepatch.engine import PatchRefused, TargetNotFound
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.change import Change, ChangeDescription, apply
+from livepatch.engine.events import remarks
 from livepatch.engine.registry import registry
 from livepatch.reports.callbacks import callbacks_table
 from livepatch.web.facts import caller
@@ -76,6 +77,11 @@ class CallPoint(Sequence[Registration]):
     def note(self) -> str:
         """What has to be said of how its registrations are called."""
         return self.store.note
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """What can be done here."""
+        return self.store.verbs
 
     @property
     def folded(self) -> bool:
@@ -250,15 +256,20 @@ class CallPoint(Sequence[Registration]):
                 f"{self.path} has {len(meant)} of that name, number {numbers}",
                 f"say which by its number: {present.index(meant[0])}",
             )
+        if self.states().get(meant[0]) == "stale":
+            self._gone(asked, meant[0])
         return meant[0]
+
+    def _gone(self, asked: str, registration: Registration) -> NoReturn:
+        raise TargetNotFound(
+            asked,
+            f"{registration.whose()} is not registered any more",
+            "lp.undo() brings back what was removed last; while its page reloads, wait a moment",
+        )
 
     def _not_found(self, asked: str, reference: Reference) -> NoReturn:
         if isinstance(reference, Registration) and reference.point is self:
-            raise TargetNotFound(
-                asked,
-                f"{reference.whose()} is not registered any more",
-                "lp.undo() brings back what was removed last",
-            )
+            self._gone(asked, reference)
         names = [p.registration.name for p in self.plan]
         near = difflib.get_close_matches(str(_shown(reference)), names, n=3, cutoff=0.4)
         known = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
@@ -369,9 +380,10 @@ class CallPoint(Sequence[Registration]):
 
     def _check(self, asked: str, verb: str, callback: Any = None) -> None:
         if verb not in self.store.verbs:
+            reason = "" if self.store.verbs else f"; it is {self.note}"
             raise PatchRefused(
                 asked,
-                f"{self.path}: the webui leaves no way to {verb} one there",
+                f"{self.path}: the webui leaves no way to {verb} one there{reason}",
                 f"what can be done: {', '.join(sorted(self.store.verbs)) or 'nothing'}",
             )
         if verb in ("add", "replace") and not callable(callback):
@@ -471,7 +483,8 @@ class CallPoint(Sequence[Registration]):
         *,
         again: bool = False,
     ) -> Registration:
-        apply(Rearrange(self, plan, verb, registration))
+        change = Rearrange(self, plan, verb, registration)
+        apply(change)
         preposition = {"add": "to", "remove": "from"}.get(verb, "in")
         again_text = " again" if again else ""
         registration.answer = answer(
@@ -479,6 +492,7 @@ class CallPoint(Sequence[Registration]):
             f"{registration.owner}'s" if verb != "add" else self._number(registration),
             _took(begun),
             *([self.note] if self.note and verb in ("add", "move") else []),
+            *remarks([change]),
         )
         return registration
 

@@ -7,6 +7,7 @@ of layers, owners or undo.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,42 @@ class ListStore(Store):
     last_put: Any = None
 
 
+class UnknownStore(Store):
+    """What stands where a registry was expected: its callables are shown, nothing is changed.
+
+    Args:
+        event: the name of the event.
+        path: what it is, in words.
+        thing: what stands there.
+    """
+
+    verbs = frozenset()
+
+    def __init__(self, event: str, path: str, thing: object) -> None:
+        super().__init__(event, path, ("unknown", id(thing), event))
+        self.thing = thing
+        self.note = f"of an unknown shape ({type(thing).__name__}): it can be looked at only"
+
+    def read(self) -> list[Any]:
+        """The callables in it, where it can be walked along."""
+        thing: Any = self.thing
+        values = thing.values() if isinstance(thing, Mapping) else thing
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            return []
+        return [item for item in list(values) if callable(self.callback_of(item))]
+
+    def write(self, items: Sequence[Any]) -> None:
+        """Nothing: what it would do there is not known."""
+
+    def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:  # noqa: ARG002
+        """The callable itself."""
+        return callback
+
+    def callback_of(self, item: Any) -> Any:
+        """What the item has as its callback, else the item."""
+        return getattr(item, "callback", item)
+
+
 @dataclass(frozen=True, eq=False)
 class Entry:
     """An item of a dictionary."""
@@ -224,6 +261,7 @@ class AttributeStore(Store):
         super().__init__(event, path, ("attribute", key, event))
         self._holders = holders
         self.nothing = nothing
+        self._hidden: dict[int, Any] = {}
 
     def holders(self) -> dict[str, Any]:
         """Who may have the hook, by name."""
@@ -274,15 +312,22 @@ class AttributeStore(Store):
         return ABSENT
 
     def _put(self, holder: Any, value: Any) -> None:
-        if self._value(holder) is value:
+        if self._value(holder) is value and id(holder) not in self._hidden:
             return
         name = self.attribute_of(holder)
         slot, above = Attribute(holder, name), ABSENT
         for place in reversed(self._places(holder)[1:]):
             above = place.__dict__.get(name, above)
         shown = ABSENT if above is self.nothing else above
-        # What a holder inherits needs nothing of its own.
-        slot.write(ABSENT if shown is value else self.nothing if value is ABSENT else value)
+        # What a holder inherits needs nothing of its own; what it shall not inherit is hidden.
+        self._hidden.pop(id(holder), None)
+        if shown is value:
+            slot.write(ABSENT)
+        elif value is ABSENT:
+            self._hidden[id(holder)] = holder
+            slot.write(self.nothing)
+        else:
+            slot.write(value)
 
     @staticmethod
     def _places(holder: Any) -> Sequence[Any]:

@@ -17,8 +17,8 @@ def callbacks_table(title: str, points: Sequence[Any]) -> Report[Any]:
 
     Args:
         title: what is listed.
-        points: each with ``event``, ``note``, ``folded`` and ``states()``, the state of each of its
-            registrations; those have ``name``, ``owner``, ``is_ours`` and ``place``.
+        points: each with ``event``, ``note``, ``verbs``, ``folded`` and ``states()``, the state of
+            each of its registrations; those have ``name``, ``owner``, ``is_ours`` and ``place``.
 
     Returns:
         A report of the registrations; the title counts the events that have none.
@@ -29,7 +29,8 @@ def callbacks_table(title: str, points: Sequence[Any]) -> Report[Any]:
     several = len(found) > 1
     shown = [(point, known) for point, known in found if not (several and point.folded)]
     registrations = [registration for _, known in shown for registration in known]
-    notes = dict.fromkeys(f"{point.event}: {point.note}" for point, r in found if r and point.note)
+    told = [point for point, known in found if point.note and (known or not point.verbs)]
+    notes = dict.fromkeys(f"{point.event}: {point.note}" for point in told)
     heading = title
     if several:
         empty = [point.event for point, known in shown if not known]

@@ -1,0 +1,1 @@
+"""What Forge loads models with."""

@@ -1,0 +1,1 @@
+"""What the older fork loads models with."""

@@ -1,0 +1,1 @@
+"""The older fork's own package."""

@@ -1,0 +1,3 @@
+"""What it says of itself."""
+
+version = "classic-stand-in"

@@ -1,0 +1,3 @@
+"""What loads the libraries; only SD.Next has it."""
+
+initialized = True
