@@ -169,4 +169,4 @@ def _for_class(placement: Placement, cls: type | None) -> Placement:
         CellType(cls) if name == "__class__" else cell
         for name, cell in zip(function.__code__.co_freevars, function.__closure__, strict=True)
     )
-    return replace(placement, patch=replace(placement.patch, function=clone(function, cells)))
+    return placement._replace(patch=replace(placement.patch, function=clone(function, cells)))

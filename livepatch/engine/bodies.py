@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -219,7 +219,7 @@ def _lead(
         behaviour = Behaviour.of(new)
     if behaviour is None:
         code = trampoline(function.__code__, new, handle=handle)
-        behaviour = replace(Behaviour.of(new), code=code)
+        behaviour = Behaviour(code, new.__defaults__, new.__kwdefaults__)
     switch(
         function,
         behaviour,

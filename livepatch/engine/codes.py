@@ -12,8 +12,7 @@ import dis
 import functools
 import inspect
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .kinds import KIND_FLAGS, Kind, kind_of
 
@@ -31,8 +30,7 @@ _CALLED = 0x6C69_7665_0001
 _HANDLE = 0x6C69_7665_0002
 
 
-@dataclass(frozen=True)
-class Parameters:
+class Parameters(NamedTuple):
     """A parameter list by names; defaults belong to the function, not to its code."""
 
     positional: tuple[str, ...] = ()
@@ -163,8 +161,10 @@ def trampoline(
     constants = {_CALLED: called, _HANDLE: handle}
     replaced: dict[str, Any] = {
         "co_consts": tuple(
-            constants.get(constant, constant) if type(constant) is int else constant
-            for constant in template.co_consts
+            [  # a list: a generator would take twice as long
+                constants.get(constant, constant) if type(constant) is int else constant
+                for constant in template.co_consts
+            ]
         ),
         "co_name": standing_for.co_name,
         "co_filename": called_code.co_filename if called_code else "<livepatch>",

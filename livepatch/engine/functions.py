@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +14,7 @@ Defaults = tuple[Any, ...] | None
 KeywordDefaults = dict[str, Any] | None
 
 
-@dataclass(frozen=True)
-class Behaviour:
+class Behaviour(NamedTuple):
     """What a call runs on: the code and the values of parameters that the caller left out."""
 
     code: CodeType
@@ -29,8 +27,7 @@ class Behaviour:
         return cls(function.__code__, function.__defaults__, function.__kwdefaults__)
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """What a function says of itself: doc and annotations. Its attributes are its owner's."""
 
     doc: str | None

@@ -81,11 +81,9 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
         raise PatchRefused(asked, f"when={wanted.when!r} is unknown", 'when="now" or when="idle"')
     # Outside the lock: making a patch runs the imports of a text, and whoever waits for one of
     # them may wait for the lock.
-    order = next(_order)
-    parts = [
-        (stack, replace(patch, given=new, namespace=wanted.namespace, order=order))
-        for stack, patch in make_parts(asked, target, new, wanted)
-    ]
+    parts, order = make_parts(asked, target, new, wanted), next(_order)
+    for _, patch in parts:
+        patch.given, patch.namespace, patch.order = new, wanted.namespace, order
     about = target.cls if isinstance(target, ClassTarget) else None
     with registry.lock:
         layer = _layer_of(target, about, wanted, [stack for stack, _ in parts])
@@ -133,7 +131,8 @@ def make_parts(
         return _class_parts(asked, target, new, wanted)
     with registry.lock:
         stack = stack_of(target)
-        stack.check_not_foreign(asked)
+        if stack.placements:  # of one without, whatever it runs now is the webui's own
+            stack.check_not_foreign(asked)
     patch = _patch(asked, target, stack, new, wanted, dry_run=dry_run)
     return [(stack, _guarded(patch, stack, wanted))]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .bodies import Body
@@ -123,7 +122,7 @@ class Stack(ABC):
         """The change that switches a layer on or off."""
         placement = self.placement_of(layer)
         assert placement is not None
-        return self.with_placement(replace(placement, on=on), f"switch {'on' if on else 'off'}")
+        return self.with_placement(placement._replace(on=on), f"switch {'on' if on else 'off'}")
 
     def without(self, *layers: Layer) -> Restack:
         """The change that takes layers away."""

@@ -338,6 +338,8 @@ def _caller(frame: FrameType | None) -> str:
 
 def _keep_on_top(changes: Sequence[Change]) -> None:
     """After any change: a trace that records lies on top again, one that does not is gone."""
+    if not _traces:
+        return
     for change in changes:
         stack = getattr(getattr(change, "change", change), "stack", None)
         if not isinstance(stack, FunctionStack):

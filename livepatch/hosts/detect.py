@@ -96,12 +96,15 @@ def webui() -> Host | None:
 
     Asked at every change and at look-ups of names, where :func:`host` would take too long.
     """
-    for adapter in adapters():
-        if adapter.specificity < WEBUI:
-            return None
+    for adapter in _adapters_of_webuis(_foreign_adapters()):
         if _recognises(adapter):
             return adapter()
     return None
+
+
+@functools.cache
+def _adapters_of_webuis(_foreign: tuple[type[Host], ...]) -> tuple[type[Host], ...]:
+    return tuple(adapter for adapter in adapters() if adapter.specificity >= WEBUI)
 
 
 def _named_modules(name: str | None) -> Mapping[str, ModuleType]:

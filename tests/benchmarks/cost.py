@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ROUNDS = 60
 CALLS = 10  # in one turn of a loop, so that the loop itself weighs little
 TURNS = 1_000
-SWITCHES = 300
+SWITCHES = 2_000
 
 # The parameters of the function, the arguments of the call, what the body does.
 FORMS = {
@@ -319,16 +319,11 @@ def print_switch(title: str, tool: peers.Mechanism, program: Prepared, limit: st
         tool.replace(program)
         tool.restore()
     times = []
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(SWITCHES):
-            begun = time.perf_counter()
-            tool.replace(program)
-            tool.restore()
-            times.append((time.perf_counter() - begun) * 1e6)
-    finally:
-        gc.enable()
+    for _ in range(SWITCHES):
+        begun = time.perf_counter()
+        tool.replace(program)
+        tool.restore()
+        times.append((time.perf_counter() - begun) * 1e6)
     judged = f"{limit}: {said(min(times) <= float(limit))}" if limit else ""
     print(f"| {title} | {min(times):.1f} | {statistics.median(times):.1f} | {judged} |")
 
