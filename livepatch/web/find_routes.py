@@ -7,7 +7,8 @@ from typing import Any
 from livepatch.engine import PatchRefused
 from livepatch.engine.registry import registry
 
-from .find import _path_of
+from .aiohttp_routes import aiohttp_list_of, is_aiohttp_app
+from .find import _path_of, _unwrapped
 from .route_kinds import router_of
 from .route_walk import add_documented, list_of
 from .routes import Routes
@@ -17,14 +18,18 @@ def routes_of(app: Any) -> Routes:
     """The routes of an app.
 
     Args:
-        app: a Starlette or FastAPI app, also one in a wrapper that keeps it in ``.app``, such as a
-            launched Gradio page; a router or a mount.
+        app: a Starlette, FastAPI or aiohttp app, also one in a wrapper that keeps it in ``.app``,
+            such as a launched Gradio page; a router or a mount.
 
     Raises:
         PatchRefused: it is none of these.
     """
     asked = f"look at the routes of {_shown(app)}"
     with registry.lock:
+        for one in _unwrapped(app):
+            if is_aiohttp_app(one):
+                path = f"routes of {_path_of(one)}"
+                return Routes(aiohttp_list_of(one, path), path)
         router = router_of(app)
         if router is None:
             raise _no_app(asked, app)

@@ -6,6 +6,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .aiohttp_routes import AiohttpRoutes, aiohttp_list_of, sub_app_of
 from .facts import owner_of
 from .route_kinds import (
     code_of,
@@ -188,6 +189,11 @@ def rows_of(
         if kind != "included":
             yield Row(here, around)
         if kind not in ("included", "mount", "host"):
+            continue
+        if isinstance(routes, AiohttpRoutes):
+            app = sub_app_of(cell.route)
+            if app is not None:  # its paths begin with the prefix already
+                yield from rows_of(aiohttp_list_of(app, f"routes of {routes.path}"), "", here)
             continue
         inner = inner_router(cell.route)
         if inner is None or any(level.routes.owner is inner for level in here):

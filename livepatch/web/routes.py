@@ -278,13 +278,16 @@ class Routes(Sequence[LiveRoute]):
         return anchor
 
     def _also(self, row: Row) -> list[str]:
-        """Where else the same route is reached, its router being included more than once."""
-        same = [
-            other.label
-            for other in (route.row for route in self)
-            if other.cell.slot is row.cell.slot and other.path != row.path
-        ]
-        return [f"also as {', '.join(same)}"] if same else []
+        """Where else the same route is reached, and which others have its function."""
+        rows = [route.row for route in self]
+        slot, endpoint = row.cell.slot, row.endpoint
+        same = [r.label for r in rows if r.cell.slot is slot and r.path != row.path]
+        others = [r.label for r in rows if r.cell.slot is not slot and r.endpoint is endpoint]
+        facts = [f"also as {', '.join(same)}"] if same else []
+        if others:
+            named = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+            facts.append(f"{named} still by {_shown(endpoint)}")
+        return facts
 
     @staticmethod
     def _facts(begun: float) -> list[str]:
