@@ -68,6 +68,24 @@ def test_a_thread_prints_into_the_cell_that_started_it(kernel_client):
     assert second.stdout == "second cell\n"
 
 
+def test_a_webui_that_puts_streams_of_its_own_there_takes_no_cells_output(
+    fresh_webui, fresh_client
+):
+    webui = fresh_webui("--attach")
+    client = fresh_client(webui)
+    client.run(
+        "import io, sys, threading\n"
+        "from livepatch.kernel.context import inside\n"
+        "written = io.BytesIO()\n"
+        "with inside(None):  # as the webui does it\n"
+        "    before, sys.stdout = sys.stdout, io.TextIOWrapper(written, write_through=True)\n"
+        "    theirs = sys.stdout"
+    )
+    assert client.run("print('to the notebook')").stdout == "to the notebook\n"
+    client.run("with inside(None):\n    print('of the webui')")
+    assert client.run("written.getvalue()").result == repr(b"of the webui\n")
+
+
 @pytest.mark.parametrize(
     ("code", "results"),
     [

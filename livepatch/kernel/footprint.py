@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from livepatch.kernel.captures import capture_in_cells
 from livepatch.kernel.context import answer_in_cells, in_cell, inherit_context, inside
 from livepatch.kernel.dispatch import function_in_cells
-from livepatch.kernel.streams import route_streams
+from livepatch.kernel.streams import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ class Footprint:
                 add(answer_in_cells(instance, singletons))
             add(_comms_in_cells(app))
             add(inherit_context())
-            add(route_streams(*app.output_streams))
+            add(_route_streams(app))
             add(capture_in_cells(app.shell))
         except BaseException:
             self.remove()
@@ -93,6 +93,21 @@ class Footprint:
     def remove(self) -> None:
         """Put everything back; a second time does nothing."""
         self._undo.pop_all().close()
+
+
+def _route_streams(app: Any) -> Callable[[], None]:
+    routes = Routes(*app.output_streams)
+
+    def renew() -> None:  # a function: events only take what they can call without arguments
+        routes.renew()
+
+    app.shell.events.register("pre_execute", renew)
+
+    def undo() -> None:
+        app.shell.events.unregister("pre_execute", renew)
+        routes.remove()
+
+    return undo
 
 
 def _forget_last_error() -> Callable[[], None]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.kernel.context import inherit_context
 from livepatch.kernel.dispatch import function_in_cells, method_in_cells
-from livepatch.kernel.streams import route_streams
+from livepatch.kernel.streams import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ class GuestWebui:
             add(function_in_cells(signal, function, without_effect, in_guest_webui))
         streams = _streams_below_the_cell(shell)
         if streams is not None:
-            add(route_streams(*streams, in_guest_webui))
+            add(Routes(*streams, in_guest_webui).remove)
 
     @property
     def alive(self) -> bool:

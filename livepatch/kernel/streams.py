@@ -136,34 +136,43 @@ class _BytesToText:
         return True
 
 
-def route_streams(
-    stdout: Any, stderr: Any, chosen: Callable[[], bool] = in_cell
-) -> Callable[[], None]:
-    """Put routers into ``sys.stdout`` and ``sys.stderr``.
+class Routes:
+    """The routers in ``sys.stdout`` and ``sys.stderr``.
 
     Args:
         stdout: ipykernel's ``OutStream`` for output.
         stderr: the one for errors.
         chosen: asked at every use whether these are due; by default they are in cells.
-
-    Returns:
-        A callable that puts the webui's own streams back. Where someone wrapped a router meanwhile
-        it stays inside that wrapper, and hands everything to the webui's own stream.
     """
-    routed: list[tuple[str, TextIO, Router]] = []
-    for name, outstream in (("stdout", stdout), ("stderr", stderr)):
-        host = getattr(sys, name)
-        if (
-            host is None
-        ):  # pythonw, some services: there is nothing to route and nothing to answer for
-            continue
-        router = Router(host, NotebookStream(outstream, host), chosen)
-        setattr(sys, name, router)
-        routed.append((name, host, router))
 
-    def undo() -> None:
-        for name, host, router in routed:
+    def __init__(self, stdout: Any, stderr: Any, chosen: Callable[[], bool] = in_cell) -> None:
+        self._streams = {"stdout": stdout, "stderr": stderr}
+        self._chosen = chosen
+        self._routed: list[tuple[str, TextIO, Router]] = []
+        self.renew()
+
+    def renew(self) -> None:
+        """Put routers over what stands in their places by now.
+
+        ComfyUI puts streams of its own there as it starts, which write to the ``buffer`` of what
+        they found: what cells print would be lost to their notebook.
+        """
+        for name, outstream in self._streams.items():
+            host = getattr(sys, name)
+            # None: pythonw, some services; there is nothing to route and nothing to answer for.
+            if host is None or type(host) is Router:
+                continue
+            router = Router(host, NotebookStream(outstream, host), self._chosen)
+            setattr(sys, name, router)
+            self._routed.append((name, host, router))
+
+    def remove(self) -> None:
+        """Put the webui's own streams back.
+
+        Where someone wrapped a router meanwhile it stays inside that wrapper, and hands everything
+        to the webui's own stream.
+        """
+        for name, host, router in reversed(self._routed):
             if getattr(sys, name) is router:
                 setattr(sys, name, host)
-
-    return undo
+        self._routed.clear()
