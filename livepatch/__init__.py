@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from livepatch.authoring.export import export
+from livepatch.authoring.lint.lint import lint
 from livepatch.engine import (
     Layer,
     adopt,
@@ -69,6 +70,7 @@ __all__ = [
     "hooks",
     "host",
     "journal",
+    "lint",
     "load_ipython_extension",
     "middleware",
     "patches",

@@ -17,6 +17,7 @@ from livepatch.errors import ExportRefused
 from .carried.callbacks import Callback
 from .carried.middleware import Middleware
 from .carried.webui import ROOTS
+from .lint.lint import lint
 
 if TYPE_CHECKING:
     from .found import Live
@@ -33,10 +34,12 @@ class Checked:
     Attributes:
         applied: how many changes it made and took back.
         warnings: what was left out there.
+        linted: what our own rules say of it, in words.
     """
 
     applied: int
     warnings: tuple[str, ...]
+    linted: str
 
 
 def check(path: Path, names: Names, live: Live, asked: str) -> Checked:
@@ -76,7 +79,16 @@ def check(path: Path, names: Names, live: Live, asked: str) -> Checked:
         last = done.stderr.strip().splitlines() or ["no word"]
         raise _refused(asked, last[-1])
     answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return Checked(answer["applied"], tuple(answer["warnings"]))
+    return Checked(answer["applied"], tuple(answer["warnings"]), _linted(path))
+
+
+def _linted(path: Path) -> str:
+    findings = lint(path)
+    if not findings:
+        return "lints clean"
+    first, count = findings[0], len(findings)
+    place = f"{Path(first.path).name}:{first.line}"
+    return f"lint: {count} finding{'s' * (count != 1)}, the first at {place}: {first.message}"
 
 
 def _refused(asked: str, found: str) -> ExportRefused:

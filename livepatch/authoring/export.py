@@ -226,7 +226,8 @@ def _told(names: Names, live: Live, final: Path, checked: Checked) -> str:
         "hook": len(live.hooks),
     }
     what = [f"{n} {word}{'s' * (n != 1)}" for word, n in counted.items() if n]
-    facts = [*what, f"applied {checked.applied} and took them back in a clean process"]
+    facts = [*what, checked.linted]
+    facts += [f"applied {checked.applied} and took them back in a clean process"]
     facts += [f"left out: {text}" for text in (*live.left_out, *checked.warnings)]
     return answer(f"exported {names.name} for {names.flavor} to {final}", *facts)
 

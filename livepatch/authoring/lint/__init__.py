@@ -1,0 +1,1 @@
+"""The rules of extensions: read from the source by parsers, never by regular expressions."""

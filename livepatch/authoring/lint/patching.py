@@ -1,0 +1,156 @@
+"""Rules of patches: LP110 and LP111."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .source import FUNCTIONS, PythonFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .findings import Finding
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """A function of somebody else's that is assigned."""
+
+    node: ast.AST
+    target: str
+    value: ast.expr
+
+
+def patching(file: PythonFile, others: Sequence[PythonFile]) -> Iterator[Finding]:
+    """The findings of both rules in a file.
+
+    Args:
+        file: the file.
+        others: all files of the extension: what is taken back may stand in another.
+    """
+    own = _own_functions(file)
+    patches = [p for p in _assignments(file) if _is_function(file, p.value, own)]
+    saved = _saved(file)
+    for patch in patches:
+        if _is_restore(patch, saved):
+            continue
+        if patch.target not in saved and not _wraps(file, patch):
+            found = f"{patch.target} is overwritten, and the original is not kept"
+            yield file.finding(patch.node, "LP110", found)
+        elif not any(_takes_back(other, patch.target) for other in (file, *others)):
+            found = f"{patch.target} is patched and never put back"
+            yield file.finding(patch.node, "LP111", found)
+
+
+def _own_functions(file: PythonFile) -> set[str]:
+    return {
+        node.name for node in ast.walk(file.tree) if isinstance(node, (*FUNCTIONS, ast.ClassDef))
+    }
+
+
+def _assignments(file: PythonFile) -> Iterator[_Patch]:
+    """Every assignment to an attribute of an imported module, or of a class of one."""
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Attribute) and file.is_imported(target):
+                    yield _Patch(node, file.name_of(target), node.value)
+        elif isinstance(node, ast.Call) and file.name_of(node.func) == "setattr":
+            holder, name, value = (*node.args, None, None, None)[:3]
+            if holder is not None and value is not None and file.is_imported(holder):
+                yield _Patch(node, f"{file.name_of(holder)}.{_text(name)}", value)
+
+
+def _text(name: ast.expr | None) -> str:
+    """The attribute that a constant names."""
+    return str(name.value) if isinstance(name, ast.Constant) else "…"
+
+
+def _is_function(file: PythonFile, value: ast.expr, own: set[str]) -> bool:
+    """Whether what is assigned is a function of the extension."""
+    if isinstance(value, ast.Lambda):
+        return True
+    if isinstance(value, ast.Name):
+        return value.id in own or _is_own_import(file, value.id)
+    if isinstance(value, ast.Attribute):
+        return isinstance(value.value, ast.Name) and (
+            value.value.id in own or (value.value.id == "self" and value.attr in own)
+        )
+    if isinstance(value, ast.Call):
+        called = value.func
+        return _makes_functions(file, called) or file.name_of(called) in (
+            "functools.partial",
+            "types.MethodType",
+        )
+    return False
+
+
+def _makes_functions(file: PythonFile, called: ast.expr) -> bool:
+    """Whether it is a function of the file that answers a function, as decorators do."""
+    name = called.id if isinstance(called, ast.Name) else ""
+    made = [f for f in file.functions if f.name == name]
+    return any(
+        isinstance(n, (*FUNCTIONS, ast.Lambda)) for f in made for s in f.body for n in ast.walk(s)
+    )
+
+
+def _is_own_import(file: PythonFile, name: str) -> bool:
+    full = file.aliases.get(name, "")
+    is_own = full.startswith(".") or full.partition(".")[0] in file.own
+    last = full.rpartition(".")[2]
+    return bool(full) and is_own and last[:1].islower()
+
+
+def _saved(file: PythonFile) -> dict[str, set[str]]:
+    """What the file keeps of others' attributes: by their names, the names it keeps them under."""
+    kept: dict[str, set[str]] = {}
+    for node in ast.walk(file.tree):
+        pairs: list[tuple[ast.expr, ast.expr]] = []
+        if isinstance(node, ast.Assign):
+            pairs = [(target, node.value) for target in node.targets]
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+            pairs = [(node.target, node.value)]
+        for target, value in pairs:
+            name = file.name_of(value)
+            if isinstance(value, ast.Call):
+                name = _of_getattr(file, value)
+            if name and (file.is_imported(value) or isinstance(value, ast.Call)):
+                kept.setdefault(name, set()).add(ast.unparse(target))
+        if isinstance(node, ast.Call):
+            # Given to a function, such as a decorator or partial, that may keep it.
+            for argument in node.args:
+                if file.is_imported(argument) and isinstance(argument, ast.Attribute):
+                    kept.setdefault(file.name_of(argument), set()).add("")
+    return kept
+
+
+def _of_getattr(file: PythonFile, call: ast.Call) -> str:
+    if file.name_of(call.func) != "getattr" or len(call.args) < 2:
+        return ""
+    holder, name = file.name_of(call.args[0]), call.args[1]
+    return f"{holder}.{_text(name)}" if isinstance(name, ast.Constant) and holder else ""
+
+
+def _wraps(file: PythonFile, patch: _Patch) -> bool:
+    """Whether the value is made from what it takes the place of."""
+    names = {file.name_of(n) for n in ast.walk(patch.value) if isinstance(n, ast.Attribute)}
+    return patch.target in names
+
+
+def _is_restore(patch: _Patch, saved: dict[str, set[str]]) -> bool:
+    return ast.unparse(patch.value) in saved.get(patch.target, set())
+
+
+def _takes_back(file: PythonFile, target: str) -> bool:
+    """Whether a kept original is assigned again, or deleted, anywhere."""
+    kept = _saved(file).get(target, set()) - {""}
+    for patch in _assignments(file):
+        if patch.target == target and ast.unparse(patch.value) in kept:
+            return True
+    own = _own_functions(file)
+    return any(
+        patch.target == target and not _is_function(file, patch.value, own)
+        for patch in _assignments(file)
+    )

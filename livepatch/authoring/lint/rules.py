@@ -1,0 +1,170 @@
+"""The rules: each with its code, what it asks, why, and what to write instead.
+
+From the extension guide of SD.Next, and from what breaks in the other webuis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        code: what ignore comments name.
+        asks: the rule.
+        reason: why.
+        fix: what to write instead.
+    """
+
+    code: str
+    asks: str
+    reason: str
+    fix: str
+
+
+_RULES = (
+    Rule(
+        "LP001",
+        "a file can be parsed",
+        "the webui would not load it",
+        "mend the line",
+    ),
+    Rule(
+        "LP002",
+        "an ignore comment names known codes and says why",
+        "who reads it later cannot tell whether it still holds",
+        "# livepatch: ignore[LP101] the reason",
+    ),
+    Rule(
+        "LP101",
+        "no work at import: only definitions and registration",
+        "every start of the webui waits for it, also when the extension is switched off, and an "
+        "error in it ends the loading of the file",
+        "do it in a function that is registered: script_callbacks.on_app_started(start)",
+    ),
+    Rule(
+        "LP102",
+        "one entry file in scripts/",
+        "each file there is executed on its own, in the order of names, with no way to share state",
+        "move the other files into a package beside scripts/ and import them from the entry file",
+    ),
+    Rule(
+        "LP103",
+        "install.py only installs, through the webui's own functions",
+        "pip run by hand ignores the webui's environment, its pins and its --skip-install",
+        'if not launch.is_installed("x"): launch.run_pip("install x", "x for NAME")',
+    ),
+    Rule(
+        "LP104",
+        "preload.py only defines preload(parser)",
+        "it runs before the webui is there, on every start",
+        "keep def preload(parser): parser.add_argument(…), move the rest into scripts/",
+    ),
+    Rule(
+        "LP105",
+        "requirements leave the webui's own packages alone",
+        "another version of torch, gradio or numpy breaks the webui and all other extensions",
+        "leave the package out: the webui brings it; or name it without a version",
+    ),
+    Rule(
+        "LP106",
+        "no assumed folder",
+        "extensions may lie elsewhere (--extensions-dir, --data-dir), and the webui may be started "
+        "from anywhere",
+        "Path(__file__).parent, or scripts.basedir() while the file is loaded",
+    ),
+    Rule(
+        "LP107",
+        "safe access to settings and options that the webui may lack",
+        "forks and versions differ, and an AttributeError in a callback breaks the generation",
+        'getattr(shared.opts, "name", default); os.environ.get("NAME")',
+    ),
+    Rule(
+        "LP108",
+        "one-time work in a callback that fires once",
+        "what runs at each step or for each component slows every generation or the whole page",
+        "do it in on_app_started or on_model_loaded, and keep the result",
+    ),
+    Rule(
+        "LP109",
+        "early exit when disabled, in every callback",
+        "a disabled extension must cost nothing and change nothing",
+        "begin with: if not enabled: return",
+    ),
+    Rule(
+        "LP110",
+        "a patch keeps and calls the original",
+        "another extension may have patched it before; overwriting it takes that patch away",
+        "original = module.f, and call original(*args, **kwargs) in the new function",
+    ),
+    Rule(
+        "LP111",
+        "a patch is taken back when the extension is unloaded, and only your own",
+        "Reload UI would patch the patch, once more at every reload",
+        "in on_script_unloaded: if module.f is patched: module.f = original",
+    ),
+    Rule(
+        "LP112",
+        "no fixed device",
+        "there are webuis on CPU, MPS, XPU, DirectML and ROCm",
+        "devices.device (A1111, SD.Next), memory_management.get_torch_device() (Forge), "
+        "comfy.model_management.get_torch_device()",
+    ),
+    Rule(
+        "LP113",
+        "no fixed precision",
+        "not every device computes in float16",
+        "devices.dtype, or the dtype of the tensor at hand: x.to(other.dtype)",
+    ),
+    Rule(
+        "LP114",
+        "no path of one machine",
+        "it exists on that machine only",
+        "pathlib.Path(__file__).parent, pathlib.Path.home(), tempfile.gettempdir()",
+    ),
+    Rule(
+        "LP115",
+        "no shell",
+        "its commands differ from system to system, and what a user typed may end in them",
+        'subprocess.run(["program", argument], check=True)',
+    ),
+    Rule(
+        "LP120",
+        "importing has no effect that can be seen from outside",
+        "seen in a run: importing it wrote files, opened sockets, or started threads or programs",
+        "do it in a function that is registered",
+    ),
+    Rule(
+        "LP201",
+        "JavaScript: no bare global names",
+        "all files of all extensions share one global scope: two functions of a name are one",
+        "begin each global name with the extension's own, or (function () {…})() around it all",
+    ),
+    Rule(
+        "LP202",
+        "JavaScript: no work outside callbacks",
+        "the page is not there yet when the file is read",
+        "onUiLoaded(() => {…})",
+    ),
+    Rule(
+        "LP203",
+        "JavaScript: onUiLoaded, not onUiUpdate, for one-time work",
+        "onUiUpdate fires at every change of the page, hundreds of times a second while it renders",
+        "onUiLoaded(() => {…}); onAfterUiUpdate where each change matters",
+    ),
+)
+RULES = {rule.code: rule for rule in _RULES}
+
+
+def table() -> str:
+    """The rules as a table in Markdown: what ``docs/rules.md`` shows.
+
+    Example:
+        >>> table().splitlines()[0]
+        '| code | rule | why | instead |'
+    """
+    rows = [f"| {r.code} | {r.asks} | {r.reason} | `{r.fix}` |" for r in _RULES]
+    return "\n".join(["| code | rule | why | instead |", "|---|---|---|---|", *rows]) + "\n"
