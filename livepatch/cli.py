@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
         *(_add_demo, _add_run, _add_attach, _add_install, _add_uninstall),
-        *(_add_list, _add_lab, _add_console, _add_exec, _add_detach),
+        *(_add_list, _add_lab, _add_console, _add_exec, _add_detach, _add_export, _add_lint),
     ):
         add(commands)
     return parser
@@ -313,3 +313,53 @@ def _detach(options: argparse.Namespace) -> int:
     detach_webui(webui)
     print(f"detached from {webui}; everything that livepatch changed in it is restored")
     return 0
+
+
+def _add_export(commands: Commands) -> None:
+    parser = _add(
+        commands, "export", _export, "write what is live in a webui as an extension of its own"
+    )
+    parser.add_argument("name", metavar="NAME", help="the extension's name")
+    parser.add_argument("--webui", metavar="NAME|PID", help="default: the only running webui")
+    parser.add_argument("--to", metavar="FOLDER", type=Path, default=Path(), help="default: here")
+    parser.add_argument("--for", dest="flavor", metavar="FLAVOR", help="default: the webui's kind")
+    parser.add_argument("--single-file", action="store_true", help="one self-contained file")
+    parser.add_argument("--with-values", nargs="*", default=[], metavar="N", help="values as well")
+
+
+def _export(options: argparse.Namespace) -> int:
+    from livepatch.reach.execute import execute
+    from livepatch.reach.webuis import choose
+
+    # The webui has a working folder of its own.
+    folder = str(options.to.expanduser().absolute())
+    given = {
+        "name": options.name,
+        "flavor": options.flavor,
+        "single_file": options.single_file,
+        "with_values": options.with_values,
+    }
+    code = f"import livepatch\nlivepatch.export({folder!r}, **{given!r})"
+    return 0 if execute(choose(options.webui), code) else 1
+
+
+def _add_lint(commands: Commands) -> None:
+    parser = _add(
+        commands, "lint", _lint, "check an extension; exit code 1 where it finds something"
+    )
+    parser.add_argument("path", metavar="PATH", help="the extension's folder, or one file")
+    parser.add_argument("--format", choices=("text", "json", "sarif"), default="text")
+    parser.add_argument(
+        "--run", action="store_true", help="import its files in clean processes too"
+    )
+
+
+def _lint(options: argparse.Namespace) -> int:
+    from livepatch.authoring.lint.lint import lint
+
+    report = lint(options.path, run=options.run)
+    for note in report.notes:
+        print(note, file=sys.stderr)
+    text = getattr(report, options.format)()
+    print(text, end="" if options.format == "text" else "\n")
+    return 1 if report else 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from IPython.core.magic import Magics
 
 COMPLETED = ("replace", "restore", "patches")
+FILES = ("export", "lint")
 LOOKING = ("where", "trace", "diff", "journal")
 
 # IPython's %autoreload exchanges the webui's code before a cell; the cell may reload it as well.
@@ -27,6 +28,7 @@ KEEPING = ("pre_run_cell", "post_run_cell")
 
 def magics_classes() -> list[type[Magics]]:
     """The classes whose magics are ours; one for each file of this room."""
+    from .authoring import Authoring
     from .history import History
     from .hosts import Hosts
     from .live_patch import LivePatch
@@ -35,7 +37,7 @@ def magics_classes() -> list[type[Magics]]:
     from .web import Web
     from .webui import Webui
 
-    return [LivePatch, Looking, History, Webui, Web, Pages, Hosts]
+    return [LivePatch, Looking, History, Webui, Web, Pages, Hosts, Authoring]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -45,6 +47,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         shell: the IPython shell that asked.
     """
     # IPython is imported here, so that `import livepatch` in a webui without a kernel stays light.
+    from .authoring import complete_export, complete_lint
     from .completion import complete_looking, complete_target
     from .hosts import complete_callbacks, complete_extensions
     from .pages import complete_events, complete_routes
@@ -71,6 +74,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.set_hook("complete_command", complete_callbacks, str_key="%callbacks")
     shell.set_hook("complete_command", complete_callbacks, str_key="%hooks")
     shell.set_hook("complete_command", complete_extensions, str_key="%extensions")
+    shell.set_hook("complete_command", complete_export, str_key="%export")
+    shell.set_hook("complete_command", complete_lint, str_key="%lint")
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
@@ -102,7 +107,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
             completers.pop(f"{mark}{name}", None)
     for name in LOOKING:
         completers.pop(f"%{name}", None)
-    for name in ("middleware", "routes", "events", "callbacks", "hooks", "extensions"):
+    for name in ("middleware", "routes", "events", "callbacks", "hooks", "extensions", *FILES):
         completers.pop(f"%{name}", None)
 
 
