@@ -85,3 +85,19 @@ __all__ = [
     "unload_ipython_extension",
     "wrap",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """``lp.django``, imported when it is asked for: Django is an extra."""
+    if name != "django":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    try:
+        return importlib.import_module("livepatch.django")
+    except ImportError as error:
+        raise HostUnsupported(
+            "lp.django",
+            f"{error}: there is no Django in this process's environment",
+            "pip install 'livepatch[django]'",
+        ) from error

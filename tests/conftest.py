@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django_support import admin_client, apps_folder, django_project, notes_app  # noqa: F401
 
 import livepatch as lp
 from livepatch.measure import end_every_timing

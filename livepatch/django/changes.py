@@ -1,0 +1,150 @@
+"""Loading and unloading apps, as the engine's protocol of changes has it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from livepatch.engine.change import Change, ChangeDescription
+from livepatch.engine.registry import registry as engine_registry
+from livepatch.errors import PatchRefused
+
+from .live import LiveDjango, Notes, Step
+from .tables import Migrated, TableStep, step_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .layer import AppLayer
+
+Result = TypeVar("Result")
+
+
+class AppsChange(Change):
+    """The step of some apps from what they are to what they become: all of them or none.
+
+    Args:
+        live: what is published.
+        steps: what becomes of each app.
+        verb: the user's verb.
+        layer: whose change it is.
+        call: the equivalent Python call.
+    """
+
+    def __init__(
+        self, live: LiveDjango, steps: list[Step], verb: str, layer: AppLayer, call: str
+    ) -> None:
+        self.live, self.steps, self.verb, self.layer, self.call = live, steps, verb, layer, call
+        self.notes = Notes()
+        self._tables: list[TableStep] = []
+
+    @property
+    def asked(self) -> str:
+        """The request in words."""
+        return f"{self.verb} {', '.join(step.label for step in self.steps)}"
+
+    def prepare(self) -> None:
+        """See that the apps are where this step begins or ends."""
+        self.live.begin()
+        for step in self.steps:
+            if step.label not in self.live.placements:
+                self.live.placements[step.label] = self.live.start[step.label] = step.before
+            present = self.live.placements[step.label]
+            if present is not step.before and present is not step.after:
+                raise PatchRefused(
+                    self.asked,
+                    f"{step.label} was changed again since",
+                    "lp.journal has the later steps; undo those first",
+                )
+
+    def commit(self) -> None:
+        """Make it true: tables, models, registrations, URLs."""
+        if self._is(lambda step: step.after):
+            return
+        tables = [t for s in self.steps if (t := _table_step(s)) is not None]
+        self.notes = outside_of_loops(lambda: self.live.move(self.steps, tables, self.asked))
+        self._tables = tables
+        self._take_note()
+
+    def revert(self) -> None:
+        """What was before; rows and tables stay where they are not in the way of the old code."""
+        if self._is(lambda step: step.before):
+            self._take_note()
+            return
+        steps = [step.reversed for step in reversed(self.steps)]
+        tables = [t for s in steps if (t := self._table_step_back(s)) is not None]
+        asked = f"take back: {self.asked}"
+        self.notes = outside_of_loops(lambda: self.live.move(steps, tables, asked))
+        self._take_note()
+
+    def describe(self) -> ChangeDescription:
+        """What it is, for the journal."""
+        labels = ", ".join(step.label for step in self.steps)
+        return ChangeDescription(
+            self.verb, f"app {labels}", self.layer.owner, labels, self.call, tuple(self.notes.facts)
+        )
+
+    def _is(self, side: Callable[[Step], Any]) -> bool:
+        placements = self.live.placements
+        return all(placements.get(step.label) is side(step) for step in self.steps)
+
+    def _table_step_back(self, step: Step) -> TableStep | None:
+        for table in self._tables:
+            if table.label == step.label and isinstance(table, Migrated):
+                if step.after is None:
+                    return None  # as at an unload, the tables stay
+                return Migrated(table.version, fresh=False, undone=table)
+        return _table_step(step)
+
+    def _take_note(self) -> None:
+        """While an app is other than at the start, everybody knows of it."""
+        live, start = self.live, self.live.start
+        if all(placed is start.get(label) for label, placed in live.placements.items()):
+            engine_registry.changed.pop(id(live), None)
+            outside_of_loops(live.end)
+        else:
+            engine_registry.changed[id(live)] = live
+
+
+def _table_step(step: Step) -> TableStep | None:
+    old = step.before.version if step.before else None
+    new = step.after.version if step.after else None
+    return step_for(old, new)
+
+
+def outside_of_loops(work: Callable[[], Result]) -> Result:
+    """Run work on a thread without an event loop, and wait for it.
+
+    A notebook's cell runs on a thread with a loop, where Django's ORM refuses to work
+    (``SynchronousOnlyOperation``).
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work()
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(context.run(work))
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            _close_connections()
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=run, name="livepatch-django", daemon=True)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _close_connections() -> None:
+    from django.db import connections
+
+    connections.close_all()

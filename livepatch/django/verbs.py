@@ -1,0 +1,436 @@
+"""The verbs of a running Django: load, reload, disable, enable and unload apps."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import time
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps as django_apps
+
+from livepatch.engine import TargetNotFound
+from livepatch.engine.answers import answer
+from livepatch.engine.change import apply
+from livepatch.engine.registry import registry as engine_registry
+from livepatch.errors import HostUnsupported, PatchRefused
+from livepatch.hosts.servers import serving_loop
+from livepatch.reports.django_apps import AppRow, apps_table
+from livepatch.web.facts import caller
+
+from . import dependencies, registry, schema
+from .building import Plan, build, entry_points
+from .changes import AppsChange, outside_of_loops
+from .dependencies import DependencyError
+from .layer import AppLayer
+from .live import LiveDjango, Step
+from .versions import Placement, version_of
+
+if TYPE_CHECKING:
+    from livepatch.reports import Report
+
+live = LiveDjango()
+
+
+def load_app(path: str, *, url_prefix: str | None = None, database: str | None = None) -> AppLayer:
+    """Put an app into the running server: models, tables, URLs, admin, templates and everything.
+
+    It is imported and checked aside; requests see it when its tables are there. A package that was
+    installed since the server started is found. An app that was unloaded comes back with its rows.
+
+    Args:
+        path: what ``INSTALLED_APPS`` would have: ``"my.app"`` or ``"my.app.apps.MyConfig"``; or the
+            name of an entry point of the group ``livepatch.django``.
+        url_prefix: where its ``urls`` module begins; default: ``url_prefix`` of its AppConfig, else
+            its label. ``""`` is the root.
+        database: the alias of the database for its tables; default: ``default``.
+
+    Returns:
+        The app; ``str(…)`` is the answer line, ``.remove()`` unloads it, ``.off()`` disables it.
+
+    Raises:
+        TargetNotFound: there is no such app.
+        AppBroken: an exception came out of its own code.
+        DependencyError: an app or package that it needs is missing or does not fit.
+        SchemaFailed: its tables could not be made.
+        PatchRefused: it cannot live beside the others.
+
+    Example:
+        >>> import livepatch as lp
+        >>> lp.django.load_app("shop.notes")  # doctest: +SKIP
+        loaded notes · shop.notes 1.0 · URLs at /notes/ · made notes_note · 61.20 ms
+    """
+    asked = f"load_app {path}"
+    _check_process(asked)
+    begun = time.perf_counter()
+    schema.alias_of(database)
+    owner = caller()
+    with engine_registry.lock, _Live(asked):
+        value = entry_points().get(path, path)
+        found = _loaded_under(value)
+        if found is not None:
+            placement = live.placement(found)
+            hint = "reload" if placement is None or placement.on else "enable"
+            raise PatchRefused(
+                asked, f"it is loaded already, as {found}", f"%django_app {hint} {found}"
+            )
+        plan = Plan(value, prefix=url_prefix, database=database)
+        (version,) = outside_of_loops(lambda: build(asked, [plan], live))
+        steps = [Step(version.label, live.placements.get(version.label), Placement(version))]
+        arguments = [repr(path)]
+        if url_prefix is not None:
+            arguments.append(f"url_prefix={url_prefix!r}")
+        if database is not None:
+            arguments.append(f"database={database!r}")
+        call = f"load_app({', '.join(arguments)})"
+        change = _apply(steps, "load", owner, call)
+        facts = [" ".join([version.package, version_of(version.config)]).strip()]
+        if version.url is not None:
+            facts.append(f"URLs at /{version.prefix}")
+        return _told(f"loaded {version.label}", version.label, change, facts, begun)
+
+
+def reload_app(label: str) -> AppLayer:
+    """Import an app anew in the running server, with the apps that depend on it.
+
+    The new version is imported and checked aside. If that fails, or its tables cannot be changed,
+    the old version keeps serving. Requests under way finish on the old one.
+
+    Args:
+        label: the app's label or dotted name.
+
+    Returns:
+        The app; ``str(…)`` is the answer line.
+
+    Raises:
+        TargetNotFound: no such app is loaded.
+        AppBroken: an exception came out of its own code.
+        SchemaFailed: its tables could not be changed.
+
+    Example:
+        >>> import livepatch as lp
+        >>> lp.django.reload_app("notes")  # doctest: +SKIP
+        reloaded notes · shop.notes 1.1 · add field colour to note · 74.90 ms
+    """
+    asked = f"reload_app {label}"
+    _check_process(asked)
+    begun = time.perf_counter()
+    owner = caller()
+    with engine_registry.lock, _Live(asked):
+        label = _known(asked, label)
+        _refuse_ourselves(asked, label)
+        labels = dependencies.in_order([label], registry.live().configs)
+        placed = {name: live.placement(name) for name in labels}
+        plans = [
+            Plan(p.version.entry, old=p.version, prefix=p.version.prefix, database=p.version.alias)
+            for p in placed.values()
+            if p is not None
+        ]
+        versions = outside_of_loops(lambda: build(asked, plans, live))
+        steps = [
+            Step(v.label, before, Placement(v, before.on))
+            for v in versions
+            if (before := placed[v.label]) is not None
+        ]
+        change = _apply(steps, "reload", owner, f"reload_app({label!r})")
+        version = next(v for v in versions if v.label == label)
+        facts = [" ".join([version.package, version_of(version.config)]).strip()]
+        others = [name for name in labels if name != label]
+        if others:
+            facts.append(f"with {', '.join(others)}, which depend on it")
+        if version.at_start:
+            facts.append("receivers that it connected at the start were found by their module")
+        return _told(f"reloaded {label}", label, change, facts, begun)
+
+
+def disable_app(label: str) -> AppLayer:
+    """Switch an app off: its models stay, everything else is gone.
+
+    URLs, admin pages, templates, template tags, commands, static files, translations, checks,
+    receivers, middleware. Other apps' foreign keys to its models go on working.
+
+    Args:
+        label: the app's label or dotted name.
+
+    Returns:
+        The app; ``str(…)`` is the answer line.
+
+    Raises:
+        TargetNotFound: no such app is loaded.
+        DependencyError: apps that are on say that they depend on it.
+
+    Example:
+        >>> import livepatch as lp
+        >>> lp.django.disable_app("notes")  # doctest: +SKIP
+        disabled notes · its models stay · 9.10 ms
+    """
+    asked = f"disable_app {label}"
+    _check_process(asked)
+    begun = time.perf_counter()
+    owner = caller()
+    with engine_registry.lock, _Live(asked):
+        label = _known(asked, label)
+        _refuse_ourselves(asked, label)
+        needed = dependencies.dependents(label, registry.live().configs)
+        off = registry.live().hidden
+        said = {k: r for k, r in needed.items() if "depends_on" in r and k not in off}
+        if said:
+            raise DependencyError(
+                asked, f"{', '.join(said)} depend on it", f"%django_app disable {min(said)} first"
+            )
+        before = live.placement(label)
+        assert before is not None
+        if not before.on:
+            return _nothing_to_do(label, owner, "is disabled already")
+        steps = [Step(label, before, Placement(before.version, on=False))]
+        change = _apply(steps, "disable", owner, f"disable_app({label!r})")
+        facts = ["its models stay, everything else is off", *_connected_still(before)]
+        return _told(f"disabled {label}", label, change, facts, begun)
+
+
+def enable_app(label: str) -> AppLayer:
+    """Switch a disabled app on again, as it was.
+
+    Args:
+        label: the app's label or dotted name.
+
+    Returns:
+        The app; ``str(…)`` is the answer line.
+
+    Raises:
+        TargetNotFound: no such app is loaded.
+        DependencyError: an app that it depends on is disabled.
+
+    Example:
+        >>> import livepatch as lp
+        >>> lp.django.enable_app("notes")  # doctest: +SKIP
+        enabled notes · 12.80 ms
+    """
+    asked = f"enable_app {label}"
+    _check_process(asked)
+    begun = time.perf_counter()
+    owner = caller()
+    with engine_registry.lock, _Live(asked):
+        label = _known(asked, label)
+        before = live.placement(label)
+        assert before is not None
+        if before.on:
+            return _nothing_to_do(label, owner, "is on already")
+        seen = registry.live()
+        others = {k: c for k, c in seen.configs.items() if k != label}
+        dependencies.check(asked, before.version.config, others, seen.hidden - {label})
+        start = live.start.get(label)
+        original = start is not None and start.version is before.version
+        after = start if original and start is not None else Placement(before.version)
+        change = _apply([Step(label, before, after)], "enable", owner, f"enable_app({label!r})")
+        return _told(f"enabled {label}", label, change, [], begun)
+
+
+def unload_app(label: str) -> AppLayer:
+    """Take an app out of the running server; its tables and rows stay in the database.
+
+    Requests under way finish with it. Its content types and permissions stay as rows too. What
+    refers to rows of other apps goes on referring: deleting such a row fails while the app is out,
+    because Django no longer knows of the reference; the answer names the tables.
+
+    Args:
+        label: the app's label or dotted name.
+
+    Returns:
+        The app; ``str(…)`` is the answer line.
+
+    Raises:
+        TargetNotFound: no such app is loaded.
+        DependencyError: loaded apps need it, or rows of other tables refer to its rows.
+
+    Example:
+        >>> import livepatch as lp
+        >>> lp.django.unload_app("notes")  # doctest: +SKIP
+        unloaded notes · kept in the database: notes_note · 21.30 ms
+    """
+    asked = f"unload_app {label}"
+    _check_process(asked)
+    begun = time.perf_counter()
+    owner = caller()
+    with engine_registry.lock, _Live(asked):
+        label = _known(asked, label)
+        _refuse_ourselves(asked, label)
+        needed = dependencies.dependents(label, registry.live().configs)
+        if needed:
+            why = "; ".join(f"{other} ({', '.join(said)})" for other, said in needed.items())
+            order = dependencies.in_order([label], registry.live().configs)
+            raise DependencyError(
+                asked,
+                f"loaded apps need it: {why}",
+                f"%django_app disable {label} keeps its models; or unload first: "
+                f"{', '.join(reversed(order[1:]))}",
+            )
+        before = live.placement(label)
+        assert before is not None
+        version = before.version
+        referring, referred = outside_of_loops(lambda: _references(version))
+        if referring:
+            said = ", ".join(f"{table} (to {target})" for table, target in referring.items())
+            raise DependencyError(
+                asked,
+                f"rows of tables that are not its own refer to its rows: {said}",
+                f"load the app that has them, or %django_app disable {label}",
+            )
+        steps = [Step(label, before, None)]
+        change = _apply(steps, "unload", owner, f"unload_app({label!r})")
+        facts = []
+        if version.tables:
+            facts.append(f"kept in the database: {', '.join(version.tables)}")
+        if referred:
+            facts.append(
+                f"its rows refer to {', '.join(referred)}: deleting those rows fails until it is "
+                "loaded again"
+            )
+        facts += _connected_still(before)
+        return _told(f"unloaded {label}", label, change, facts, begun)
+
+
+def apps() -> Report[AppRow]:
+    """The apps of this server with their states.
+
+    Returns:
+        A sequence of rows, each with ``label``, ``name``, ``state`` (``loaded``, ``disabled``,
+        ``unloaded``), ``version``, ``url_prefix``, ``tables``, ``needs``, ``needed_by``, ``owner``.
+
+    Example:
+        >>> import livepatch as lp
+        >>> {app.label: app.state for app in lp.django.apps()}  # doctest: +SKIP
+        {'auth': 'loaded', 'notes': 'disabled'}
+    """
+    with engine_registry.lock:
+        configs = django_apps.app_configs
+        rows = [_row(config, configs) for config in configs.values()]
+        for label, layer in live.layers.items():
+            if label not in configs:
+                rows.append(AppRow(label, "", "unloaded", "", None, (), (), (), layer.owner))
+    return apps_table(rows)
+
+
+def _row(config: Any, configs: Any) -> AppRow:
+    placement = live.placements.get(config.label)
+    layer = live.layers.get(config.label)
+    is_ours = config.label in live.placements and placement is not live.start.get(config.label)
+    return AppRow(
+        config.label,
+        config.name,
+        "disabled" if placement is not None and not placement.on else "loaded",
+        version_of(config),
+        placement.version.prefix if placement is not None else None,
+        tuple(model._meta.db_table for model in config.get_models(include_auto_created=True)),
+        tuple(str(requirement) for requirement in dependencies.needs(config)),
+        tuple(dependencies.dependents(config.label, configs)),
+        layer.owner if layer is not None and is_ours else "the project",
+    )
+
+
+class _Live:
+    """The registry is fit to be changed inside; and as it was when nothing came of it."""
+
+    def __init__(self, asked: str) -> None:
+        self.asked = asked
+
+    def __enter__(self) -> None:
+        live.begin()
+
+    def __exit__(self, *_: object) -> None:
+        if id(live) not in engine_registry.changed:
+            live.end()
+
+
+def _apply(steps: list[Step], verb: str, owner: str, call: str) -> AppsChange:
+    for step in steps:
+        layer = live.layers.setdefault(step.label, AppLayer(live, step.label, owner))
+        layer.owner, layer.verb = owner, verb
+    change = AppsChange(live, steps, verb, live.layers[steps[-1].label], f"lp.django.{call}")
+    apply(change)
+    return change
+
+
+def _told(done: str, label: str, change: AppsChange, facts: list[str], begun: float) -> AppLayer:
+    layer = live.layers[label]
+    facts += change.notes.facts
+    if change.notes.still_running:
+        facts.append(f"{change.notes.still_running} requests still run on what was before")
+    facts.append(f"{(time.perf_counter() - begun) * 1000:.2f} ms")
+    layer.answer = answer(done, *facts)
+    return layer
+
+
+def _nothing_to_do(label: str, owner: str, why: str) -> AppLayer:
+    layer = live.layers.setdefault(label, AppLayer(live, label, owner))
+    layer.answer = answer(f"nothing to do: {label} {why}")
+    return layer
+
+
+def _check_process(asked: str) -> None:
+    if not django_apps.ready:
+        raise HostUnsupported(
+            asked,
+            "Django is not set up in this process: its apps are not loaded",
+            "inside a running server, or after django.setup()",
+        )
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    serving = serving_loop()
+    if serving is not None and serving.loop is running:
+        raise PatchRefused(
+            asked,
+            "this runs on the server's own event loop and would wait for requests that wait for it",
+            "in a cell without %%webui; in an async view: await asyncio.to_thread(lp.django.…)",
+        )
+
+
+def _loaded_under(path: str) -> str | None:
+    for label, config in registry.live().configs.items():
+        cls = f"{type(config).__module__}.{type(config).__qualname__}"
+        if path in (config.name, cls):
+            return str(label)
+    return None
+
+
+def _known(asked: str, name: str) -> str:
+    configs = registry.live().configs
+    if name in configs:
+        return name
+    found = _loaded_under(name)
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(name, configs) or list(configs)
+    raise TargetNotFound(
+        asked,
+        f"no app {name!r} is loaded; loaded: {', '.join(near)}",
+        f"did you mean {near[0]}?" if len(near) < len(configs) else f"%django_app load {name}",
+    )
+
+
+def _refuse_ourselves(asked: str, label: str) -> None:
+    name = registry.live().configs[label].name
+    if name == "livepatch.django":
+        raise PatchRefused(asked, "that is livepatch itself", "livepatch detach takes it out")
+    if name.startswith("django.contrib.contenttypes"):
+        raise PatchRefused(
+            asked, "Django keeps its tables of models with it", "restart the server for that"
+        )
+
+
+def _references(version: Any) -> tuple[dict[str, str], list[str]]:
+    from .tables import has_database
+
+    if not version.tables or not has_database(version.alias):
+        return {}, []
+    mine = version.tables
+    return schema.referring_tables(mine, version.alias), schema.referred_tables(mine, version.alias)
+
+
+def _connected_still(placement: Placement) -> list[str]:
+    version = placement.version
+    if not version.at_start:
+        return []
+    return ["what it registered elsewhere at the start than in Django's registries stays"]
