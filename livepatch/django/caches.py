@@ -135,13 +135,17 @@ def all_caches() -> dict[str, Any]:
         if not name.startswith("django.") or module is None:
             continue
         for attribute, value in list(vars(module).items()):
-            if getattr(value, "__module__", None) != name:
+            # By its class alone: a lazy object would wake when it is asked.
+            kind = type(value)
+            if kind is not _CACHED and not issubclass(kind, type):
                 continue
-            if isinstance(value, _CACHED):
+            if value.__module__ != name:
+                continue
+            if kind is _CACHED:
                 found[f"{name}.{attribute}"] = value
-            elif isinstance(value, type):
-                for inner, member in list(vars(value).items()):
-                    cached = getattr(member, "__func__", member)
-                    if isinstance(cached, _CACHED):
-                        found[f"{name}.{attribute}.{inner}"] = cached
+                continue
+            for inner, member in list(vars(value).items()):
+                cached = member.__func__ if type(member) is classmethod else member
+                if type(cached) is _CACHED:
+                    found[f"{name}.{attribute}.{inner}"] = cached
     return found

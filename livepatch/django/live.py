@@ -108,6 +108,8 @@ class LiveDjango:
 
     def begin(self) -> None:
         """Make the registry, the admin and the signals fit to be changed under requests."""
+        # Imported now, and not while a thread sees what nobody else does.
+        self.urls.own_patterns()
         registry.go_live()
         admin.go_live()
         self.hooks.begin()
