@@ -135,6 +135,15 @@ class A1111Host(GradioHost):
         """What ``modules.extensions`` lists."""
         return scripts_webui.extensions_of("modules.extensions", self.modules())
 
+    def switched_off(self) -> Mapping[str, str]:
+        """Those off in the list of extensions, which still run, and those off by their setting."""
+        opts = attribute_of("modules.shared", "opts")
+        return scripts_webui.switched_off(
+            [e.name for e in self.extensions()],
+            list(getattr(opts, "disabled_extensions", None) or ()),
+            getattr(opts, "data", None) or {},
+        )
+
     def modules(self) -> Mapping[str, ModuleType]:
         """The scripts of extensions: they are not in ``sys.modules``."""
         loaded = dict(attribute_of("modules.script_loading", "loaded_scripts") or {})

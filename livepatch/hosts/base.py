@@ -114,6 +114,14 @@ class Host:
         """The extensions that the webui knows, in its own order."""
         return ()
 
+    def switched_off(self) -> Mapping[str, str]:
+        """The extensions that shall not work now, by name, each with what tells so.
+
+        What they do all the same is flagged when it is timed.
+        """
+        off = "off in the webui"
+        return {extension.name: off for extension in self.extensions() if not extension.enabled}
+
     def modules(self) -> Mapping[str, ModuleType]:
         """The loaded modules that no dotted name in ``sys.modules`` leads to, by such a name."""
         return {}

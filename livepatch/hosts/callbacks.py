@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livepatch.engine.registry import registry
 from livepatch.errors import HostUnsupported
 from livepatch.registries import CallTable, Owners, point_of
+from livepatch.registries.timing import EXTENSIONS, CallMeter, ExtensionMeter
 
 from .detect import host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from livepatch.measure import Meter
     from livepatch.registries import Store
 
     from .base import Host
@@ -70,3 +73,30 @@ def _table(found: Host, title: str, kind: str, stores: Sequence[Store]) -> CallT
         )
     owners = Owners(found.extensions())
     return CallTable(f"{title} of {found.flavor}", [point_of(s, owners) for s in stores], kind)
+
+
+_LOOKS = {"callbacks": callbacks, "hooks": hooks}
+_meters: dict[str, Meter] = {}
+
+
+def meters_of_calls(kind: str) -> list[Meter]:
+    """What times callbacks or hooks, and the sums by extension; always the same objects.
+
+    Args:
+        kind: ``"callbacks"`` or ``"hooks"``.
+
+    Raises:
+        HostUnsupported: this webui has none.
+    """
+    look = _LOOKS[kind]
+    look()
+    with registry.lock:
+        if kind not in _meters:
+            _meters[kind] = CallMeter(kind, lambda: look().points, _owners_off)
+        if EXTENSIONS not in _meters:
+            _meters[EXTENSIONS] = ExtensionMeter()
+        return [_meters[kind], _meters[EXTENSIONS]]
+
+
+def _owners_off() -> dict[str, str]:
+    return {f"extension {name}": why for name, why in host().switched_off().items()}

@@ -54,6 +54,14 @@ class CallbackStore(ListStore):
         fields = fields or getattr(self.entry, "__dataclass_fields__", ())
         return self.entry(file, callback, name) if "name" in fields else self.entry(file, callback)
 
+    def exchanged(self, item: Any, around: Callable[[Any], Any]) -> Any:
+        """The same entry with another function, which is equal to the first.
+
+        Extensions take callbacks out by their functions, some of them in every generation.
+        """
+        callback = item.callback
+        return _exchanged(item, EqualCallable(around(callback), callback))
+
     def callback_of(self, item: Any) -> Any:
         """The function of an entry."""
         return getattr(item, "callback", item)
@@ -67,6 +75,29 @@ class CallbackStore(ListStore):
         """The script that registered it."""
         script = getattr(item, "script", None)
         return str(script) if script else super().file_of(item)
+
+
+class EqualCallable:
+    """Calls one function and is equal to another."""
+
+    __slots__ = ("__wrapped__", "call")
+
+    def __init__(self, call: Any, equal: Any) -> None:
+        self.call = call
+        self.__wrapped__ = equal
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the one."""
+        return self.call(*args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(other == self.__wrapped__)
+
+    def __hash__(self) -> int:
+        return hash(self.__wrapped__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
 
 
 class OrderedCallbackStore(CallbackStore):
@@ -261,6 +292,36 @@ def extensions_of(module_name: str, named: Mapping[str, ModuleType]) -> list[Ext
             )
         )
     return found
+
+
+def switched_off(
+    names: Sequence[str], disabled: Sequence[str], settings: Mapping[str, Any]
+) -> dict[str, str]:
+    """The extensions that shall not work, each with what tells so.
+
+    Args:
+        names: the extensions.
+        disabled: those that the webui's list of extensions has off: they run until it restarts.
+        settings: the webui's settings. One that is named after an extension and says ``enable`` is
+            its switch.
+
+    Example:
+        >>> switched_off(["grain", "notes"], ["notes"], {"grain_enabled": False})
+        {'grain': 'off by the setting grain_enabled', 'notes': 'off in the webui'}
+    """
+    off = {}
+    for name in names:
+        own = identifier(name).lower()
+        switches = [
+            key
+            for key, value in settings.items()
+            if value is False and own in str(key).lower() and "enable" in str(key).lower()
+        ]
+        if name in disabled:
+            off[name] = "off in the webui"
+        elif switches:
+            off[name] = f"off by the setting {switches[0]}"
+    return off
 
 
 def named_scripts(

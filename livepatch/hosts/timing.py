@@ -9,6 +9,7 @@ from livepatch.measure import Timing
 from livepatch.web.event_timing import meter_of_events
 from livepatch.web.timing import meter_of
 
+from .callbacks import meters_of_calls
 from .events import events
 from .middleware import middleware
 
@@ -23,6 +24,8 @@ METERS: dict[str, Callable[[Any], Iterable[Meter]]] = {
     "middleware": lambda app: [meter_of(middleware(app))],
     "routes": lambda app: [meter_of(middleware(app))],
     "events": lambda page: [meter_of_events(events(page))],
+    "callbacks": lambda _: meters_of_calls("callbacks"),
+    "hooks": lambda _: meters_of_calls("hooks"),
 }
 
 

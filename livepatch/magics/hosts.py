@@ -16,6 +16,8 @@ from livepatch.hosts.callbacks import callbacks, hooks
 from livepatch.hosts.inventory import extensions
 from livepatch.reports import Answer
 
+from .timing import OFF_HELP, TIME_HELP, TimeOption
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,6 +44,8 @@ def _arguments(magic: Callable[..., Any]) -> Any:
         argument("names", nargs="*", help="NAME or EVENT/NAME; of add EVENT and a function"),
         *(argument(f"--{name}", help=text) for name, text in OPTIONS.items()),
         argument("--index", type=int, help="the number in the order of calls, from 0"),
+        argument("--time", action="store_true", help=TIME_HELP),
+        argument("--off", action="store_true", help=OFF_HELP),
         no_var_expand,
         line_magic,
     ]
@@ -55,6 +59,10 @@ class Hosts(Magics):
     """See and change what the running webui calls: callbacks, hooks, extensions."""
 
     shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell | None = None, **options: Any) -> None:
+        super().__init__(shell, **options)
+        self.times = TimeOption()
 
     @_arguments
     def callbacks(self, line: str) -> Answer | Report[Any]:
@@ -70,6 +78,7 @@ class Hosts(Magics):
             %callbacks add step my_function --before note_step
             %callbacks replace note_step my_function
             %callbacks remove my_function
+            %callbacks --time
         """
         return self._table("callbacks", self.callbacks, line, callbacks)
 
@@ -84,6 +93,7 @@ class Hosts(Magics):
             %hooks mute postprocess/Vignette
             %hooks replace process/Vignette my_function
             %hooks add process_step my_function --to Vignette
+            %hooks --time
         """
         return self._table("hooks", self.hooks, line, hooks)
 
@@ -109,6 +119,10 @@ class Hosts(Magics):
         self, name: str, magic: Any, line: str, look: Callable[[], CallTable]
     ) -> Answer | Report[Any]:
         args: Any = parse_argstring(magic, line)
+        if args.time or args.off:
+            if args.action or args.names:
+                raise UsageError(f"%{name} --time takes nothing but --off")
+            return self.times.answer(name, [name], off=args.off)
         table, python = look(), f"lp.{name}()"
         place = {
             option: getattr(args, option)

@@ -19,6 +19,7 @@ from livepatch.web.facts import caller
 from .facts import name_of
 from .placements import Placement, Placements, carry_over, live
 from .registration import Registration
+from .timed_store import TimedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .extension import Owners
     from .registration import State
     from .store import Store
+    from .timing import CallMeter
 
 Reference = Any  # a registration, what is called, a name, or its number in the order of calls
 
@@ -320,6 +322,24 @@ class CallPoint(Sequence[Registration]):
             self.store.write(wanted)
         self._know(plan)
 
+    def measure_by(self, meter: CallMeter | None) -> None:
+        """Have the calls timed, or cost nothing again.
+
+        Args:
+            meter: what learns of them; None: nobody any more.
+        """
+        with registry.lock:
+            self.refresh()
+            plain = self.store.inner if isinstance(self.store, TimedStore) else self.store
+            items = [r.item for r in live(self.plan)]
+            self.store = plain if meter is None else TimedStore(plain, meter, self)
+            self.store.write(items)
+
+    def registration_of(self, item: Any) -> Registration | None:
+        """The registration that an item of the webui's data stands for."""
+        placed = (p.registration for p in self.plan)
+        return next((r for r in placed if r.item is item), None)
+
     def _know(self, plan: Placements) -> None:
         self.plan = plan
         if _same(plan, self.base):
@@ -568,7 +588,7 @@ def point_of(store: Store, owners: Owners) -> CallPoint:
         point = _points.get(store.key)
         if point is None:
             point = _points[store.key] = CallPoint(store, owners)
-        elif _same(point.plan, point.base):
+        elif _same(point.plan, point.base) and not isinstance(point.store, TimedStore):
             point.store, point.owners = store, owners
         point.refresh()
         return point

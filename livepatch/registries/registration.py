@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .facts import path_of, place_of, source
+from .facts import name_of, path_of, place_of, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,11 @@ class Registration:
     def callback(self) -> Any:
         """What is called."""
         return self.point.store.callback_of(self.item)
+
+    @property
+    def function(self) -> str:
+        """The name that what is called gives itself; the webui may have another for it."""
+        return name_of(self.callback)
 
     @property
     def event(self) -> str:

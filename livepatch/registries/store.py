@@ -64,6 +64,15 @@ class Store(ABC):
             like: the item it takes the place of, or the holder it is for, or None.
         """
 
+    def exchanged(self, item: Any, around: Callable[[Any], Any]) -> Any:
+        """An item that differs from another in what is called only.
+
+        Args:
+            item: the other one.
+            around: makes what is called of what the other one calls.
+        """
+        return self.make(around(self.callback_of(item)), self.name_of(item), item)
+
     def identity(self, item: Any) -> Hashable:
         """Tells an item from others; the item lives for as long as it is compared."""
         return id(item)
@@ -220,6 +229,10 @@ class DictStore(Store):
         numbers = [key for key in self.entries if isinstance(key, int)]
         return Entry(min([0, *numbers]) - 1, callback)
 
+    def exchanged(self, item: Any, around: Callable[[Any], Any]) -> Any:
+        """Another callable under the same key, by which torch knows what more it wants."""
+        return Entry(item.key, around(item.value))
+
     def identity(self, item: Any) -> Hashable:
         """Key and value."""
         return item.key, id(item.value)
@@ -281,6 +294,13 @@ class AttributeStore(Store):
     def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:  # noqa: ARG002
         """The callable for the holder of another item, or for a holder."""
         return Method(like.holder if isinstance(like, Method) else like, callback)
+
+    def exchanged(self, item: Any, around: Callable[[Any], Any]) -> Any:
+        """Another function for the same holder; a class method stays one."""
+        value = item.value
+        if isinstance(value, (classmethod, staticmethod)):
+            return Method(item.holder, type(value)(around(value.__func__)))
+        return Method(item.holder, around(value))
 
     def renewed(self, item: Any, name: str) -> Any:
         """The same function for the holder that has the name by now."""

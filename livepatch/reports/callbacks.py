@@ -18,7 +18,8 @@ def callbacks_table(title: str, points: Sequence[Any]) -> Report[Any]:
     Args:
         title: what is listed.
         points: each with ``event``, ``note``, ``verbs``, ``folded`` and ``states()``, the state of
-            each of its registrations; those have ``name``, ``owner``, ``is_ours`` and ``place``.
+            each of its registrations; those have ``name``, ``function``, ``owner``, ``is_ours`` and
+            ``place``.
 
     Returns:
         A report of the registrations; the title counts the events that have none.
@@ -47,7 +48,8 @@ def registrations_table(title: str, registrations: Sequence[Any]) -> Report[Any]
 
     Args:
         title: what is listed.
-        registrations: each with ``event``, ``name``, ``owner``, ``state``, ``is_ours``, ``place``.
+        registrations: each with ``event``, ``name``, ``function``, ``owner``, ``state``,
+            ``is_ours``, ``place``.
     """
     states = {id(r): _word(r, str(r.state)) for r in registrations}
     return _report(title, registrations, dict.fromkeys(map(id, registrations), ""), states)
@@ -60,10 +62,13 @@ def _report(
         "event": lambda registration: registration.event,
         "": lambda registration: numbers[id(registration)],
         "callback": lambda registration: registration.name,
+        "function": lambda registration: registration.function,
         "state": lambda registration: states[id(registration)],
         "owner": lambda registration: registration.owner,
         "where": lambda registration: registration.place,
     }
+    if all(r.function.rpartition(".")[2] in r.name for r in registrations):
+        del columns["function"]  # it would say the same again
     return Report(title, registrations, columns, "nothing is registered")
 
 

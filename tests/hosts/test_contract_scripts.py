@@ -306,6 +306,122 @@ def test_a_hook_that_raises_is_the_webuis_to_report(two_scripts: Webui) -> None:
     assert webui.run("lp.hooks()['process']['One'].state") == "active"
 
 
+def test_callbacks_and_hooks_are_timed(two_scripts: Webui) -> None:
+    webui = two_scripts
+    webui.run("kept, gone = note('kept'), note('gone')")
+    webui.run("register('image_saved', kept); register('image_saved', gone)")
+    webui.run("during = raw(), fire()")
+    webui.run(
+        """
+        with lp.timing(only=["callbacks", "hooks"]) as t:
+            for _ in range(3):
+                fire()
+                run_method("process")
+            script_callbacks.remove_callbacks_for_function(gone)  # as extensions do
+            after = fire()
+        """
+    )
+    assert webui.run("after") == ["kept"]
+    parts = webui.run(
+        "{p.name.partition('/')[0] + '/' + p.name.rpartition('/')[2]: (p.group, p.calls) for p in t"
+        " if p.calls}"
+    )
+    assert parts["process/One"] == ("hooks", 3)
+    assert parts["process/Two"] == ("hooks", 3)
+    mine = [calls for name, (_, calls) in parts.items() if name.startswith("image_saved")]
+    assert {3, 4} <= set(mine)
+    assert webui.run("[p.calls for p in t if p.group == 'extensions' and p.owner == 'notebook']")
+    assert webui.run("all(p.median >= 0 and p.p95 >= p.median for p in t)")
+    shown = webui.run("str(t)")
+    assert "share" in shown
+    assert "image_saved/" in shown
+    # Off again: everything is the webui's own, to the very objects.
+    webui.run("script_callbacks.remove_callbacks_for_function(kept)")
+    assert webui.run("raw()['classes'] == during[0]['classes']")
+    assert webui.run("fire(), run_method('process')") == ([], ["one", "two"])
+
+
+def test_a_change_while_calls_are_timed(webui: Webui) -> None:
+    webui.run("for word in ('one', 'two'): register('image_saved', note(word))")
+    webui.run("t = lp.timing(only=['callbacks']).start()")
+    webui.run("event = lp.callbacks()['image_saved']; event.mute('one')")
+    assert webui.run("fire()") == ["two"]
+    webui.run("event.replace('two', note('new'))")
+    assert webui.run("fire()") == ["new"]
+    webui.run("t.stop()")
+    assert webui.run("fire()") == ["new"]
+    webui.run("lp.restore_all()")
+    assert webui.run("fire()") == ["one", "two"]
+
+
+def test_work_of_an_extension_that_is_off_is_flagged(two_scripts: Webui) -> None:
+    webui = two_scripts
+    webui.run(
+        """
+        from modules import extensions
+        known = extensions.extensions[0]
+        def slow(params):
+            time.sleep(0.002)
+        slow.__module__ = "slow"  # as that of a script of the extension's
+        register("image_saved", slow)
+        script = os.path.join(known.path, "scripts", "slow.py")
+        fields = {"script": script, "callback": slow}
+        if "name" in getattr(script_callbacks.ScriptCallback, "__dataclass_fields__", ()):
+            fields["name"] = "slow"
+        script_callbacks.callback_map["callbacks_image_saved"][-1] = (
+            script_callbacks.ScriptCallback(**fields))
+        getattr(script_callbacks, "ordered_callbacks_map", {}).clear()
+        with lp.timing(only=["callbacks"]) as t:
+            fire()
+        before_off = str(t)
+        own_off = shared.opts.data.get("disabled_extensions", [])
+        shared.opts.data["disabled_extensions"] = [*own_off, known.name]
+        flagged = str(t)
+        shared.opts.data["disabled_extensions"] = own_off
+        shared.opts.data[known.name.lower().replace("-", "_") + "_enabled"] = False
+        by_setting = str(t)
+        del shared.opts.data[known.name.lower().replace("-", "_") + "_enabled"]
+        """
+    )
+    webui.run("script_callbacks.remove_callbacks_for_function(slow)")
+    assert "yet it works" not in webui.run("before_off")
+    assert ": off in the webui, yet it works" in webui.run("flagged")
+    assert "_enabled, yet it works" in webui.run("by_setting")
+
+
+def test_the_magics(webui: Webui) -> None:
+    webui.run("register('image_saved', note('one'))")
+    shown = webui.shows("%callbacks image_saved")
+    assert "= lp.callbacks()['image_saved']" in shown
+    assert "one" in shown
+    assert "of extension" not in webui.shows("%hooks process")
+    answer = webui.shows("%callbacks mute one")
+    assert "muted" in answer
+    assert "= lp.callbacks().mute('one')" in answer
+    assert webui.run("fire()") == []
+    webui.shows("%callbacks unmute one")
+    assert webui.run("fire()") == ["one"]
+    webui.run("def mine(params): ran.append('mine')")
+    assert "added mine" in webui.shows("%callbacks add image_saved mine --before one")
+    assert webui.run("fire()") == ["mine", "one"]
+    assert "moved" in webui.shows("%callbacks move mine --after one")
+    assert webui.run("fire()") == ["one", "mine"]
+    assert "takes a name" in webui.shows("%callbacks mute")
+    assert "has no event" not in webui.shows("%callbacks --time")
+    webui.run("fire()")
+    assert "image_saved/" in webui.shows("%callbacks --time --off")
+    assert "extensions" in webui.shows("%webui")
+    journal = webui.shows("%journal")
+    assert "mute" in journal
+    assert "callbacks of image_saved" in journal
+    assert "callbacks of image_saved" in webui.shows("%patches")
+    offered = webui.run(
+        "ip = get_ipython(); [m for m in ip.Completer.complete('%callbacks mu')[1]], "
+        "[m for m in ip.complete('image_', '%callbacks image_')[1]]"
+    )
+    assert "image_saved" in offered[1]
+
+
 def test_bad_input_changes_nothing(webui: Webui) -> None:
     webui.run("register('image_saved', note('one')); event = lp.callbacks()['image_saved']")
     unknown = webui.run("error(lambda: lp.callbacks()['image_svaed'])")

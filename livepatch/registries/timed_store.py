@@ -1,0 +1,87 @@
+"""A store whose webui calls timed callables, while everyone who reads it sees the plain ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from livepatch.measure import timed
+
+from .store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from .point import CallPoint
+    from .timing import CallMeter
+
+
+class TimedStore(Store):
+    """Stands for another store while its calls are timed.
+
+    Args:
+        inner: the store.
+        meter: what learns of the calls.
+        point: whose registrations are timed.
+    """
+
+    def __init__(self, inner: Store, meter: CallMeter, point: CallPoint) -> None:
+        super().__init__(inner.event, inner.path, inner.key)
+        self.inner = inner
+        self.meter = meter
+        self.point = point
+        self.verbs, self.note, self.folded = inner.verbs, inner.note, inner.folded
+        self._timed: dict[Hashable, tuple[Any, Any]] = {}
+        self._plain: dict[Hashable, Any] = {}
+
+    def read(self) -> list[Any]:
+        """The plain items in the order of the calls."""
+        identity = self.inner.identity
+        return [self._plain.get(identity(item), item) for item in self.inner.read()]
+
+    def write(self, items: Sequence[Any]) -> None:
+        """Make the webui call the items, timed."""
+        self.inner.write([self._timed_item(item) for item in items])
+
+    def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:
+        """A new item, plain."""
+        return self.inner.make(callback, name, like)
+
+    def identity(self, item: Any) -> Hashable:
+        """That of the inner store."""
+        return self.inner.identity(item)
+
+    def renewed(self, item: Any, name: str) -> Any:
+        """That of the inner store."""
+        return self.inner.renewed(item, name)
+
+    def callback_of(self, item: Any) -> Any:
+        """What is called."""
+        return self.inner.callback_of(item)
+
+    def name_of(self, item: Any) -> str:
+        """What the webui calls it."""
+        return self.inner.name_of(item)
+
+    def file_of(self, item: Any) -> str | None:
+        """The file that registered it."""
+        return self.inner.file_of(item)
+
+    def holders(self) -> dict[str, Any]:
+        """What can have such a hook, by name."""
+        return self.inner.holders()
+
+    def _timed_item(self, item: Any) -> Any:
+        identity = self.inner.identity(item)
+        # Both are kept: an identity stands for an item for as long as that lives.
+        if identity not in self._timed:
+            made = self._make_timed(item)
+            self._timed[identity] = item, made
+            self._plain[self.inner.identity(made)] = item
+        return self._timed[identity][1]
+
+    def _make_timed(self, item: Any) -> Any:
+        registration = self.point.registration_of(item)
+        if registration is None:
+            return item
+        key, make = self.meter.note_for(registration)
+        return self.inner.exchanged(item, lambda function: timed(function, self.meter, key, make))

@@ -1,0 +1,120 @@
+"""Times what a webui calls at its events and hooks, and sums it up by extension."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from livepatch.measure import Meter, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    from livepatch.measure.span import Span
+
+    from .point import CallPoint
+    from .registration import Registration
+
+EXTENSIONS = "extensions"
+EARLY = 0.1
+"""ms: a call that takes longer has not made an early exit."""
+
+# Callbacks are called within hooks: what one takes is not the other's own time.
+_inside: ContextVar[Span | None] = ContextVar("livepatch.called", default=None)
+
+
+class CalledPart(Part):
+    """A callback, a hook or an extension; says so when it works although it is switched off."""
+
+    meter: CallMeter
+    _owner: str
+
+    @property
+    def owner(self) -> str:
+        """Whose it is; and that it works while it is off, by what that is told."""
+        reason = self.meter.off_now.get(self._owner)
+        if reason is None or not self.calls or self.p95 < EARLY:
+            return self._owner
+        return f"{self._owner}: {reason}, yet it works"
+
+    @owner.setter
+    def owner(self, owner: str) -> None:
+        self._owner = owner
+
+
+class CallMeter(Meter):
+    """Times the callbacks, or the hooks, of a webui.
+
+    Args:
+        group: ``"callbacks"`` or ``"hooks"``.
+        points: answers the events or hooks that there are.
+        off: answers which owners are switched off, and by what that is told.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        points: Callable[[], Sequence[CallPoint]],
+        off: Callable[[], Mapping[str, str]],
+    ) -> None:
+        super().__init__(group, group)
+        self.inside = _inside
+        self.points = points
+        self.off = off
+        self.off_now: Mapping[str, str] = {}
+        self.measured: list[CallPoint] = []
+
+    def switch(self, *, on: bool) -> None:
+        """Put timed callables into the webui's data, or its own."""
+        if on:
+            self.measured = list(self.points())
+        for point in self.measured:
+            point.measure_by(self if on else None)
+        if not on:
+            self.measured = []
+
+    def parts(self) -> list[tuple[Hashable, Part]]:
+        """What is registered, event by event, in the order of the calls."""
+        self.off_now = self.off()
+        points = self.measured or self.points()
+        return [(id(r), self.part(r)) for point in points for r in point if not point.folded]
+
+    def part(self, registration: Registration) -> Part:
+        """The part of a callback or hook."""
+        name = f"{registration.event}/{registration.name}"
+        return self._made(self.group, name, registration.owner, registration.place)
+
+    def note_for(self, registration: Registration) -> tuple[Hashable, Callable[[], Part]]:
+        """What the calls of a registration are noted under, and what makes its part."""
+        return (id(registration), registration.owner), lambda: self.part(registration)
+
+    def close(self, span: Span, key: Any, make: Callable[[], Part]) -> None:
+        """A call has ended: it counts for itself and for its extension."""
+        own, busy = span.end(self.clock())
+        number, owner = key
+        for recording in span.recordings:
+            recording.part(number, make).add(own, busy)
+            of_extension = recording.part((EXTENSIONS, owner), lambda: self._extension(owner))
+            of_extension.add(own, busy)
+
+    def _extension(self, owner: str) -> Part:
+        return self._made(EXTENSIONS, owner.removeprefix("extension "), owner, "")
+
+    def _made(self, group: str, name: str, owner: str, place: str) -> Part:
+        part = CalledPart(group, name, owner, place)
+        part.meter = self
+        return part
+
+
+class ExtensionMeter(Meter):
+    """Gives the sums by extension their place behind callbacks and hooks; it times nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(EXTENSIONS, "extensions")
+
+    def switch(self, *, on: bool) -> None:
+        """Nothing: the others note what extensions take."""
+
+    def parts(self) -> list[tuple[Hashable, Part]]:
+        """None of its own: an extension appears when something of it was called."""
+        return []
