@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import HostUnsupported
 from livepatch.web import middleware_of
+from livepatch.web.django_stack import django_handler
 
 from .detect import host
 
@@ -17,7 +18,8 @@ def middleware(app: Any = None) -> MiddlewareStack:
     """The live middleware stack of an app: look at it, and change it while requests run.
 
     Args:
-        app: a Starlette, FastAPI or aiohttp app, or a router, mount or route; default: the webui's.
+        app: a Starlette, FastAPI or aiohttp app, or a router, mount or route, or a handler of
+            Django, whose middleware is looked at and timed; default: the webui's.
 
     Returns:
         The stack, outermost first: ``add``, ``remove``, ``replace``, ``move``, ``guard``.
@@ -37,7 +39,7 @@ def middleware(app: Any = None) -> MiddlewareStack:
     """
     if app is None:
         found = host()
-        app = found.app()
+        app = found.app() or django_handler()
         if app is None:
             raise HostUnsupported(
                 "look at the webui's middleware",

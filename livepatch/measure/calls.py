@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     Make = Callable[[], Part]
 
 
+def has_loop() -> bool:
+    """Whether an event loop runs on this thread."""
+    return asyncio._get_running_loop() is not None
+
+
+def is_async(function: Any) -> bool:
+    """Whether a function, or an object that is called, is a coroutine function."""
+    return inspect.iscoroutinefunction(_code_of(function))
+
+
+def _code_of(function: Any) -> Any:
+    if inspect.isroutine(function) or isinstance(function, (type, functools.partial)):
+        return function
+    return getattr(function, "__call__", function)  # noqa: B004
+
+
 def timed(function: Any, meter: Meter, key: Hashable, make: Make) -> Any:
     """A function that does what another one does, and tells a meter how long it took.
 
@@ -31,9 +47,7 @@ def timed(function: Any, meter: Meter, key: Hashable, make: Make) -> Any:
     Returns:
         A function of the same kind, signature and name, ``__wrapped__`` the given one.
     """
-    code = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
-    if isinstance(function, (type, functools.partial)):
-        code = function
+    code = _code_of(function)
     if inspect.isasyncgenfunction(code):
         return _timed_async_generator(function, meter, key, make)
     if inspect.iscoroutinefunction(code):

@@ -45,8 +45,13 @@ class Answering:
                     found.setdefault((id(route.endpoint), method), []).append(route)
         self._routes = found
 
-    def of_scope(self, scope: Any) -> tuple[Hashable, Callable[[], Part]]:
-        """What a request is noted under: the route, or its function where that is new."""
+    def of_scope(self, scope: Any, path: str) -> tuple[Hashable, Callable[[], Part]]:
+        """What a request is noted under: the route, or its function where that is new.
+
+        Args:
+            scope: the scope as routing left it.
+            path: the path that the app was asked for.
+        """
         endpoint = scope.get("endpoint")
         if endpoint is None:
             return NOBODY, lambda: Part(GROUP, NOBODY)
@@ -54,9 +59,8 @@ class Answering:
         method = "GET" if method == "HEAD" else method
         routes = self._routes.get((id(endpoint), method)) or self._routes.get((id(endpoint), ""))
         if routes is None:
-            label = f"{method or 'WS'} {scope.get('path', '')}"
+            label = f"{method or 'WS'} {path}"
             return (NOBODY, id(endpoint)), lambda: _part_of(label, endpoint)
-        path = scope.get("path", "")
         route = next((r for r in routes if len(routes) > 1 and _fits(r, path)), routes[0])
         return route.label, lambda: Part(GROUP, route.label, route.owner, route.place)
 
@@ -68,6 +72,21 @@ class Answering:
             return NOBODY, lambda: Part(GROUP, NOBODY)
         label = f"{route.method} {resource.canonical}"
         return label, lambda: _part_of(label, route.handler)
+
+    def of_django(self, request: Any) -> tuple[Hashable, Callable[[], Part]]:
+        """The same for a request of Django, which knows what it was resolved to."""
+        match = getattr(request, "resolver_match", None)
+        if match is None:
+            return NOBODY, lambda: Part(GROUP, NOBODY)
+        label = f"{request.method} /{match.route}"
+        view = getattr(match.func, "view_class", match.func)
+        return label, lambda: _part_of(label, view)
+
+
+def path_of(scope: Any) -> str:
+    """The path that an app is asked for, below what it is mounted at."""
+    path, root = str(scope.get("path", "")), str(scope.get("root_path", ""))
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def _fits(route: LiveRoute, path: str) -> bool:

@@ -11,6 +11,7 @@ from livepatch.engine.registry import registry
 
 from .aiohttp_stack import AiohttpStack
 from .asgi import AsgiStack
+from .django_stack import DjangoStack, is_django_handler
 
 if TYPE_CHECKING:
     from .stack import MiddlewareStack
@@ -25,7 +26,7 @@ def middleware_of(app: Any) -> MiddlewareStack:
 
     Args:
         app: a Starlette or FastAPI app, also one in a wrapper that keeps it in ``.app``; a router,
-            mount or route; an aiohttp app.
+            mount or route; an aiohttp app; a handler of Django.
 
     Raises:
         PatchRefused: it is none of these, or its stack cannot be mapped.
@@ -43,7 +44,8 @@ def middleware_of(app: Any) -> MiddlewareStack:
     raise PatchRefused(
         asked,
         f"a {type(app).__module__}.{type(app).__qualname__} has no stack that livepatch knows",
-        "give a Starlette, FastAPI or aiohttp app, or one of its routers, mounts or routes",
+        "give a Starlette, FastAPI or aiohttp app, one of its routers, mounts or routes, or a "
+        "handler of Django",
     )
 
 
@@ -60,6 +62,8 @@ def _stack_over(owner: Any) -> MiddlewareStack | None:
         return AsgiStack(owner, "app", None, path)
     if ("aiohttp", "Application") in names:
         return AiohttpStack(owner, path)
+    if is_django_handler(owner):
+        return DjangoStack(owner, path)
     return None
 
 

@@ -78,8 +78,7 @@ class MiddlewareLayer:
     @property
     def is_declared(self) -> bool:
         """Whether the app's own list of middleware has it too."""
-        declared = getattr(self.stack.owner, "user_middleware", None)
-        return any(spec is self.spec for spec in declared or ())
+        return self.stack.declares_layer(self)
 
     def remove(self) -> None:
         """Take it out of the stack; a layer that is gone already stays gone."""

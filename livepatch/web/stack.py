@@ -247,6 +247,11 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         """What the app declares and no request goes through, outermost first."""
         return ()
 
+    def declares_layer(self, layer: MiddlewareLayer) -> bool:
+        """Whether the app's own list of middleware has a layer."""
+        declared = getattr(self.owner, "user_middleware", None)
+        return any(spec is layer.spec for spec in declared or ())
+
     def report(self) -> Report[Any]:
         """The stack as a table, live and declared side by side."""
         with registry.lock:

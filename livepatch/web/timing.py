@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, cast
 
 from livepatch.engine.registry import registry
 from livepatch.measure import Meter, Part
+from livepatch.measure.calls import has_loop, is_async
 
-from .answering import Answering
+from .answering import Answering, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from livepatch.measure.span import Span
 
     from .layer import MiddlewareLayer
     from .stack import MiddlewareStack
@@ -56,6 +60,7 @@ class StackMeter(Meter):
         async def timed_app(scope: Any, receive: Any, send: Any) -> Any:
             if scope["type"] not in ("http", "websocket"):
                 return await app(scope, receive, send)
+            path = path_of(scope)  # a mount of an older Starlette leaves the rest of it only
             # A scope that was built anew has lost it; a context may be another request's.
             outer = scope.get(key) or (self.inside.get() if index else None)
             outer = outer if index and outer is not None else self.open()
@@ -84,7 +89,7 @@ class StackMeter(Meter):
                 scope[key] = outer
                 self.inside.set(outer)
                 if layer is None:
-                    self.close(span, *self.answering.of_scope(scope))
+                    self.close(span, *self.answering.of_scope(scope, path))
                 else:
                     self.close(span, layer, lambda: self._part(layer))
                 if not index:
@@ -111,6 +116,45 @@ class StackMeter(Meter):
 
         timed_handler.__middleware_version__ = 1  # type: ignore[attr-defined]
         return timed_handler
+
+    def timed_response(self, function: Any, layer: MiddlewareLayer | None) -> Any:
+        """The same for what makes a response in Django, sync or async; None: the view."""
+
+        def close(span: Span, outer: Span | None, request: Any) -> None:
+            self.inside.set(outer)
+            if layer is None:
+                self.close(span, *self.answering.of_django(request))
+            else:
+                self.close(span, layer, lambda: self._part(layer))
+
+        if is_async(function):
+
+            @functools.wraps(function)
+            async def timed_async(request: Any) -> Any:
+                outer = self.inside.get()
+                span = self.open(outer)
+                self.inside.set(span)
+                try:
+                    return await self.steps.drive(function(request), span)
+                finally:
+                    close(span, outer, request)
+
+            return timed_async
+
+        @functools.wraps(function)
+        def timed_sync(request: Any) -> Any:
+            outer = self.inside.get()
+            span = self.open(outer)
+            self.inside.set(span)
+            begun = self.steps.begin(span) if has_loop() else None
+            try:
+                return function(request)
+            finally:
+                if begun is not None:
+                    self.steps.end(span, begun)
+                close(span, outer, request)
+
+        return timed_sync
 
     def _client(self) -> Part:
         return Part(self.group, CLIENT, "the client")

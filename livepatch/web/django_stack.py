@@ -1,0 +1,218 @@
+"""The middleware of a running Django: looked at and timed.
+
+A handler's ``_middleware_chain`` is the outermost of callables that hold each other, each wrapped
+by what turns exceptions into responses, and by adapters between sync and async.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from livepatch.engine import PatchRefused
+
+from .facts import owner_of
+from .layer import MiddlewareLayer
+from .links import Link, find_links
+from .stack import MiddlewareStack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .layer import Placements
+    from .timing import StackMeter
+
+CONVERTS = "django.core.handlers.exception"
+ADAPTERS = {"SyncToAsync": "func", "AsyncToSync": "awaitable"}
+TIMED = "livepatch_times"
+LONGEST = 200
+
+
+class _Found(NamedTuple):
+    """A middleware, and the link by which the one outside of it holds it."""
+
+    instance: Any
+    held_by: Link
+
+
+class DjangoStack(MiddlewareStack):
+    """The middlewares of a request handler, outermost first."""
+
+    tells_of_client = False
+
+    def __init__(self, owner: Any, path: str) -> None:
+        super().__init__(owner, path)
+        self._layers: dict[int, MiddlewareLayer] = {}
+        self._timed: list[tuple[Link, Any, Any]] = []
+
+    @property
+    def declared(self) -> list[str]:
+        """What the settings declare."""
+        settings = getattr(sys.modules.get("django.conf"), "settings", None)
+        return [str(name) for name in getattr(settings, "MIDDLEWARE", ())]
+
+    @property
+    def declared_only(self) -> Sequence[MiddlewareLayer]:
+        """What the settings declare and no request goes through: it said that it is not used."""
+        live = {_dotted(p.layer.cls) for p in self.plan}
+        found = []
+        for name in self.declared:
+            module, _, attribute = name.rpartition(".")
+            cls = getattr(sys.modules.get(module), attribute, None)
+            if name not in live and cls is not None:
+                layer = self._layers.get(id(cls))
+                layer = layer or MiddlewareLayer(self, cls, {}, owner_of(cls, {}), "webui")
+                self._layers[id(cls)] = layer
+                found.append(layer)
+        return found
+
+    def declares_layer(self, layer: MiddlewareLayer) -> bool:
+        """Whether the settings have it."""
+        return _dotted(layer.cls) in self.declared
+
+    def look(self, asked: str) -> list[MiddlewareLayer]:
+        """The middlewares that requests go through; none before the chain is made."""
+        found, _ = self._walk(asked)
+        layers = []
+        for one in found:
+            layer = self._layers.get(id(one.instance))
+            if layer is None or layer.instance is not one.instance:
+                cls = _class_of(one.instance)
+                layer = MiddlewareLayer(self, cls, {}, owner_of(cls, {}), "webui", one.instance)
+                self._layers[id(one.instance)] = layer
+            layers.append(layer)
+        return layers
+
+    def measure_by(self, meter: StackMeter | None) -> None:
+        """Let the requests that come from now on be timed: a timed callable on each link."""
+        self.refresh(f"time {self.path}")
+        self.measure = meter
+        timed, self._timed = self._timed, []
+        for link, own, ours in timed:
+            if link.get() is ours:  # else someone else put another one there since
+                link.put(own)
+        if meter is not None:
+            found, end = self._walk(f"time {self.path}")
+            layers = [self._layers[id(one.instance)] for one in found]
+            links = [*(one.held_by for one in found), end]
+            for link, layer in zip(links, [*layers, None], strict=True):
+                own = link.get()
+                ours = meter.timed_response(own, layer)
+                setattr(ours, TIMED, own)
+                link.put(ours)
+                self._timed.append((link, own, ours))
+
+    def make_layer(
+        self,
+        asked: str,
+        cls: Any,  # noqa: ARG002
+        options: Mapping[str, Any],  # noqa: ARG002
+        owner: str,  # noqa: ARG002
+    ) -> MiddlewareLayer:
+        """Refuse: the chain belongs to the settings."""
+        raise self._refusal(asked)
+
+    def _own(self, asked: str, reference: Any, *, also_off: bool = False) -> MiddlewareLayer:
+        super()._own(asked, reference, also_off=also_off)
+        raise self._refusal(asked)
+
+    def publish(self, shown: Placements) -> None:
+        """Nothing of ours can be there."""
+        self.shown = shown
+
+    def is_published(self) -> bool:
+        """Nothing of ours can be missing."""
+        return True
+
+    def _refusal(self, asked: str) -> PatchRefused:
+        return PatchRefused(
+            asked,
+            "Django makes its chain from settings.MIDDLEWARE; here it is looked at and timed",
+            "an app brings middleware with it: lp.django.load_app(…)",
+        )
+
+    def _walk(self, asked: str) -> tuple[list[_Found], Link]:
+        """The middlewares from the outside in, and the link to what they end in."""
+        found: list[_Found] = []
+        held_by = Link(self.owner, "_middleware_chain")
+        while len(found) < LONGEST:
+            instance = _unwrapped(held_by.get())
+            if instance is None or _is_end(instance):
+                return found, held_by
+            found.append(_Found(instance, held_by))
+            inner, links = find_links(instance, _is_response_maker)
+            if inner is None or not _is_response_maker(inner):
+                break
+            held_by = links[0]
+        raise PatchRefused(
+            asked,
+            f"{_dotted(_class_of(found[-1].instance))} hides what it passes requests on to",
+            "keep it in self.get_response, as Django's own middleware does; nothing was touched",
+        )
+
+
+def is_django_handler(app: Any) -> bool:
+    """Whether it is a handler of requests: what ``get_wsgi_application()`` answers."""
+    names = {(cls.__module__, cls.__name__) for cls in type(app).__mro__}
+    return ("django.core.handlers.base", "BaseHandler") in names
+
+
+def django_handler() -> Any:
+    """The handler that serves in this process: one that a loaded module names; None: none does."""
+    if "django.core.handlers.base" not in sys.modules:
+        return None
+    for module in list(sys.modules.values()):
+        namespace = getattr(module, "__dict__", None)
+        for value in list(namespace.values()) if isinstance(namespace, dict) else ():
+            # By its class alone: a lazy object would wake when it is asked.
+            if is_django_handler(value):
+                return value
+    return None
+
+
+def _unwrapped(response_maker: Any) -> Any:
+    """The middleware within what Django and a timing put around it."""
+    while response_maker is not None:
+        if TIMED in getattr(response_maker, "__dict__", ()):
+            response_maker = vars(response_maker)[TIMED]
+        elif _converts(response_maker):
+            response_maker = response_maker.__wrapped__
+        elif type(response_maker).__name__ in ADAPTERS:
+            response_maker = getattr(response_maker, ADAPTERS[type(response_maker).__name__])
+        else:
+            break
+    return response_maker
+
+
+def _converts(value: Any) -> bool:
+    """Whether it is the function that turns the exceptions of another one into responses."""
+    return isinstance(value, FunctionType) and value.__globals__.get("__name__") == CONVERTS
+
+
+def _is_response_maker(value: Any) -> bool:
+    is_ours = isinstance(value, FunctionType) and TIMED in vars(value)
+    return is_ours or _converts(value) or type(value).__name__ in ADAPTERS
+
+
+def _is_end(value: Any) -> bool:
+    """Whether it is the handler's own method, which finds the view."""
+    return is_django_handler(getattr(value, "__self__", None))
+
+
+def _class_of(instance: Any) -> Any:
+    """The class of a middleware, or the function that has made it."""
+    if not isinstance(instance, FunctionType):
+        return type(instance)
+    name = instance.__qualname__.partition(".<locals>")[0]
+    found: Any = sys.modules.get(instance.__module__)
+    with contextlib.suppress(AttributeError):
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+    return instance
+
+
+def _dotted(cls: Any) -> str:
+    return f"{getattr(cls, '__module__', '?')}.{getattr(cls, '__qualname__', '?')}"
