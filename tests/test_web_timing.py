@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import typing
 
 import pytest
 from aiohttp import web
@@ -321,3 +322,39 @@ def test_an_aiohttp_app_is_timed_by_middleware_and_route():
     calls = {part.name: part.calls for part in t}
     assert calls == {"outer": 3, "GET /hello/{name}": 2, "no route": 1}
     assert t["GET /hello/{name}"].total > 0
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        (lambda: lp.timing(42), "a builtins.int has no stack that livepatch knows"),
+        (lambda: lp.timing(only=["nothing"]), "there is no kind 'nothing': what can be timed is"),
+        (lambda: lp.timing(only=["events"]), "no Gradio page was found in this process"),
+    ],
+)
+def test_what_cannot_be_timed_is_told_in_three_lines(call, found):
+    with pytest.raises(lp.LivepatchError) as error:
+        call()
+    assert len(str(error.value).splitlines()) == 3
+    assert found in str(error.value)
+
+
+def test_a_stack_that_cannot_be_mapped_is_not_timed_and_serves_on():
+    class Hides:
+        apps: typing.ClassVar[list[typing.Any]] = []
+
+        def __init__(self, app):
+            self.apps.append(app)
+
+        async def __call__(self, scope, receive, send):
+            await self.apps[0](scope, receive, send)
+
+    app = build()
+    app.add_middleware(Hides)
+    with Server(app) as server:
+        assert server.seen() == ["own"]
+        stack = app.middleware_stack
+        with pytest.raises(lp.PatchRefused, match="cannot be mapped"):
+            lp.timing(app)
+        assert app.middleware_stack is stack
+        assert server.seen() == ["own"]

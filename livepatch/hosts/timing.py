@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livepatch.errors import HostUnsupported, LivepatchError
+from livepatch.errors import HostUnsupported, LivepatchError, PatchRefused
 from livepatch.measure import Timing
 from livepatch.web.event_timing import meter_of_events
 from livepatch.web.timing import meter_of
@@ -29,7 +29,7 @@ METERS: dict[str, Callable[[Any], Iterable[Meter]]] = {
 }
 
 
-def timing(app: Any = None, *, only: Iterable[str] = ()) -> Timing:
+def timing(app: Any = None, *, only: str | Iterable[str] = ()) -> Timing:
     """Time the calls of the webui: per middleware, route, event, callback and hook.
 
     A call's own time is what it took without what it called that is timed too and without waiting
@@ -46,6 +46,7 @@ def timing(app: Any = None, *, only: Iterable[str] = ()) -> Timing:
 
     Raises:
         HostUnsupported: the webui has nothing that can be timed.
+        PatchRefused: there is no such kind, or its stack cannot be mapped.
 
     Example:
         >>> from starlette.applications import Starlette
@@ -55,9 +56,13 @@ def timing(app: Any = None, *, only: Iterable[str] = ()) -> Timing:
         >>> t.is_recording
         False
     """
+    wanted = ((only,) if isinstance(only, str) else tuple(only)) or tuple(METERS)
+    unknown = [kind for kind in wanted if kind not in METERS]
+    if unknown:
+        found = f"there is no kind {unknown[0]!r}: what can be timed is {', '.join(METERS)}"
+        raise PatchRefused(f"time {', '.join(map(str, wanted))}", found, "only=['middleware']")
     meters: list[Meter] = []
     refused: list[LivepatchError] = []
-    wanted = tuple(only) or tuple(METERS)
     for kind in wanted:
         try:
             meters += METERS[kind](app)
@@ -65,8 +70,10 @@ def timing(app: Any = None, *, only: Iterable[str] = ()) -> Timing:
             if only:
                 raise
             refused.append(error)
+    if not meters and app is not None:
+        raise refused[0]
     if not meters:
-        found = "; ".join(error.found for error in refused) or "it has nothing that is timed"
+        found = "; ".join(dict.fromkeys(error.found for error in refused))
         raise HostUnsupported("time the webui", found, "give an app: lp.timing(app)")
     meters = list({id(meter): meter for meter in meters}.values())
     return Timing(f"Own times of {', '.join(wanted)}", meters)

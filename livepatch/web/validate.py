@@ -37,7 +37,7 @@ def make_asgi(
     """
     shown = getattr(cls, "__qualname__", None) or repr(cls)
     if not callable(cls):
-        found = f"{shown} is a {type(cls).__name__}, no class and no function"
+        found = f"{shown}, of type {type(cls).__name__}, is no class and no function"
         raise PatchRefused(asked, found, HOW_TO_WRITE)
     if isinstance(cls, type) and not _has_asgi_call(cls):
         found = f"{shown} ({place(cls)}) cannot be called with scope, receive and send"
@@ -57,6 +57,8 @@ def make_asgi(
             f"nothing has changed; look at {place(cls)}",
         ) from error
     if not is_asgi(made):
+        if inspect.iscoroutine(made):
+            made.close()  # an endpoint was given: nobody awaits it
         found = f"{shown} ({place(cls)}) made a {type(made).__name__}, which is no ASGI app"
         raise PatchRefused(asked, found, HOW_TO_WRITE)
     return made
