@@ -211,7 +211,7 @@ UNDOINGS = (
         "reach/attach.py",
         "    os.register_at_fork(after_in_child=_process.forget)",
         "    pass",
-        "test_reach_run::test_a_forked_child_forgets_the_kernel_and_can_attach_anew",
+        "test_kernel_forks::test_a_child_attaches_though_its_parent_was_detaching",
     ),
     _undo(
         "reach/webuis.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import urllib.request
 from typing import TYPE_CHECKING
@@ -77,6 +78,27 @@ def app(environ, start_response):
     return [json.dumps(facts).encode()]
 """
 
+# Forks while a thread of it is taking the kernel out, and so holds what guards attaching.
+FORK_WHILE_DETACHING = """
+import os, signal, threading
+import livepatch
+
+detaching, forked = threading.Event(), threading.Event()
+livepatch.attach("parent").at_end.extend([detaching.set, forked.wait])
+thread = threading.Thread(target=livepatch.detach)
+thread.start()
+detaching.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(30)  # ends a child that waits for a thread which it does not have
+    assert livepatch.attach("child").pid == os.getpid()
+    livepatch.detach()
+    os._exit(7)
+forked.set()
+thread.join()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
@@ -125,6 +147,12 @@ def test_a_child_serves_without_a_kernel_and_then_with_its_own(here: Place) -> N
     assert pid_behind("child") == child["pid"]
     assert pid_behind("server") == webui.pid
     os.kill(child["pid"], 9)
+
+
+def test_a_child_attaches_though_its_parent_was_detaching(here: Place) -> None:
+    command = [sys.executable, "-c", FORK_WHILE_DETACHING]
+    done = subprocess.run(command, env=here.environment, stdout=subprocess.PIPE, timeout=60)
+    assert done.stdout == b"7\n"
 
 
 def test_a_restart_by_exec_leaves_no_kernel_to_be_found(here: Place) -> None:
