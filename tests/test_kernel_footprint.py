@@ -99,6 +99,7 @@ def test_the_webui_ends_as_without_a_kernel(fresh_webui, fresh_client, number):
 
 def test_the_webuis_progress_bars_are_those_of_a_terminal(fresh_webui):
     """tqdm takes a process for a notebook by what is in sys.modules."""
+    pytest.importorskip("tqdm")
     alone, attached, detached = fresh_webui(), fresh_webui("--attach"), fresh_webui("--attach")
     detached.get("/detach")
     expected = alone.get("/tqdm")

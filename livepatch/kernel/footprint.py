@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 # for the webui's own bars. Who needs the module, ipykernel and our classes, holds on to it.
 NOTEBOOKS_MARK = "ipykernel.zmqshell"
 
+# Up to 3.10 IPython imports it, and it takes sys.excepthook and traceback's formatting as it is
+# imported. A webui that imports it by itself gets it afresh, with what it does.
+EXCEPTION_GROUPS = "exceptiongroup"
+
 # Where IPython keeps the last error for %debug.
 _LAST_ERROR = ("last_type", "last_value", "last_traceback", "last_exc")
 
@@ -39,6 +44,7 @@ def imports_without_traces() -> Iterator[None]:
     recursion_limit = sys.getrecursionlimit()
     environment = dict(os.environ)
     marked_before = NOTEBOOKS_MARK in sys.modules
+    groups_before, tracebacks = EXCEPTION_GROUPS in sys.modules, _tracebacks()
     import comm
 
     comms = {name: getattr(comm, name) for name in ("create_comm", "get_comm_manager")}
@@ -57,8 +63,27 @@ def imports_without_traces() -> Iterator[None]:
                 del os.environ[name]
         if not marked_before:
             sys.modules.pop(NOTEBOOKS_MARK, None)
+        if not groups_before and EXCEPTION_GROUPS in sys.modules:
+            _forget_exception_groups(tracebacks)
         for name, function in comms.items():  # ipykernel puts its own there as it is imported
             setattr(comm, name, function)
+
+
+def _tracebacks() -> list[tuple[Any, str, Any]]:
+    """Who shows uncaught exceptions, and how."""
+    methods = ("__init__", "format", "format_exception_only")
+    formatting = traceback.TracebackException
+    shown = [(formatting, name, vars(formatting)[name]) for name in methods]
+    return [(sys, "excepthook", sys.excepthook), *shown]
+
+
+def _forget_exception_groups(before: list[tuple[Any, str, Any]]) -> None:
+    for owner, name, value in before:
+        module = getattr(vars(owner)[name], "__module__", None) or ""
+        if module.partition(".")[0] == EXCEPTION_GROUPS:
+            setattr(owner, name, value)
+    for name in [name for name in sys.modules if name.partition(".")[0] == EXCEPTION_GROUPS]:
+        del sys.modules[name]
 
 
 def _is_ipythons_filter(entry: tuple[Any, ...]) -> bool:

@@ -26,6 +26,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,8 @@ def _hooks() -> dict[str, object]:
         "inspect.getsource": inspect.getsource,
         "warnings.showwarning": warnings.showwarning,
         "warnings.formatwarning": warnings.formatwarning,
+        "TracebackException.__init__": traceback.TracebackException.__init__,
+        "TracebackException.format": traceback.TracebackException.format,
         "sys.modules['__main__']": sys.modules["__main__"],
         "policy": asyncio.get_event_loop_policy() if sys.version_info < (3, 14) else None,
         "new_event_loop": asyncio.new_event_loop,
