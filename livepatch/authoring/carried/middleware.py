@@ -105,6 +105,25 @@ class Passage:
         await self.app(scope, receive, send)
 
 
+def _declaration(passage: Passage) -> Any:
+    """What an app has in its list for a passage: it gives the passage its inner app."""
+
+    def stand_before(app: Any) -> Passage:
+        passage.app = app
+        return passage
+
+    stand_before.__name__ = passage.__name__
+    return sys.modules["starlette.middleware"].Middleware(stand_before)
+
+
+def _made(declaration: Any, app: Any) -> Any:
+    """What a declaration of the webui's makes around an app."""
+    options = getattr(declaration, "kwargs", None)
+    if options is None:  # until Starlette 0.35
+        return declaration.cls(app=app, **declaration.options)
+    return declaration.cls(app, *getattr(declaration, "args", ()), **options)
+
+
 class _AsgiStack(_Stack):
     def add(
         self, label: str, made: Any, options: dict[str, Any], between: tuple[str | None, str | None]
@@ -112,12 +131,7 @@ class _AsgiStack(_Stack):
         app, passage = self.app, Passage(label)
         passage.through = made(passage.onward, **options)
 
-        def stand_before(inner: Any) -> Passage:
-            passage.app = inner
-            return passage
-
-        stand_before.__name__ = label
-        declaration = sys.modules["starlette.middleware"].Middleware(stand_before)
+        declaration = _declaration(passage)
         declared = app.user_middleware
         names = [_name_of_declared(given) for given in declared]
         position = _position(names, *between)
@@ -142,23 +156,34 @@ class _AsgiStack(_Stack):
         node = next((n for n, _ in self._nodes() if _name_of(n) == label), None)
         if given is None and node is None:
             raise Skipped(f"the app has no middleware {label}")
-        below = None
+        passage = Passage(f"without {label}")
+        declaration = _declaration(passage)
         if given is not None:
-            place = declared.index(given)
-            below = declared[place + 1] if place + 1 < len(declared) else None
-            declared.remove(given)
-        inner = None if node is None else self._lead_past(node)
+            declared[declared.index(given)] = declaration
+        if node is not None:
+            passage.app = _inner_of(node)[1]
+            self._exchange(node, passage)
 
         def put_back() -> None:
-            if given is not None:
-                known = app.user_middleware
-                known.insert(known.index(below) if below in known else len(known), given)
-            if node is not None and app.middleware_stack is not None:
-                put = next((put for n, put in self._nodes() if n is inner), None)
-                if put is not None:
-                    put(node)
+            known = app.user_middleware
+            if declaration in known:
+                known[known.index(declaration)] = given
+            if passage.app is None:
+                return  # the app has not built its stack: it will, with what it declares
+            own = node if node is not None else _made(given, passage.app)
+            inner, put = _inner_of(own)[0], passage.app
+            if inner:
+                setattr(own, inner, put)
+            self._exchange(passage, own)
 
         return put_back
+
+    def _exchange(self, node: Any, other: Any) -> None:
+        """Put another app into the place of one."""
+        for known, put in self._nodes():
+            if known is node:
+                put(other)
+                return
 
     def _splice_in(self, passage: Passage, between: tuple[str | None, str | None]) -> None:
         nodes = list(self._nodes())
