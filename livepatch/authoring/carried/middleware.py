@@ -136,7 +136,8 @@ class _AsgiStack(_Stack):
         names = [_name_of_declared(given) for given in declared]
         position = _position(names, *between)
         if position is None:
-            position = len(declared) if between[0] in _INNER_FRAMEWORK else 0
+            is_innermost = between[0] in (None, *_INNER_FRAMEWORK) and between[1] is not None
+            position = len(declared) if is_innermost else 0
         declared.insert(position, declaration)
         if app.middleware_stack is not None and passage.app is None:
             self._splice_in(passage, between)
@@ -156,7 +157,7 @@ class _AsgiStack(_Stack):
         node = next((n for n, _ in self._nodes() if _name_of(n) == label), None)
         if given is None and node is None:
             raise Skipped(f"the app has no middleware {label}")
-        passage = Passage(f"without {label}")
+        passage = Passage(label)
         declaration = _declaration(passage)
         if given is not None:
             declared[declared.index(given)] = declaration
@@ -189,6 +190,9 @@ class _AsgiStack(_Stack):
         nodes = list(self._nodes())
         names = [_name_of(node) for node, _ in nodes]
         position = _position(names, *between)
+        if position is None and between[0] is None and between[1] is not None:
+            framework = (i for i, name in enumerate(names) if name in _INNER_FRAMEWORK)
+            position = next(framework, len(names) - 1)
         if position is None:
             position = 1 if names[0] == _OUTER_FRAMEWORK and len(names) > 1 else 0
         position = min(position, len(nodes) - 1)
