@@ -89,12 +89,13 @@ class Stack(ABC):
         """Make the topmost layer that is on true; from now on these are the placements."""
         self.show(placements)
         self.placements = placements
-        for key in self.keys:
+        keys = self.keys
+        for key in keys:
             registry.stacks[key] = self
         if placements:
-            registry.patched[self.keys[0]] = self
+            registry.patched[keys[0]] = self
         else:
-            registry.patched.pop(self.keys[0], None)
+            registry.patched.pop(keys[0], None)
 
     def placement_of(self, layer: Layer) -> Placement | None:
         """Where a layer lies on this stack."""
