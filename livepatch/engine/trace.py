@@ -159,8 +159,10 @@ def traces() -> list[Trace]:
     """The traces of this process, oldest first.
 
     Example:
-        >>> [one.target for one in traces() if one.state == "recording"]
-        []
+        >>> begun = trace("textwrap.dedent")
+        >>> begun in traces()
+        True
+        >>> begun.end()
     """
     return list(_traces)
 
