@@ -10,6 +10,7 @@ from livepatch.web.event_timing import meter_of_events
 from livepatch.web.timing import meter_of
 
 from .callbacks import meters_of_calls
+from .detect import host
 from .events import events
 from .middleware import middleware
 
@@ -27,6 +28,9 @@ METERS: dict[str, Callable[[Any], Iterable[Meter]]] = {
     "callbacks": lambda _: meters_of_calls("callbacks"),
     "hooks": lambda _: meters_of_calls("hooks"),
 }
+
+
+OF_APP = ("requests", "events")
 
 
 def timing(app: Any = None, *, only: str | Iterable[str] = ()) -> Timing:
@@ -70,10 +74,10 @@ def timing(app: Any = None, *, only: str | Iterable[str] = ()) -> Timing:
             if only:
                 raise
             refused.append(error)
-    if not meters and app is not None:
+    if app is not None and refused and all(meter.group not in OF_APP for meter in meters):
         raise refused[0]
     if not meters:
-        found = "; ".join(dict.fromkeys(error.found for error in refused))
+        found = f"it has none of {', '.join(wanted)} (flavor {host().flavor})"
         raise HostUnsupported("time the webui", found, "give an app: lp.timing(app)")
     meters = list({id(meter): meter for meter in meters}.values())
     return Timing(f"Own times of {', '.join(wanted)}", meters)

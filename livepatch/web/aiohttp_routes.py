@@ -33,6 +33,8 @@ _lists: weakref.WeakValueDictionary[int, AiohttpRoutes] = weakref.WeakValueDicti
 class AiohttpRoutes(RouteList):
     """``app.router``: its routes; a folder of files or a sub-app is one of them."""
 
+    goes_by_order = False
+
     def __init__(self, owner: Any, path: str) -> None:
         self._own: tuple[list[Any], dict[str, list[Any]]] | None = None
         super().__init__(owner, path)

@@ -69,6 +69,10 @@ class AiohttpStack(MiddlewareStack):
             layers.append(layer)
         return layers
 
+    def declares_layer(self, layer: MiddlewareLayer) -> bool:
+        """Whether it is in the app's own list."""
+        return any(middleware is layer.instance for middleware in self.owner._middlewares)
+
     def make_layer(
         self, asked: str, cls: Any, options: Mapping[str, Any], owner: str
     ) -> MiddlewareLayer:

@@ -40,7 +40,10 @@ class RouteList(OperationList):
     Attributes:
         owner: the router.
         base: the routes without us.
+        goes_by_order: whether of several routes that fit a request the first wins.
     """
+
+    goes_by_order = True
 
     def __init__(self, owner: Any, path: str) -> None:
         super().__init__(path)

@@ -19,6 +19,8 @@ from .live_route import LiveRoute
 from .operations import Operation, when_seen
 from .route_kinds import code_of
 from .route_list import RouteLayer
+from .route_places import inside as path_inside
+from .route_places import slot_at, what_follows
 from .route_walk import Row, rows_of
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class Routes(Sequence[LiveRoute]):
         with registry.lock:
             at = None if before is None else self._find(asked, before).row
             routes = self.root if at is None else at.routes
-            inside = path if at is None else _inside(asked, path, at)
+            inside = path if at is None else path_inside(asked, path, at)
             new = routes.make(asked, inside, endpoint, {**(options or {}), **more})
             row = Row.of_new(routes, new, at)
             anchor = self._anchor(asked, routes, at, index, row)
@@ -104,7 +106,7 @@ class Routes(Sequence[LiveRoute]):
             plan = (*routes.plan, Operation(layer, layer, new, anchor))
             call = f"add({path!r}, {_shown(endpoint)}{_said({**(options or {}), **more})})"
             routes.apply("add", layer, plan, f"lp.routes(app).{call}")
-            facts = [_what_follows(routes, layer), *self._facts(begun)]
+            facts = [*what_follows(routes, layer), *self._facts(begun)]
             layer.answer = answer(f"added {row.label} to {self.path}", f"{layer.owner}'s", *facts)
             return layer
 
@@ -231,7 +233,7 @@ class Routes(Sequence[LiveRoute]):
                 else RouteLayer(routes, row.label, owner, "move")
             )
             rest = [cell for cell in routes.cells() if cell.slot is not slot]
-            anchor = at.cell.slot if at else _slot_at(asked, rest, index or 0)
+            anchor = at.cell.slot if at else slot_at(asked, rest, index or 0)
             plan = tuple(o for o in routes.plan if o is not old)
             place_said = f"before={at.label!r}" if at else f"index={index}"
             call = f"lp.routes(app).move({row.label!r}, {place_said})"
@@ -267,7 +269,7 @@ class Routes(Sequence[LiveRoute]):
                 )
             winner = new.winner_among(cells, of_all=False)
             return None if winner is None else winner.slot
-        anchor = at.cell.slot if at is not None else _slot_at(asked, cells, index or 0)
+        anchor = at.cell.slot if at is not None else slot_at(asked, cells, index or 0)
         slots = [id(cell.slot) for cell in cells]
         end = slots.index(id(anchor)) if id(anchor) in slots else len(cells)
         winner = new.winner_among(cells[:end], of_all=True)
@@ -355,34 +357,6 @@ class Routes(Sequence[LiveRoute]):
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return self.report()._repr_mimebundle_()
-
-
-def _inside(asked: str, path: str, at: Row) -> str:
-    """A path as the router has it that the other route belongs to."""
-    if not path.startswith(at.prefix):
-        found = f"{at.label} belongs to a router below {at.prefix}, and {path} is not below it"
-        raise PatchRefused(asked, found, f"add({at.prefix + path!r}, …), or another place")
-    return path[len(at.prefix) :]
-
-
-def _slot_at(asked: str, cells: Sequence[Any], index: int) -> Any:
-    if isinstance(index, bool) or not isinstance(index, int):
-        raise PatchRefused(asked, f"index={index!r} is no number", "index=0 is matched first")
-    size = len(cells)
-    if not -size - 1 <= index <= size:
-        found = f"this router has {size} routes, so the index goes from 0 to {size}"
-        raise PatchRefused(asked, found, "before=… a route may be easier")
-    index = index if index >= 0 else size + 1 + index
-    return cells[index].slot if index < size else None
-
-
-def _what_follows(routes: RouteList, layer: RouteLayer) -> str:
-    cells = routes.cells()
-    position = [cell.slot for cell in cells].index(layer)
-    if position + 1 == len(cells):
-        return "matched last"
-    following = Row.of_cell(routes, cells[position + 1], "")
-    return f"matched before {following.label}"
 
 
 def _signatures(old: Any, new: Any) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from livepatch.engine import PatchRefused, TargetNotFound
+from livepatch.engine import PatchRefused
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.change import apply, open_step
 from livepatch.engine.registry import registry
@@ -17,6 +16,7 @@ from livepatch.reports.middleware import middleware_table
 from .changes import Rearrange
 from .facts import caller
 from .layer import MiddlewareLayer, Placement, Placements, carry_over
+from .places import Reference, find_layer, position_in, shown
 
 if TYPE_CHECKING:
     from livepatch.measure import Meter
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from .layer import State
     from .timing import StackMeter
-
-Reference = Any  # a layer, a class or a function, or a name
 
 
 class MiddlewareStack(Sequence[MiddlewareLayer]):
@@ -99,7 +97,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             >>> len(stack)
             0
         """
-        asked = f"add {_shown(cls)} to {self.path}"
+        asked = f"add {shown(cls)} to {self.path}"
         options = {**(options or {}), **more}
         begun = time.perf_counter()
         layer = self.make_layer(asked, cls, options, caller())
@@ -108,7 +106,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             earlier = self._earlier_self(layer)
             if earlier is not None and before is after is index is None:
                 return self._put(layer, earlier, "replace", begun)
-            position = self._position(asked, before, after, index)
+            position = position_in(self, asked, before, after, index)
             plan = [*self.plan]
             plan.insert(position, Placement(layer))
             self._apply("add", layer, tuple(plan), f"add({_call(cls, options)})")
@@ -127,7 +125,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             TargetNotFound: it is not in the stack.
             PatchRefused: it is a part of the framework.
         """
-        asked = f"remove {_shown(layer)} from {self.path}"
+        asked = f"remove {shown(layer)} from {self.path}"
         begun = time.perf_counter()
         with registry.lock:
             found = self._own(asked, layer)
@@ -161,7 +159,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             PatchRefused: ``cls`` is no middleware or could not be made; nothing has changed.
             TargetNotFound: there is no such layer.
         """
-        asked = f"replace {_shown(layer)} by {_shown(cls)} in {self.path}"
+        asked = f"replace {shown(layer)} by {shown(cls)} in {self.path}"
         begun = time.perf_counter()
         with registry.lock:
             self._own(asked, layer)
@@ -192,7 +190,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             TargetNotFound: there is no such layer.
             PatchRefused: it is a part of the framework, or no place was said.
         """
-        asked = f"move {_shown(layer)} in {self.path}"
+        asked = f"move {shown(layer)} in {self.path}"
         begun = time.perf_counter()
         with registry.lock:
             found = self._own(asked, layer)
@@ -200,7 +198,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
                 raise PatchRefused(asked, "no place was said", "before=…, after=… or index=…")
             old = next(p for p in self.plan if p.layer is found)
             rest = [p for p in self.plan if p is not old]
-            position = self._position(asked, before, after, index, rest)
+            position = position_in(self, asked, before, after, index, rest)
             rest.insert(position, Placement(found, old.on))
             self._apply("move", found, tuple(rest), f"move({found.name!r}, …)")
             return self._tell(found, f"moved {found.name} in {self.path}", begun)
@@ -402,38 +400,11 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
                 return placement.layer
         return None
 
-    def _position(
-        self,
-        asked: str,
-        before: Reference,
-        after: Reference,
-        index: int | None,
-        placements: Sequence[Placement] | None = None,
-    ) -> int:
-        placements = self.plan if placements is None else placements
-        if sum(place is not None for place in (before, after, index)) > 1:
-            raise PatchRefused(asked, "more than one place was said", "give one of them")
-        live = [p for p in placements if p.on]
-        if index is not None:
-            if isinstance(index, bool) or not isinstance(index, int):
-                raise PatchRefused(asked, f"index={index!r} is no number", "index=0 is outermost")
-            size = len(live)
-            if not -size - 1 <= index <= size:
-                found = f"the stack has {size} layers, so the index goes from 0 to {size}"
-                raise PatchRefused(asked, found, "before=… or after=… a layer may be easier")
-            index = index if index >= 0 else size + 1 + index
-            return placements.index(live[index]) if index < size else len(placements)
-        if before is None and after is None:
-            return self.first_of_its_own(placements)
-        layer = self._find(asked, after if before is None else before, placements)
-        position = next(i for i, p in enumerate(placements) if p.layer is layer)
-        return position + (before is None)
-
     def _own(self, asked: str, reference: Reference, *, also_off: bool = False) -> MiddlewareLayer:
         """The layer that is meant, where it may be changed."""
         self.refresh(asked)
         candidates = [p for p in self.plan if p.on or also_off or p.layer is reference]
-        layer = self._find(asked, reference, candidates)
+        layer = find_layer(self, asked, reference, candidates)
         if layer.kind == "framework":
             raise PatchRefused(
                 asked,
@@ -441,37 +412,6 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
                 "a middleware of your own can stand before or after it",
             )
         return layer
-
-    def _find(
-        self, asked: str, reference: Reference, placements: Sequence[Placement]
-    ) -> MiddlewareLayer:
-        layers = [p.layer for p in placements]
-        for layer in layers:
-            if reference is layer or (reference is layer.instance and reference is not None):
-                return layer
-        if isinstance(reference, MiddlewareLayer):
-            same_stack = reference.stack is self
-            raise TargetNotFound(
-                asked,
-                f"this layer ({reference.whose()}) is not in the stack any more"
-                if same_stack
-                else f"this layer belongs to {reference.stack.path}",
-                "lp.undo() brings back what was removed last"
-                if same_stack
-                else "use the stack it was added to: layer.stack",
-            )
-        dispatch = [layer for layer in layers if layer.options.get("dispatch") is reference]
-        meant = [layer for layer in layers if layer.cls is reference] or dispatch
-        meant = meant or [layer for layer in layers if layer.name == reference]
-        if meant:
-            return meant[0]
-        names = [layer.name for layer in layers]
-        near = difflib.get_close_matches(str(_shown(reference)), names) or names
-        raise TargetNotFound(
-            asked,
-            f"the stack has no {_shown(reference)}; it has: {', '.join(near) or 'no layer'}",
-            "look at %middleware",
-        )
 
     @overload
     def __getitem__(self, index: int) -> MiddlewareLayer: ...
@@ -500,16 +440,8 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         return self.report()._repr_mimebundle_()
 
 
-def _shown(thing: Any) -> str:
-    if isinstance(thing, MiddlewareLayer):
-        return thing.name
-    if isinstance(thing, str):
-        return thing
-    return str(getattr(thing, "__name__", None) or repr(thing))
-
-
 def _call(cls: Any, options: Mapping[str, Any]) -> str:
-    return ", ".join([_shown(cls), *(f"{name}={value!r}" for name, value in options.items())])
+    return ", ".join([shown(cls), *(f"{name}={value!r}" for name, value in options.items())])
 
 
 def _took(begun: float) -> str:

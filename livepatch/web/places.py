@@ -1,0 +1,112 @@
+"""Finds the layer of a stack that is meant, and the place that is said."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from livepatch.engine import PatchRefused, TargetNotFound
+
+from .layer import MiddlewareLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .layer import Placement
+    from .stack import MiddlewareStack
+
+Reference = Any  # a layer, a class or a function, or a name
+
+
+def position_in(
+    stack: MiddlewareStack,
+    asked: str,
+    before: Reference,
+    after: Reference,
+    index: int | None,
+    placements: Sequence[Placement] | None = None,
+) -> int:
+    """Where a middleware goes among the placements of a stack.
+
+    Args:
+        stack: the stack.
+        asked: the user's request in words.
+        before: the layer to stand outside of.
+        after: the layer to stand inside of.
+        index: the place among the layers that are on.
+        placements: the placements; default: those of the stack's plan.
+
+    Raises:
+        PatchRefused: no such place, or more than one was said.
+        TargetNotFound: there is no such layer.
+    """
+    placements = stack.plan if placements is None else placements
+    if sum(place is not None for place in (before, after, index)) > 1:
+        raise PatchRefused(asked, "more than one place was said", "give one of them")
+    live = [p for p in placements if p.on]
+    if index is not None:
+        if isinstance(index, bool) or not isinstance(index, int):
+            raise PatchRefused(asked, f"index={index!r} is no number", "index=0 is outermost")
+        size = len(live)
+        if not -size - 1 <= index <= size:
+            found = f"the stack has {size} layers, so the index goes from 0 to {size}"
+            raise PatchRefused(asked, found, "before=… or after=… a layer may be easier")
+        index = index if index >= 0 else size + 1 + index
+        return placements.index(live[index]) if index < size else len(placements)
+    if before is None and after is None:
+        return stack.first_of_its_own(placements)
+    layer = find_layer(stack, asked, after if before is None else before, placements)
+    position = next(i for i, p in enumerate(placements) if p.layer is layer)
+    return position + (before is None)
+
+
+def find_layer(
+    stack: MiddlewareStack, asked: str, reference: Reference, placements: Sequence[Placement]
+) -> MiddlewareLayer:
+    """The layer that is meant.
+
+    Args:
+        stack: the stack.
+        asked: the user's request in words.
+        reference: a layer, its instance, a class, a dispatch function, or a name.
+        placements: where to look.
+
+    Raises:
+        TargetNotFound: it is not there.
+    """
+    layers = [p.layer for p in placements]
+    for layer in layers:
+        if reference is layer or (reference is layer.instance and reference is not None):
+            return layer
+    if isinstance(reference, MiddlewareLayer):
+        same_stack = reference.stack is stack
+        raise TargetNotFound(
+            asked,
+            f"this layer ({reference.whose()}) is not in the stack any more"
+            if same_stack
+            else f"this layer belongs to {reference.stack.path}",
+            "lp.undo() brings back what was removed last"
+            if same_stack
+            else "use the stack it was added to: layer.stack",
+        )
+    dispatch = [layer for layer in layers if layer.options.get("dispatch") is reference]
+    meant = [layer for layer in layers if layer.cls is reference] or dispatch
+    meant = meant or [layer for layer in layers if layer.name == reference]
+    if meant:
+        return meant[0]
+    names = [layer.name for layer in layers]
+    near = difflib.get_close_matches(str(shown(reference)), names) or names
+    raise TargetNotFound(
+        asked,
+        f"the stack has no {shown(reference)}; it has: {', '.join(near) or 'no layer'}",
+        "look at %middleware",
+    )
+
+
+def shown(thing: Any) -> str:
+    """What somebody gave, in words."""
+    if isinstance(thing, MiddlewareLayer):
+        return thing.name
+    if isinstance(thing, str):
+        return thing
+    return str(getattr(thing, "__name__", None) or repr(thing))
