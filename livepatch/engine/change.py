@@ -217,6 +217,11 @@ def _show(changes: Sequence[Change]) -> None:
         change.show(changes)
 
 
+def taken_back(change: Change) -> Change:
+    """The way back of a change, as a change."""
+    return _Reverse(change)
+
+
 class _Reverse(Change):
     """The way back of a change, as a change."""
 
@@ -234,3 +239,7 @@ class _Reverse(Change):
 
     def describe(self) -> ChangeDescription:
         return self.change.describe()
+
+    def show(self, together: Sequence[Change]) -> None:
+        inner = [c.change if isinstance(c, _Reverse) else c for c in together]
+        self.change.show(inner)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import scripts_webui
 from .base import WEBUI, attribute_of
 from .gradio import GradioHost
+from .scripts_loader import ScriptsLoader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from livepatch.engine.change import Change
     from livepatch.registries import Extension, Store
+
+    from .loader import Loader
 
 CALLBACKS = "modules.script_callbacks"
 SCRIPTS = "modules.scripts"
@@ -134,6 +137,10 @@ class A1111Host(GradioHost):
     def extensions(self) -> Sequence[Extension]:
         """What ``modules.extensions`` lists."""
         return scripts_webui.extensions_of("modules.extensions", self.modules())
+
+    def loader(self) -> Loader | None:
+        """Executes the scripts of an extension as its start does."""
+        return ScriptsLoader(self)
 
     def switched_off(self) -> Mapping[str, str]:
         """Those off in the list of extensions, which still run, and those off by their setting."""

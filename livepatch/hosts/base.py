@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from livepatch.engine.change import Change
     from livepatch.registries import Extension, Store
 
+    from .loader import Loader
+
 PATCHING = frozenset(
     {
         *("replace", "wrap", "before", "after", "filter_args", "filter_result", "restore"),
@@ -113,6 +115,10 @@ class Host:
     def extensions(self) -> Sequence[Extension]:
         """The extensions that the webui knows, in its own order."""
         return ()
+
+    def loader(self) -> Loader | None:
+        """What loads extensions while this webui runs; None where there is no such thing."""
+        return None
 
     def switched_off(self) -> Mapping[str, str]:
         """The extensions that shall not work now, by name, each with what tells so.

@@ -14,6 +14,7 @@ from .aiohttp import AiohttpHost
 from .base import WEBUI, attribute_of
 from .comfyui_caches import evict
 from .comfyui_hooks import NodeStore, node_classes, patcher_stores
+from .comfyui_loader import ComfyuiLoader
 from .scripts_webui import identifier
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from livepatch.engine.change import Change
     from livepatch.registries import Store
+
+    from .loader import Loader
 
 FOLDER = "custom_nodes"
 BREAKER = "hook_breaker"
@@ -135,6 +138,10 @@ class ComfyuiHost(AiohttpHost):
         """The models that are loaded."""
         found = {name: getattr(patcher, "model", None) for name, patcher in _patchers().items()}
         return {name: model for name, model in found.items() if model is not None}
+
+    def loader(self) -> Loader | None:
+        """Executes a package of nodes as its start does."""
+        return ComfyuiLoader(self)
 
     def extensions(self) -> Sequence[Extension]:
         """The packages of nodes that it has loaded."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine.errors import TargetNotFound
 from livepatch.engine.lookup import look_up
 from livepatch.engine.stacks import Restack
+from livepatch.registries.containers import InDict
+from livepatch.registries.loaded import ExtensionChange
 from livepatch.registries.placements import live
 from livepatch.registries.point import Rearrange
 from livepatch.registries.store import Method
@@ -64,6 +66,9 @@ def evict(queue: Any, changes: Sequence[Change], classes: Mapping[str, Any]) -> 
 
 def _types_of(change: Any, classes: Mapping[str, Any]) -> set[str] | None:
     """The types of the nodes whose code a change is about; None: it may be any's."""
+    if isinstance(change, ExtensionChange):
+        # The types may be gone from the classes already, or not be there yet.
+        return {put.key for put in change.loaded.puts if isinstance(put, InDict)}
     if isinstance(change, Rearrange):
         before, after = ([r.item for r in live(p)] for p in (change.before, change.after))
         touched = [item for item in (*before, *after) if (item in before) is not (item in after)]

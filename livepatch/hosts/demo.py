@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from . import scripts_webui
 from .base import attribute_of
 from .gradio import GradioHost, blocks_of
+from .scripts_loader import ScriptsLoader
 from .servers import RunningServer, servers
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from livepatch.registries import Extension, Store
+
+    from .loader import Loader
 
 WEBUI = "livepatch.demo"
 SHARED = f"{WEBUI}.shared"
@@ -101,7 +104,7 @@ class DemoHost(GradioHost):
             return ()
         return [
             scripts_webui.ScriptMethodStore(
-                method, scripts, self._runners(), partial(self._script_classes, method)
+                method, scripts, self.runners(), partial(self._script_classes, method)
             )
             for method in METHODS
         ]
@@ -109,6 +112,10 @@ class DemoHost(GradioHost):
     def extensions(self) -> Sequence[Extension]:
         """The extension folders that the demo has read."""
         return scripts_webui.extensions_of(f"{WEBUI}.extensions", self.modules())
+
+    def loader(self) -> Loader | None:
+        """Executes the scripts of an extension as its start does."""
+        return ScriptsLoader(self, WEBUI, Path)
 
     def modules(self) -> Mapping[str, ModuleType]:
         """The scripts of extensions: ``extensions.vignette.vignette``."""
@@ -118,9 +125,10 @@ class DemoHost(GradioHost):
             loaded, [(extension.name, extension.path.absolute()) for extension in listed]
         )
 
-    def _runners(self) -> list[Any]:
+    def runners(self) -> list[Any]:
+        """The object that calls the scripts' methods."""
         runner = attribute_of(SHARED, "scripts_generate")
         return [] if runner is None else [runner]
 
     def _script_classes(self, method: str) -> dict[str, Any]:
-        return scripts_webui.script_classes(self._runners(), method)
+        return scripts_webui.script_classes(self.runners(), method)

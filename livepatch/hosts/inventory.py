@@ -15,10 +15,12 @@ from livepatch.registries.facts import file_of
 from livepatch.reports.callbacks import registrations_table
 from livepatch.reports.extensions import extensions_table
 
+from . import loading
 from .detect import host
 from .middleware import middleware
 
 if TYPE_CHECKING:
+    from livepatch.engine.answers import AnswerLine
     from livepatch.registries import Registration
     from livepatch.reports import Report
 
@@ -78,6 +80,47 @@ class ExtensionTable(Sequence[InstalledExtension]):
             f"the webui knows no extension of that name; it knows: {', '.join(near) or 'none'}",
             f"did you mean {near[0]}?" if near else "%extensions",
         )
+
+    def load(self, path: str | Path) -> AnswerLine:
+        """Load an extension into the running webui.
+
+        Everything that it registers while it loads is recorded under its name: callbacks, hooks,
+        routes, middleware, patches, modules. It is one step of the journal.
+
+        Args:
+            path: its folder; of ComfyUI and A1111 a single file too.
+
+        Returns:
+            The answer line: what it registered, and what a running webui cannot do with it.
+
+        Raises:
+            PatchRefused: it raised while it loaded, and nothing has changed; or it is loaded
+                already, or there is none at the path.
+        """
+        return loading.load(path, self.found)
+
+    def reload(self, name: str) -> AnswerLine:
+        """Load an extension anew, from its files as they are now.
+
+        Args:
+            name: its name.
+
+        Raises:
+            PatchRefused: it raised while it loaded; the old one runs on.
+            TargetNotFound: there is no such extension.
+        """
+        return loading.reload(self[name])
+
+    def unload(self, name: str) -> AnswerLine:
+        """Take out everything that an extension has registered; undo brings it back.
+
+        Args:
+            name: its name.
+
+        Raises:
+            TargetNotFound: there is no such extension.
+        """
+        return loading.unload(self[name])
 
     def __len__(self) -> int:
         return len(self.found)

@@ -12,12 +12,15 @@ from livepatch.registries.store import AttributeStore
 
 from .base import WEBUI, attribute_of
 from .gradio import GradioHost, blocks_of
+from .textgen_loader import TextgenLoader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
     from livepatch.registries import Store
+
+    from .loader import Loader
 
 EXTENSIONS = "modules.extensions"
 SHARED = "modules.shared"
@@ -119,6 +122,10 @@ class TextgenHost(GradioHost):
         """The model that is loaded."""
         model = attribute_of(SHARED, "model")
         return {"model": model} if model is not None else {}
+
+    def loader(self) -> Loader | None:
+        """Executes ``script.py`` as its start does."""
+        return TextgenLoader(self)
 
     def extensions(self) -> Sequence[Extension]:
         """The extensions that it found, those loaded first in their order."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from glob import glob
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 # How many names each action takes; replace and add take a function as the last one.
 ACTIONS = {"mute": 1, "unmute": 1, "remove": 1, "move": 1, "replace": 2, "add": 2}
+LOADING = ("load", "reload", "unload")
 OPTIONS = {
     "before": "the one to be called before",
     "after": "the one to be called after",
@@ -98,14 +101,33 @@ class Hosts(Magics):
         return self._table("hooks", self.hooks, line, hooks)
 
     @magic_arguments()
-    @argument("name", nargs="?", help="the extension to look at")
+    @argument("action", nargs="?", help=f"an extension to look at, or {', '.join(LOADING)}")
+    @argument("name", nargs="?", help="of load the folder, of reload and unload the name")
+    @no_var_expand
     @line_magic
-    def extensions(self, line: str) -> Report[Any]:
-        """Show the extensions of the webui: what each has registered, and what is patched of it.
+    def extensions(self, line: str) -> Answer | Report[Any]:
+        """Show the extensions of the webui and what each has registered; load and unload them.
 
-        For example ``%extensions``, or ``%extensions vignette`` for all that one has registered.
+        Everything that an extension registers while it loads is taken back when it is unloaded, and
+        a reload that fails leaves the old one running::
+
+            %extensions
+            %extensions vignette
+            %extensions load ~/webui/extensions/mine
+            %extensions reload mine
+            %extensions unload mine
         """
         args = parse_argstring(self.extensions, line)
+        if args.action in LOADING:
+            if args.name is None:
+                wanted = "a folder" if args.action == "load" else "a name"
+                raise UsageError(f"%extensions {args.action} takes {wanted}")
+            name = _unquoted(args.name)
+            done = getattr(extensions(), args.action)(name)
+            return Answer(done, f"lp.extensions().{args.action}({name!r})")
+        if args.name is not None:
+            raise UsageError(f"%extensions takes a name, or one of {', '.join(LOADING)} and a name")
+        args.name = args.action
         if args.name is None:
             shown = extensions().report()
             print("= lp.extensions()")
@@ -198,12 +220,17 @@ def complete_callbacks(shell: InteractiveShell, event: Any) -> list[str]:
     return list(dict.fromkeys([*(f"{r.event}/{r.name}" for r in table), *filter(_is_word, names)]))
 
 
-def complete_extensions(_shell: InteractiveShell, _event: Any) -> list[str]:
-    """The names of the extensions."""
+def complete_extensions(_shell: InteractiveShell, event: Any) -> list[str]:
+    """What to do and the names of the extensions; of load the folders of the file system."""
+    words = event.line.split()
+    position = len(words) - bool(event.symbol)
+    if position == 2 and words[1] == "load":
+        return sorted(f"{path}/" for path in glob(f"{os.path.expanduser(event.symbol)}*/"))
     try:
-        return [extension.name for extension in extensions()]
+        names = [extension.name for extension in extensions()]
     except LivepatchError:  # this webui has none
         return []
+    return [*LOADING, *names] if position <= 1 else names
 
 
 def _is_word(name: str) -> bool:

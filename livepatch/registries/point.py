@@ -348,15 +348,20 @@ class CallPoint(Sequence[Registration]):
         else:
             registry.changed[id(self)] = self
 
-    def refresh(self) -> None:
+    def refresh(self, *, is_settled: bool = False) -> None:
         """Look at what the webui has now: it may have registered and dropped others since.
 
         What it registers anew under the same name, as at a reload of its page, is still the same
         registration: what is muted stays muted, and what is replaced stays replaced.
+
+        Args:
+            is_settled: whether an empty registry is empty for good.
         """
         items, identity = self.store.read(), self.store.identity
         expected = [identity(r.item) for r in live(self.plan)]
-        if [*map(identity, items)] == expected or (not items and expected):
+        # A webui that reloads its page clears its registry first.
+        reloads = not items and expected and not is_settled
+        if [*map(identity, items)] == expected or reloads:
             return
         known = {identity(p.registration.item): p for p in (*self.base, *self.plan)}
         new = {identity(item): item for item in items if identity(item) not in known}
@@ -397,6 +402,15 @@ class CallPoint(Sequence[Registration]):
         file = self.store.file_of(item)
         owner = self.owners.of(self.store.callback_of(item), file)
         return Placement(Registration(self, item, self.store.name_of(item), owner))
+
+    def own_by(self, owners: Owners) -> None:
+        """Tell anew whose the webui's registrations are: it may know other extensions by now."""
+        self.owners = owners
+        for placement in self.base:
+            found, store = placement.registration, self.store
+            if not found.is_ours:
+                callback = store.callback_of(found.item)
+                found.owner = owners.of(callback, store.file_of(found.item))
 
     def _check(self, asked: str, verb: str, callback: Any = None) -> None:
         if verb not in self.store.verbs:
@@ -589,9 +603,17 @@ def point_of(store: Store, owners: Owners) -> CallPoint:
         if point is None:
             point = _points[store.key] = CallPoint(store, owners)
         elif _same(point.plan, point.base) and not isinstance(point.store, TimedStore):
-            point.store, point.owners = store, owners
+            point.store = store
+        point.own_by(owners)
         point.refresh()
         return point
+
+
+def look_again() -> None:
+    """Look at every point anew: the webui's registries are as they shall be."""
+    with registry.lock:
+        for point in list(_points.values()):
+            point.refresh(is_settled=True)
 
 
 def matches(registration: Registration, reference: Reference) -> bool:

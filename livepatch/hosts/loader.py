@@ -1,0 +1,122 @@
+"""How extensions get into a running webui: what its adapter answers, and the loading itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from livepatch.errors import PatchRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import ModuleType
+
+    from livepatch.registries import Extension
+
+
+@dataclass
+class Loading:
+    """An extension on its way into the webui.
+
+    Attributes:
+        name: its name.
+        path: its folder, or its file where it is a single one.
+        facts: what has to be said of what a running webui cannot do with it.
+    """
+
+    name: str
+    path: Path
+    facts: list[str] = field(default_factory=list)
+
+    def belongs(self, file: str) -> bool:
+        """Whether a file is the extension's."""
+        own = self.path.absolute()
+        found = Path(file).absolute()
+        return own == found or own in found.parents
+
+
+class Loader(ABC):
+    """Loads extensions as one flavor of webui does, while it runs."""
+
+    @abstractmethod
+    def find(self, asked: str, path: Path) -> Loading:
+        """The extension at a path.
+
+        Raises:
+            PatchRefused: there is none of this flavor.
+        """
+
+    @abstractmethod
+    def containers(self) -> Mapping[str, Any]:
+        """The lists, dictionaries and sets that loading puts things into, by words for people.
+
+        What begins with ``_`` is not counted in answers.
+        """
+
+    @abstractmethod
+    def load(self, loading: Loading) -> None:
+        """Execute the extension and register what it has, as the webui does at its start.
+
+        What it raises is the extension's fault, and all of it is taken back.
+        """
+
+    def goodbye(self, extension: Extension) -> None:  # noqa: B027 - most webuis say none
+        """Tell the extension that it goes, as the webui does."""
+
+    def forget_orders(self, touched: set[int]) -> None:  # noqa: B027 - most work out nothing
+        """Drop what the webui worked out from containers that changed.
+
+        Args:
+            touched: the containers, by identity.
+        """
+
+    def left(self, extension: Extension) -> list[str]:  # noqa: ARG002
+        """What stays of an extension that was unloaded, and what to do about it."""
+        return []
+
+
+def refuse(asked: str, found: str, advice: str) -> PatchRefused:
+    """The refusal of a path that is no extension."""
+    return PatchRefused(asked, found, advice)
+
+
+def execute(name: str, file: Path, *, register: bool = False, package: bool = False) -> ModuleType:
+    """Execute a file as a module of a given name.
+
+    Args:
+        name: the name.
+        file: the file.
+        register: whether it becomes an entry of ``sys.modules`` before it runs.
+        package: whether it is the ``__init__.py`` of a package.
+    """
+    found = [str(file.parent)] if package else None
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=found)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python file")
+    # The text may have changed within the second that compiled files are told apart by.
+    importlib.invalidate_caches()
+    module = importlib.util.module_from_spec(spec)
+    if register:
+        sys.modules[name] = module
+    exec(compile(file.read_bytes(), str(file), "exec"), vars(module))
+    return module
+
+
+def lists_of(**known: Any) -> dict[str, Any]:
+    """Those of some things that are lists, dictionaries or sets."""
+    return {where: found for where, found in known.items() if isinstance(found, (list, dict, set))}
+
+
+def runners_lists(runners: Iterable[Any]) -> dict[str, list[Any]]:
+    """The lists of scripts of some runners."""
+    found = {}
+    for number, runner in enumerate(runners):
+        for name in ("scripts", "alwayson_scripts", "selectable_scripts"):
+            listed = getattr(runner, name, None)
+            if isinstance(listed, list):
+                found[f"_{name} {number}"] = listed
+    return found

@@ -1,0 +1,79 @@
+"""What loading an extension live has to do in every webui; each gives its own extension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from running import Webui
+
+
+def check_load_reload_and_unload(webui: Webui, folder: Path, main: Path, works: str) -> None:
+    """Load, reload, fail to reload, undo and unload an extension.
+
+    Args:
+        webui: the webui.
+        folder: the extension's folder.
+        main: its file that says ``WORD = "first"``.
+        works: an expression that answers the word when the extension works, None when not.
+    """
+    name = folder.name
+    webui.run("own_modules = set(sys.modules)")
+    said = webui.run(f"str(lp.extensions().load({str(folder)!r}))")
+    assert said.startswith(f"loaded {name} · "), said
+    assert webui.run(works) == "first"
+    assert webui.run(f"{name!r} in lp.extensions()")
+    again = webui.run(f"error(lambda: lp.extensions().load({str(folder)!r}))")
+    assert "is loaded already" in again
+
+    text = main.read_text()
+    main.write_text(text.replace('WORD = "first"', 'WORD = "second"'))
+    assert webui.run(f"str(lp.extensions().reload({name!r}))").startswith(f"reloaded {name} · ")
+    assert webui.run(works) == "second"
+
+    main.write_text(text.replace('WORD = "first"', 'WORD = "third"') + "\n1 / 0\n")
+    refused = webui.run(f"error(lambda: lp.extensions().reload({name!r}))")
+    assert "ZeroDivisionError" in refused
+    line = len(main.read_text().splitlines())
+    assert f"{main}:{line}" in refused
+    assert len(refused.splitlines()) == 3
+    assert webui.run(works) == "second"  # the old one runs on
+
+    main.write_text(text.replace('WORD = "first"', "WORD = "))
+    assert "SyntaxError" in webui.run(f"error(lambda: lp.extensions().reload({name!r}))")
+    assert webui.run(works) == "second"
+    main.write_text(text)
+
+    webui.run("lp.undo()")  # the reload
+    assert webui.run(works) == "first"
+    webui.run("lp.redo()")
+    assert webui.run(works) == "second"
+
+    said = webui.run(f"str(lp.extensions().unload({name!r}))")
+    assert said.startswith(f"unloaded {name} · "), said
+    assert webui.run(works) is None
+    webui.run("lp.undo()")
+    assert webui.run(works) == "second"
+    assert f"extension {name}" in webui.shows("%patches")
+    webui.run("lp.restore_all()")
+    assert webui.run(works) is None
+    assert (
+        webui.run(
+            f"[m for m in set(sys.modules) - own_modules if {str(folder)!r} in"
+            " str(getattr(sys.modules[m], '__file__', ''))]"
+        )
+        == []
+    )
+
+
+def check_nonsense(webui: Webui, folder: Path) -> None:
+    """What is no extension changes nothing."""
+    refused = webui.run(f"error(lambda: lp.extensions().load({str(folder / 'nowhere')!r}))")
+    assert len(refused.splitlines()) == 3
+    folder.mkdir(exist_ok=True)
+    refused = webui.run(f"error(lambda: lp.extensions().load({str(folder)!r}))")
+    assert len(refused.splitlines()) == 3
+    unknown = webui.run("error(lambda: lp.extensions().unload('nowhere'))")
+    assert "knows no extension of that name" in unknown
