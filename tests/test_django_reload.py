@@ -250,8 +250,26 @@ def test_rows_survive_unload_and_an_edit_meanwhile(notes_app: App) -> None:
     assert "kept in the database: notes_note" in said.replace("notes_tag, ", "")
     notes_app.edit("models.py", "# more fields", COLOUR)
     said = str(lp.django.load_app("notes"))
-    assert "made notes_note.colour" in said
+    assert "add field colour to note" in said
     assert model().objects.get(text="kept").colour == "teal"
+
+
+def test_a_table_from_elsewhere_is_brought_to_the_models(notes_app: App) -> None:
+    """As a process finds it that has not loaded the app before."""
+    from django.db import connection
+
+    create = "CREATE TABLE notes_note (id integer PRIMARY KEY, text varchar(100) NOT NULL"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{create}, size integer NOT NULL)")
+    with pytest.raises(LivepatchError, match="size that must be filled"):
+        lp.django.load_app("notes")
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE notes_note")
+        cursor.execute(f"{create}, size integer)")
+    said = str(lp.django.load_app("notes"))
+    assert "notes_note.user_id" in said
+    assert "columns that no field has: notes_note.size" in said
+    assert greeting() == "notes"
 
 
 def test_apps_lists_states(notes_app: App) -> None:

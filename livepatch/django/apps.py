@@ -14,3 +14,6 @@ class LivepatchConfig(AppConfig):
 
     def ready(self) -> None:
         """Attach, where this process is one that serves."""
+        from .serving import attach_where_it_serves
+
+        attach_where_it_serves()

@@ -82,7 +82,7 @@ def build(asked: str, plans: list[Plan], live: LiveDjango) -> list[Version]:
         raise AppBroken(asked, f"SyntaxError at {where}: {error.msg}", _advice(plans)) from error
     outer = {package: modules.modules_of(package) for package in packages}
     for package in packages:
-        modules.forget_compiled(package)
+        live.folders |= modules.forget_compiled(package)
         modules.exchange(package, {})
     try:
         versions = _build_all(asked, plans, live)

@@ -63,9 +63,7 @@ class AppsChange(Change):
         """Make it true: tables, models, registrations, URLs."""
         if self._is(lambda step: step.after):
             return
-        tables = [t for s in self.steps if (t := _table_step(s)) is not None]
-        self.notes = outside_of_loops(lambda: self.live.move(self.steps, tables, self.asked))
-        self._tables = tables
+        self.notes = outside_of_loops(self._move)
         self._take_note()
 
     def revert(self) -> None:
@@ -73,11 +71,19 @@ class AppsChange(Change):
         if self._is(lambda step: step.before):
             self._take_note()
             return
+        self.notes = outside_of_loops(self._move_back)
+        self._take_note()
+
+    def _move(self) -> Notes:
+        tables = [t for s in self.steps if (t := self._table_step(s)) is not None]
+        notes = self.live.move(self.steps, tables, self.asked)
+        self._tables = tables
+        return notes
+
+    def _move_back(self) -> Notes:
         steps = [step.reversed for step in reversed(self.steps)]
         tables = [t for s in steps if (t := self._table_step_back(s)) is not None]
-        asked = f"take back: {self.asked}"
-        self.notes = outside_of_loops(lambda: self.live.move(steps, tables, asked))
-        self._take_note()
+        return self.live.move(steps, tables, f"take back: {self.asked}")
 
     def describe(self) -> ChangeDescription:
         """What it is, for the journal."""
@@ -96,7 +102,12 @@ class AppsChange(Change):
                 if step.after is None:
                     return None  # as at an unload, the tables stay
                 return Migrated(table.version, fresh=False, undone=table)
-        return _table_step(step)
+        return self._table_step(step)
+
+    def _table_step(self, step: Step) -> TableStep | None:
+        old = step.before.version if step.before else None
+        new = step.after.version if step.after else None
+        return step_for(old, new, self.live.unloaded.get(step.label))
 
     def _take_note(self) -> None:
         """While an app is other than at the start, everybody knows of it."""
@@ -106,12 +117,6 @@ class AppsChange(Change):
             outside_of_loops(live.end)
         else:
             engine_registry.changed[id(live)] = live
-
-
-def _table_step(step: Step) -> TableStep | None:
-    old = step.before.version if step.before else None
-    new = step.after.version if step.after else None
-    return step_for(old, new)
 
 
 def outside_of_loops(work: Callable[[], Result]) -> Result:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django import conf
 from django.apps import apps
+from django.utils.autoreload import file_changed
 
 from livepatch.errors import PatchRefused
 from livepatch.web import django_chain
@@ -76,6 +78,14 @@ class LiveDjango:
         self.placements: dict[str, Placement | None] = {}
         self.start: dict[str, Placement | None] = {}
         self.layers: dict[str, AppLayer] = {}
+        # Those of every app that was ever imported here, also of one that is broken or gone: what
+        # the autoreloader noted of a file outlives them.
+        self.folders: set[Path] = set()
+        # What was unloaded last: the tables are still as it left them.
+        self.unloaded: dict[str, Version] = {}
+        # For a server of several processes: what is put off until all have the new version.
+        self.put_off: list[TableStep] | None = None
+        self.late: list[TableStep] | None = None
         self._installed: list[str] | None = None
         self._middleware: list[str] | None = None
 
@@ -114,9 +124,13 @@ class LiveDjango:
         admin.go_live()
         self.hooks.begin()
         self.requests.begin()
+        file_changed.connect(self._is_taken_care_of)
 
     def end(self) -> None:
         """Everything Django's own again, where no app is changed any more."""
+        if self.urls.current is not None:
+            self.urls.publish(None)
+            self.requests.wait_for_older()
         self.urls.go_back()
         self.hooks.end()
         self.requests.end()
@@ -126,6 +140,14 @@ class LiveDjango:
             conf.settings.INSTALLED_APPS = self._installed
         self._installed = self._middleware = None
         self.placements, self.start = {}, {}
+
+    def _is_taken_care_of(self, sender: Any, file_path: Any, **_: Any) -> bool:  # noqa: ARG002
+        """Whether a file is of an app that is reloaded by hand, and no reason to start again.
+
+        After a restart by ``runserver``'s autoreloader the app would not be there any more.
+        """
+        parents = Path(file_path).resolve().parents
+        return any(folder in parents for folder in self.folders)
 
     def placement(self, label: str) -> Placement | None:
         """What an app is at present; None when it is not loaded."""
@@ -182,7 +204,9 @@ class LiveDjango:
             except BaseException:
                 self._retreat(steps, begun)
                 raise
-        if any(table.has_late_part for table in tables):
+        if self.put_off is not None:
+            self.put_off += [table for table in tables if table.has_late_part]
+        elif any(table.has_late_part for table in tables):
             notes.still_running += self.requests.wait_for_older()
             for table in tables:
                 table.contract()
@@ -244,6 +268,8 @@ class LiveDjango:
                 models = _with_models(models, old, new)
             if new is None:
                 configs.pop(step.label, None)
+                if old is not None:
+                    self.unloaded[step.label] = old
             else:
                 configs[step.label] = new.config
             hidden.discard(step.label)

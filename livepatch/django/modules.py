@@ -50,22 +50,27 @@ def exchange(package: str, new: Modules) -> Modules:
     return old
 
 
-def forget_compiled(package: str) -> None:
+def forget_compiled(package: str) -> set[Path]:
     """Remove the compiled files of a package that is about to be imported anew.
 
     An edit within the same second that keeps the size is not told from what was compiled.
+
+    Returns:
+        The folders of the package.
     """
     importlib.invalidate_caches()
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
-        return  # there is no such package: the import will say so
-    folders = (spec.submodule_search_locations or ()) if spec is not None else ()
-    for file in [file for folder in folders for file in Path(folder).rglob("*.py")]:
+        return set()  # there is no such package: the import will say so
+    found = (spec.submodule_search_locations or ()) if spec is not None else ()
+    folders = {Path(folder).resolve() for folder in found}
+    for file in [file for folder in folders for file in folder.rglob("*.py")]:
         try:
             os.unlink(importlib.util.cache_from_source(str(file)))
         except (OSError, NotImplementedError):
             continue  # never compiled, or not ours to write
+    return folders
 
 
 def compile_all(modules: Modules) -> None:

@@ -102,7 +102,7 @@ def create_missing(config: Any, alias: str) -> tuple[list[str], list[str]]:
                     editor.add_field(model, field)
                     made.append(f"{model._meta.db_table}.{field.column}")
             names = {field.column for field in model._meta.local_fields}
-            beyond += [f"{model._meta.db_table}.{name}" for name in columns if name not in names]
+            beyond += _check_beyond(connection, model, names)
             for field in model._meta.local_many_to_many:
                 through = field.remote_field.through
                 if through._meta.auto_created and through._meta.db_table not in present:
@@ -277,6 +277,24 @@ def _check_default(connection: Any, model: Any, field: Any) -> None:
     if getattr(field, "db_default", models.NOT_PROVIDED) is not models.NOT_PROVIDED:
         return
     _refuse_without_default(connection, model, field.name)
+
+
+def _check_beyond(connection: Any, model: Any, names: set[str]) -> list[str]:
+    """The columns that no field of a model has, where rows can be written without them."""
+    table, beyond = model._meta.db_table, []
+    with connection.cursor() as cursor:
+        for column in connection.introspection.get_table_description(cursor, table):
+            if column.name in names:
+                continue
+            beyond.append(f"{table}.{column.name}")
+            if not column.null_ok and column.default is None:
+                raise SchemaFailed(
+                    f"load {model._meta.label}",
+                    f"the table {table} has a column {column.name} that must be filled, and no "
+                    f"field of {model._meta.label} fills it",
+                    "give the model that field, or drop the column",
+                )
+    return beyond
 
 
 def _refuse_without_default(connection: Any, model: Any, name: str) -> None:

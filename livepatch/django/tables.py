@@ -82,10 +82,14 @@ class Changed(TableStep):
         """New columns, empty where they have to be."""
         with told_as(asked, self.label):
             self.difference.expand()
+        self._tell()
 
     def contract(self) -> None:
         """Columns filled, old ones dropped."""
         self.difference.contract()
+        self._tell()
+
+    def _tell(self) -> None:
         self.facts = [text[:1].lower() + text[1:] for text in self.difference.done]
         if self.difference.kept_tables:
             self.facts.append(f"kept the table {', '.join(self.difference.kept_tables)}")
@@ -193,12 +197,15 @@ class told_as:  # noqa: N801 - a context manager, named as it reads
             ) from error
 
 
-def step_for(old: Version | None, new: Version | None) -> TableStep | None:
+def step_for(
+    old: Version | None, new: Version | None, unloaded: Version | None = None
+) -> TableStep | None:
     """What the tables need for a change from one version to another; None for nothing.
 
     Args:
         old: the version before.
         new: the version after.
+        unloaded: the version that left the tables as they are, where the app was loaded before.
     """
     if new is None or new is old or not has_database(new.alias):
         return None
@@ -206,7 +213,16 @@ def step_for(old: Version | None, new: Version | None) -> TableStep | None:
         return Migrated(new, fresh=old is None)
     if not new.tables and (old is None or not old.tables):
         return None
+    if old is None and unloaded is not None and _has_tables(unloaded):
+        old = unloaded
     return Created(new) if old is None or old.migrations else Changed(old, new)
+
+
+def _has_tables(version: Version) -> bool:
+    """Whether the tables of a version that was unloaded are all there still."""
+    with connections[version.alias].cursor() as cursor:
+        present = set(connections[version.alias].introspection.table_names(cursor))
+    return bool(version.tables) and present.issuperset(version.tables)
 
 
 def has_database(alias: str) -> bool:

@@ -99,7 +99,6 @@ class Urls:
     def go_back(self) -> None:
         """The project's own patterns again, and no version."""
         if self._own is not None:
-            self.publish(None)
             self.retire()
         self._own = None
 

@@ -29,6 +29,7 @@ KEEPING = ("pre_run_cell", "post_run_cell")
 def magics_classes() -> list[type[Magics]]:
     """The classes whose magics are ours; one for each file of this room."""
     from .authoring import Authoring
+    from .django import Django
     from .history import History
     from .hosts import Hosts
     from .live_patch import LivePatch
@@ -37,7 +38,7 @@ def magics_classes() -> list[type[Magics]]:
     from .web import Web
     from .webui import Webui
 
-    return [LivePatch, Looking, History, Webui, Web, Pages, Hosts, Authoring]
+    return [LivePatch, Looking, History, Webui, Web, Pages, Hosts, Authoring, Django]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -49,6 +50,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     # IPython is imported here, so that `import livepatch` in a webui without a kernel stays light.
     from .authoring import complete_export, complete_lint
     from .completion import complete_looking, complete_target
+    from .django import complete_django_app
     from .hosts import complete_callbacks, complete_extensions
     from .pages import complete_events, complete_routes
     from .web import complete_middleware
@@ -69,6 +71,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     for name in LOOKING:
         shell.set_hook("complete_command", complete_looking, str_key=f"%{name}")
     shell.set_hook("complete_command", complete_middleware, str_key="%middleware")
+    shell.set_hook("complete_command", complete_django_app, str_key="%django_app")
     shell.set_hook("complete_command", complete_routes, str_key="%routes")
     shell.set_hook("complete_command", complete_events, str_key="%events")
     shell.set_hook("complete_command", complete_callbacks, str_key="%callbacks")
@@ -107,7 +110,16 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
             completers.pop(f"{mark}{name}", None)
     for name in LOOKING:
         completers.pop(f"%{name}", None)
-    for name in ("middleware", "routes", "events", "callbacks", "hooks", "extensions", *FILES):
+    for name in (
+        "middleware",
+        "routes",
+        "events",
+        "callbacks",
+        "hooks",
+        "extensions",
+        "django_app",
+        *FILES,
+    ):
         completers.pop(f"%{name}", None)
 
 
