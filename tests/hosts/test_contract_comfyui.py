@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from loading_checks import check_load_reload_and_unload, check_nonsense
 from running import Webui, started, webuis_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 BEGIN = '''
 import json, sys, urllib.request
@@ -364,3 +366,130 @@ def test_a_registry_of_an_unknown_shape_is_said_and_shown(webui: Webui) -> None:
         assert "unknown shape" in webui.run("error(lambda: lp.callbacks()['on_prompt'].add(len))")
     finally:
         webui.run("PromptServer.instance.on_prompt_handlers = own")
+
+
+EXTENSION = """
+from aiohttp import web
+from server import PromptServer
+
+from .words import told
+
+WORD = "first"
+VALUES = {"first": 0.2, "second": 0.4, "third": 0.6}
+
+class LiveNode:
+    CATEGORY = FUNCTION = "run"
+    RETURN_TYPES = ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",)}}
+
+    def run(self, image):
+        value = VALUES[WORD]
+        return ([value for _ in image] if isinstance(image, list) else image * 0 + value,)
+
+@PromptServer.instance.routes.get("/live-extension")
+async def answer(request):
+    return web.Response(text=told(WORD))
+
+NODE_CLASS_MAPPINGS = {"LiveNode": LiveNode}
+NODE_DISPLAY_NAME_MAPPINGS = {"LiveNode": "Live"}
+"""
+
+
+@pytest.fixture
+def live(webui: Webui, tmp_path: Path) -> Iterator[Path]:
+    """A package with a node, a route and a module of its own."""
+    folder = tmp_path / "live_nodes"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(EXTENSION)
+    (folder / "words.py").write_text("def told(word):\n    return word\n")
+    webui.run(
+        """
+        import urllib.error
+        def works():
+            prompt = {**PROMPT, "2": {"class_type": "LiveNode", "inputs": {"image": ["1", 0]}}}
+            try:
+                word = urllib.request.urlopen(ADDRESS + "/live-extension", timeout=30).read()
+            except urllib.error.HTTPError as error:
+                assert error.code in (404, 405), error
+                assert "LiveNode" not in nodes.NODE_CLASS_MAPPINGS
+                return None
+            value = {"first": 51, "second": 102, "third": 153}[word.decode()]
+            assert abs(run(prompt) - value) <= 1
+            return word.decode()
+        """
+    )
+    yield folder
+    webui.run("lp.restore_all()")
+
+
+def test_nodes_are_loaded_reloaded_and_unloaded(webui: Webui, live: Path) -> None:
+    check_load_reload_and_unload(webui, live, live / "__init__.py", "works()")
+
+
+def test_what_loaded_nodes_have_is_their_own(webui: Webui, live: Path) -> None:
+    said = webui.run(f"str(lp.extensions().load({str(live)!r}))")
+    assert "1 node" in said
+    assert "2 modules" in said
+    assert "1 change of livepatch" in said  # the route
+    assert "pages that are open" in said
+    assert webui.run("[r.name for r in lp.extensions()['live_nodes'].hooks]") == ["LiveNode"]
+    owner = webui.run("lp.hooks()['FUNCTION']['LiveNode'].owner")
+    assert owner == "extension live_nodes"
+
+
+def test_names_that_comfyui_has_are_not_taken(webui: Webui, tmp_path: Path) -> None:
+    file = tmp_path / "taker.py"
+    file.write_text("class Mine: pass\nNODE_CLASS_MAPPINGS = {'ImageInvert': Mine}\n")
+    said = webui.run(f"str(lp.extensions().load({str(file)!r}))")
+    assert "not taken, the names are: ImageInvert" in said
+    assert webui.run("run()") == 191
+
+
+def test_what_is_no_extension_is_refused(webui: Webui, tmp_path: Path) -> None:
+    check_nonsense(webui, tmp_path / "empty")
+    (tmp_path / "nothing.py").write_text("x = 1\n")
+    refused = webui.run(f"error(lambda: lp.extensions().load({str(tmp_path / 'nothing.py')!r}))")
+    assert "no NODE_CLASS_MAPPINGS" in refused
+
+
+def test_nodes_and_handlers_are_timed(webui: Webui) -> None:
+    webui.run("def handler(data): return data")
+    webui.run("PromptServer.instance.on_prompt_handlers.append(handler)")
+    webui.run(
+        """
+        PROMPT["1"]["inputs"]["color"] = 0x202020
+        with lp.timing(only=["callbacks", "hooks"]) as t:
+            run()
+        """
+    )
+    assert webui.run("t['on_prompt/handler'].calls") == 1
+    assert webui.run("t['FUNCTION/ImageInvert'].calls") == 1
+    assert webui.run("PromptServer.instance.on_prompt_handlers == [handler]")
+    webui.run("PromptServer.instance.on_prompt_handlers.clear()")
+    webui.run("PROMPT['1']['inputs']['color'] = 0x404040")
+
+
+def test_what_runs_and_what_waits_is_shown(webui: Webui) -> None:
+    webui.run(
+        """
+        inside, go_on = threading.Event(), threading.Event()
+        def slow(self, image):
+            inside.set()
+            go_on.wait(30)
+            return (image,)
+        lp.replace("nodes.ImageInvert.invert", slow)
+        first, second = start(), start()
+        inside.wait(30)
+        """
+    )
+    shown = webui.shows("%webui")
+    assert f"prompt {webui.run('first')}" in shown
+    assert "1 waiting" in shown
+    assert " GB" in shown
+    webui.run("go_on.set(); wait(second)")
+    shown = webui.shows("%webui")
+    assert "running           nothing" in shown
+    assert "empty" in shown

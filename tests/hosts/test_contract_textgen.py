@@ -7,10 +7,12 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+from loading_checks import check_load_reload_and_unload, check_nonsense
 from running import Webui, started, webuis_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 BEGIN = '''
 import sys, types
@@ -248,3 +250,95 @@ def test_a_registry_of_an_unknown_shape_is_said(webui: Webui) -> None:
         assert len(refused.splitlines()) == 3
     finally:
         webui.run("extensions.state = own")
+
+
+EXTENSION = """
+import modules.shared as shared
+from modules.api import script
+
+WORD = "first"
+params = {"mark": "?"}
+
+def setup():
+    params["set up"] = True
+    def answer():
+        return WORD
+    script.app.add_api_route("/live-extension", answer)
+
+def output_modifier(string, state):
+    return f"{string} {WORD}{params['mark']}" if params["set up"] else string
+
+def ui():
+    pass
+"""
+
+
+@pytest.fixture
+def live(webui: Webui, tmp_path: Path) -> Iterator[Path]:
+    """An extension with a hook, a route and a page."""
+    folder = tmp_path / "live_extension"
+    folder.mkdir()
+    (folder / "script.py").write_text(EXTENSION)
+    webui.run(
+        """
+        import json, urllib.error, urllib.request
+        def ask(path, body=None):
+            data = None if body is None else json.dumps(body).encode()
+            request = urllib.request.Request(
+                lp.host().address + path, data, {"content-type": "application/json"})
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                return error.code
+        def works():
+            text = ask("/v1/completions", {"prompt": "a", "max_tokens": 4})["choices"][0]["text"]
+            found = [w for w in ("first", "second", "third") if w + "?" in text]
+            assert ask("/live-extension") == (found[0] if found else 404), (found, text)
+            return found[0] if found else None
+        own_names = list(shared.args.extensions or [])
+        """
+    )
+    yield folder
+    webui.run("lp.restore_all(); assert list(shared.args.extensions or []) == own_names")
+
+
+def test_an_extension_is_loaded_reloaded_and_unloaded(webui: Webui, live: Path) -> None:
+    check_load_reload_and_unload(webui, live, live / "script.py", "works()")
+
+
+def test_what_a_loaded_extension_has_is_its_own(webui: Webui, live: Path) -> None:
+    said = webui.run(f"str(lp.extensions().load({str(live)!r}))")
+    assert "1 extension" in said
+    assert "1 route" in said
+    assert "ui: called when the page is built again" in said
+    assert "a restart does not find it" in said
+    hooks = webui.run("[r.event for r in lp.extensions()['live_extension'].hooks]")
+    assert hooks == ["output_modifier", "ui"]
+    webui.run("lp.replace('user_ext_live_extension.WORD', 'second')")
+    assert webui.run("works()") == "second"
+
+
+def test_an_extension_of_the_webuis_own_is_unloaded(webui: Webui) -> None:
+    if not webui.run("list(extensions.state)"):
+        pytest.skip("it was started without extensions")
+    name = webui.run("next(iter(extensions.state))")
+    webui.run(f"lp.extensions().unload({name!r})")
+    assert webui.run(f"{name!r} in extensions.state") is False
+    webui.run("lp.undo()")
+    assert webui.run(f"{name!r} in extensions.state")
+
+
+def test_what_is_no_extension_is_refused(webui: Webui, tmp_path: Path) -> None:
+    check_nonsense(webui, tmp_path / "empty")
+
+
+def test_hooks_are_timed(webui: Webui) -> None:
+    webui.run("def input_modifier(string): return string + 'i'")
+    webui.run("probe = extension('probe', input_modifier=input_modifier)")
+    webui.run("t = lp.timing(only=['hooks']).start()")
+    assert complete(webui, "a").endswith("i>") or "i>" in complete(webui, "a")
+    calls = webui.run("t['input_modifier/probe'].calls")
+    assert calls >= 1
+    assert webui.run("t.stop(); probe.input_modifier is input_modifier")
+    assert "input_modifier/probe" in webui.run("str(t)")
