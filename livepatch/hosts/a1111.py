@@ -142,6 +142,14 @@ class A1111Host(GradioHost):
         """Executes the scripts of an extension as its start does."""
         return ScriptsLoader(self)
 
+    def start_times(self) -> Mapping[str, float]:
+        """What the webui itself recorded of each script; SD.Next of each callback."""
+        records = attribute_of("modules.timer", "startup_record")
+        told = records.get("records") if isinstance(records, dict) else None
+        timers = attribute_of(CALLBACKS, "timers")
+        seconds = {**(told or {}), **(timers if isinstance(timers, dict) else {})}
+        return scripts_webui.start_times(self.extensions(), seconds)
+
     def switched_off(self) -> Mapping[str, str]:
         """Those off in the list of extensions, which still run, and those off by their setting."""
         opts = attribute_of("modules.shared", "opts")

@@ -120,6 +120,10 @@ class Host:
         """What loads extensions while this webui runs; None where there is no such thing."""
         return None
 
+    def start_times(self) -> Mapping[str, float]:
+        """How long extensions took when the webui started, in ms, by their names."""
+        return {}
+
     def switched_off(self) -> Mapping[str, str]:
         """The extensions that shall not work now, by name, each with what tells so.
 

@@ -98,5 +98,11 @@ def meters_of_calls(kind: str) -> list[Meter]:
         return [_meters[kind], _meters[EXTENSIONS]]
 
 
+def run_times() -> dict[str, float]:
+    """What extensions took in the latest recording, in ms; empty before the first."""
+    meter = _meters.get(EXTENSIONS)
+    return meter.run_times() if isinstance(meter, ExtensionMeter) else {}
+
+
 def _owners_off() -> dict[str, str]:
     return {f"extension {name}": why for name, why in host().switched_off().items()}

@@ -210,8 +210,9 @@ def _patchers() -> dict[str, Any]:
 
 
 def _extension(
-    name: str, folder: Path, named: Mapping[str, ModuleType], classes: Mapping[str, Any]
+    key: str, folder: Path, named: Mapping[str, ModuleType], classes: Mapping[str, Any]
 ) -> Extension:
+    name = Path(key).name  # of single files it is the whole path
     path = folder if folder.name == name else folder / f"{name}.py"
     builtin = FOLDER not in folder.parts
     prefix = f"{FOLDER}.{identifier(name)}"

@@ -16,10 +16,14 @@ from livepatch.reports.callbacks import registrations_table
 from livepatch.reports.extensions import extensions_table
 
 from . import loading
+from .callbacks import run_times
 from .detect import host
 from .middleware import middleware
+from .routes import routes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from livepatch.engine.answers import AnswerLine
     from livepatch.registries import Registration
     from livepatch.reports import Report
@@ -34,12 +38,30 @@ class InstalledExtension(Extension):
         hooks: its hooks, in the order of a run.
         middleware: its middleware in the webui's app.
         patches: our layers on its functions.
+        routes: the routes of the webui's app that it answers.
+        start: how long it took when it was loaded, in ms; None where nobody noted it.
+        run: what its callbacks and hooks took in the latest recording, in ms.
     """
 
     callbacks: tuple[Registration, ...] = ()
     hooks: tuple[Registration, ...] = ()
     middleware: tuple[Any, ...] = ()
     patches: tuple[Any, ...] = ()
+    routes: tuple[Any, ...] = ()
+    start: float | None = None
+    run: float | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its Python and JavaScript files."""
+        if self.path is None:
+            return ()
+        return (self.path,) if self.path.is_file() else tuple(_files(self.path))
+
+    @property
+    def scripts(self) -> tuple[Path, ...]:
+        """Those in its folder ``scripts``, which A1111 and its forks execute."""
+        return tuple(f for f in self.files if self.path and f.parent == self.path / "scripts")
 
     @property
     def registrations(self) -> tuple[Registration, ...]:
@@ -146,7 +168,8 @@ def extensions() -> ExtensionTable:
 
     Returns:
         A sequence of extensions, each with ``name``, ``path``, ``enabled``, ``callbacks``,
-        ``hooks``, ``middleware``, ``patches`` and ``modules``.
+        ``hooks``, ``middleware``, ``routes``, ``patches``, ``modules``, ``files``, ``scripts``,
+        ``start`` and ``run`` (ms). The table takes ``load``, ``reload`` and ``unload``.
 
     Raises:
         HostUnsupported: this webui has no extensions.
@@ -172,14 +195,22 @@ def extensions() -> ExtensionTable:
     for number, table in enumerate((called, hooked)):
         for registration in table:
             by_owner.setdefault(registration.owner, ([], []))[number].append(registration)
-    inside = _middleware(owners)
+    inside, answering = _middleware(owners), _routes(owners)
+    times = found.start_times(), run_times()
     title = f"Extensions of {found.flavor}"
-    return ExtensionTable(title, [_installed(e, by_owner, inside, owners) for e in known])
+    rows = [_installed(e, by_owner, inside, answering, owners, times) for e in known]
+    return ExtensionTable(title, rows)
 
 
 def _installed(
-    extension: Extension, by_owner: Any, inside: list[tuple[str, Any]], owners: Owners
+    extension: Extension,
+    by_owner: Any,
+    inside: list[tuple[str, Any]],
+    answering: list[tuple[str, Any]],
+    owners: Owners,
+    times: tuple[Mapping[str, float], Mapping[str, float]],
 ) -> InstalledExtension:
+    loaded = loading.loaded_extension(extension.name)
     mine = f"extension {extension.name}"
     called, hooked = by_owner.get(mine, ((), ()))
     patched = [layer for layer in layers() if _is_of(layer, extension, mine, owners)]
@@ -189,6 +220,9 @@ def _installed(
         hooks=tuple(hooked),
         middleware=tuple(layer for owner, layer in inside if owner == mine),
         patches=tuple(patched),
+        routes=tuple(route for owner, route in answering if owner == mine),
+        start=loaded.milliseconds if loaded else times[0].get(extension.name),
+        run=times[1].get(extension.name),
     )
 
 
@@ -202,6 +236,25 @@ def _middleware(owners: Owners) -> list[tuple[str, Any]]:
         (owners.of_file(file_of(layer.cls) or layer.place.rpartition(":")[0]), layer)
         for layer in stack
     ]
+
+
+def _routes(owners: Owners) -> list[tuple[str, Any]]:
+    """The routes of the webui's app with whose they are."""
+    try:
+        answering = list(routes())
+    except LivepatchError:  # no app yet
+        return []
+    return [(owners.of(r.endpoint, file_of(r.endpoint)), r) for r in answering if r.endpoint]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files that a webui may load, those of packages that others made left out."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            if not path.name.startswith((".", "_")) and path.name not in ("node_modules", "venv"):
+                yield from _files(path)
+        elif path.suffix in (".py", ".js", ".mjs"):
+            yield path
 
 
 def _is_of(layer: Any, extension: Extension, mine: str, owners: Owners) -> bool:

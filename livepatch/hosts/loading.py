@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from livepatch.engine import LivepatchError, layers, transaction
@@ -238,7 +239,7 @@ def _is_of(item: Any, own: Loading, key: Any = None) -> bool:
     if isinstance(item, str) and isinstance(key, str) and Path(item).is_absolute():
         return own.belongs(item)
     code = getattr(getattr(item, "endpoint", item), "__code__", None)
-    return code is not None and own.belongs(code.co_filename)
+    return isinstance(code, CodeType) and own.belongs(code.co_filename)
 
 
 def _modules_of(own: Loading) -> set[str]:

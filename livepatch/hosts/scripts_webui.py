@@ -294,6 +294,33 @@ def extensions_of(module_name: str, named: Mapping[str, ModuleType]) -> list[Ext
     return found
 
 
+def start_times(extensions: Sequence[Extension], seconds: Mapping[str, Any]) -> dict[str, float]:
+    """What extensions took at the start, in ms.
+
+    Args:
+        extensions: the extensions.
+        seconds: what the webui recorded: ``load scripts/NAME.py``, ``NAME.py:app_started`` …
+
+    Example:
+        >>> grain = Extension("grain", Path("/e/grain"), modules={
+        ...     "extensions.grain.grain": type(re)("grain.py")})
+        >>> start_times([grain], {"load scripts/grain.py": 0.25, "create ui": 2.0})
+        {'grain': 250.0}
+    """
+    by_script: dict[str, float] = {}
+    for key, value in seconds.items():
+        script = str(key).rpartition("/")[2].partition(":")[0]
+        if script.endswith(".py") and isinstance(value, (int, float)):
+            by_script[script] = by_script.get(script, 0.0) + value * 1000
+    found = {}
+    for extension in extensions:
+        scripts = {module.__name__ for module in (extension.modules or {}).values()}
+        total = sum(by_script.get(script, 0.0) for script in scripts)
+        if total:
+            found[extension.name] = total
+    return found
+
+
 def switched_off(
     names: Sequence[str], disabled: Sequence[str], settings: Mapping[str, Any]
 ) -> dict[str, str]:

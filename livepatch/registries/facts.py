@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from types import FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from livepatch.engine.events import modules_named
@@ -36,7 +36,7 @@ def name_of(callback: Any) -> str:
 def place_of(callback: Any) -> str:
     """``file:line`` of a callable's code, or what there is of it."""
     code = getattr(_function_of(callback), "__code__", None)
-    if code is not None:
+    if isinstance(code, CodeType):
         return f"{code.co_filename}:{code.co_firstlineno}"
     thing = code_of(callback)
     cls = thing if isinstance(thing, type) else type(thing)

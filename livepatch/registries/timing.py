@@ -10,6 +10,7 @@ from livepatch.measure import Meter, Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
+    from livepatch.measure import Timing
     from livepatch.measure.span import Span
 
     from .point import CallPoint
@@ -111,6 +112,17 @@ class ExtensionMeter(Meter):
 
     def __init__(self) -> None:
         super().__init__(EXTENSIONS, "extensions")
+        self.latest: Timing | None = None
+
+    def begin(self, recording: Timing) -> None:
+        """Remember the recording, for the run times in the list of extensions."""
+        self.latest = recording
+        super().begin(recording)
+
+    def run_times(self) -> dict[str, float]:
+        """What extensions took in the latest recording, in ms, by their names."""
+        parts = () if self.latest is None else self.latest.items
+        return {part.name: part.total for part in parts if part.group == EXTENSIONS}
 
     def switch(self, *, on: bool) -> None:
         """Nothing: the others note what extensions take."""

@@ -510,6 +510,17 @@ def test_what_a_loaded_extension_has_is_its_own(webui: Webui, live: Path) -> Non
     assert "extensions.live_extension.live" in names
     webui.run("lp.replace('extensions.live_extension.live.WORD', 'patched')")
     assert webui.run("fire(); probe.ran[-1]") == "patched"
+    mine = "lp.extensions()['live-extension']"
+    assert webui.run(f"[route.path for route in {mine}.routes]") == ["/live-extension"]
+    assert webui.run(f"[f.name for f in {mine}.files], [f.name for f in {mine}.scripts]") == (
+        *(["helpers_of_live.py", "live.py"], ["live.py"]),
+    )
+    assert webui.run(f"{mine}.start > 0")
+    webui.run("with lp.timing(only=['callbacks']): fire()")
+    assert webui.run(f"{mine}.run > 0")
+    shown = webui.shows("%extensions")
+    assert "start ms" in shown
+    assert "/live-extension" in shown
     shown = webui.shows("%extensions live-extension")
     assert "image_saved" in shown
     assert "unloaded live-extension" in webui.shows("%extensions unload live-extension")
