@@ -512,3 +512,22 @@ def test_a_text_is_parsed_where_another_threads_parsing_came_in_between(webui, m
     lp.replace("grafted_webui.f", "def f(*args):\n    return 'new'")
     assert webui.f(1) == "new"
     assert len(raised) == 3
+
+
+def test_a_class_with_conditional_annotations_inside_a_method(webui):
+    """From 3.14 on the set of those that ran is a name of the class around the method."""
+    lp.replace(
+        "grafted_webui.Foo.me",
+        "def me(self):\n"
+        "    class Nested:\n"
+        "        try:\n"
+        "            a: int = 1\n"
+        "        except Exception: pass\n"
+        "        def method(self):\n"
+        "            class Deeper:\n"
+        "                if self:\n"
+        "                    b: str = 'b'\n"
+        "            return Deeper.__annotations__\n"
+        "    return Nested.__annotations__, Nested().method()",
+    )
+    assert webui.Foo().me() == ({"a": int}, {"b": str})

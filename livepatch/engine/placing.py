@@ -16,7 +16,7 @@ import inspect
 import re
 import sys
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .errors import PatchRefused
@@ -24,7 +24,6 @@ from .parsing import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import CellType
 
 # No text can have such names of its own.
 NEW = "<livepatch new>"
@@ -205,7 +204,10 @@ class Settled:
 
 def make(factory: CodeType, place: Place) -> Any:
     """Run a factory in its place: with the module's globals and the real closure cells."""
-    cells = tuple(place.cells[name] for name in factory.co_freevars)
+    # From 3.14 on a class notes in a cell which of its annotations ran (PEP 649); classes inside its
+    # methods are handed that cell too.
+    given = {"__conditional_annotations__": CellType(set()), **place.cells}
+    cells = tuple(given[name] for name in factory.co_freevars)
     return FunctionType(factory, place.module, _FACTORY, None, cells)()
 
 
