@@ -204,8 +204,8 @@ class Settled:
 
 def make(factory: CodeType, place: Place) -> Any:
     """Run a factory in its place: with the module's globals and the real closure cells."""
-    # From 3.14 on a class notes in a cell which of its annotations ran (PEP 649); classes inside its
-    # methods are handed that cell too.
+    # From 3.14 on a class notes in a cell which of its annotations ran (PEP 649); classes inside
+    # its methods are handed that cell too.
     given = {"__conditional_annotations__": CellType(set()), **place.cells}
     cells = tuple(given[name] for name in factory.co_freevars)
     return FunctionType(factory, place.module, _FACTORY, None, cells)()
