@@ -284,3 +284,15 @@ def test_a_meter_that_cannot_begin_leaves_none_behind():
         Timing("functions", [meter, broken]).start()
     assert meter["own"] is len
     assert end_every_timing() == 0
+
+
+def test_a_call_that_cannot_be_noted_answers_all_the_same(caplog):
+    def cannot():
+        raise OSError("its file is gone")
+
+    meter = Functions()
+    noted = timed(lambda: "answer", meter, "key", cannot)
+    with Timing("functions", [meter]) as timing:
+        assert noted() == "answer"
+    assert len(timing) == 0
+    assert "a call was not noted" in caplog.text

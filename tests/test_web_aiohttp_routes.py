@@ -93,6 +93,7 @@ def test_a_route_is_replaced_and_what_was_not_reached_is_said(server):
 
 def test_routes_are_added_and_removed_in_one_step(server):
     routes = lp.routes(server.app)
+    untouched = routes["GET /api/prompt"].route.resource
     with lp.transaction():
         routes.add("/hello/{name}", mine)
         routes.remove("POST /prompt")
@@ -102,6 +103,7 @@ def test_routes_are_added_and_removed_in_one_step(server):
     assert text(server, "/prompt", "POST") == 405
     assert text(server, "/prompt") == "prompt"
     assert text(server, "/queue/7") == "queue 7"
+    assert any(resource is untouched for resource in server.app.router.resources())
     lp.undo()
     assert text(server, "/hello/you") == 404
     assert text(server, "/prompt", "POST") == "posted"

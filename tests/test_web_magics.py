@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from web_support import Mark, Server
 
 import livepatch as lp
+from livepatch.magics.pages import complete_routes
 
 
 async def home(request):
@@ -195,7 +197,8 @@ def test_tab_offers_actions_paths_and_the_notebooks_functions(notebook, server):
     notebook.run("async def mine(request): ...")
     assert {"replace", "add", "/"} <= offered(notebook, "%routes ")
     assert "/" in offered(notebook, "%routes remove ")
-    assert "mine" in offered(notebook, "%routes replace GET / mi")
+    event = SimpleNamespace(line="%routes replace GET / ", symbol="")
+    assert complete_routes(notebook.shell, event) == ["mine"]
     assert "--time" in offered(notebook, "%routes --t")
     assert offered(notebook, "%events ") >= {"replace", "mute", "unmute"}
 

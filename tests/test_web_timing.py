@@ -190,6 +190,35 @@ def test_a_request_that_waits_for_its_body_is_not_charged_to_the_endpoint(clock)
     assert t["receive and send"].total == pytest.approx(8)
 
 
+def test_to_wait_until_the_client_goes_is_not_time_that_a_response_takes(clock):
+    async def watches(request):
+        gone = asyncio.ensure_future(request.receive())
+        await clock.passes_while_waiting(6)
+        assert (await gone)["type"] == "http.disconnect"
+        return PlainTextResponse("done")
+
+    app = Starlette(routes=[Route("/", watches)])
+    app.middleware_stack = app.build_middleware_stack()
+
+    async def receive():
+        begun = clock()
+        while clock() == begun:
+            await asyncio.sleep(0)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    async def run():
+        with with_clock(app, clock) as t:
+            await app({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+        return t
+
+    t = asyncio.run(run())
+    assert t["GET /"].total == pytest.approx(6)
+    assert t["receive and send"].total == 0
+
+
 def build():
     async def home(request):
         return JSONResponse({"seen": request.scope.get("seen", [])})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from .part import Part
     from .recording import Timing
+
+
+log = logging.getLogger("livepatch")
 
 
 class Meter(ABC):
@@ -89,5 +93,9 @@ class Meter(ABC):
             make: makes the part for it, at its first call.
         """
         own, busy = span.end(self.clock())
-        for recording in span.recordings:
-            recording.part(key, make).add(own, busy)
+        try:
+            for recording in span.recordings:
+                recording.part(key, make).add(own, busy)
+        except Exception:
+            # The call is the webui's: that it cannot be noted is told, and nothing of its answer.
+            log.exception("livepatch: a call was not noted")

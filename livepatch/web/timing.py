@@ -32,7 +32,6 @@ class StackMeter(Meter):
     def __init__(self, stack: MiddlewareStack) -> None:
         super().__init__("requests", stack.path)
         self.stack = stack
-        self.key = f"livepatch.span.{id(self)}"
         self.answering = Answering(stack.owner)
 
     def switch(self, *, on: bool) -> None:
@@ -55,15 +54,14 @@ class StackMeter(Meter):
             app: the middleware, or what the stack ends in.
             layer: the middleware's layer; None at the end.
         """
-        clock, steps, key = self.clock, self.steps, self.key
+        clock, steps = self.clock, self.steps
 
         async def timed_app(scope: Any, receive: Any, send: Any) -> Any:
             if scope["type"] not in ("http", "websocket"):
                 return await app(scope, receive, send)
             path = path_of(scope)  # a mount of an older Starlette leaves the rest of it only
-            # A scope that was built anew has lost it; a context may be another request's.
-            outer = scope.get(key) or (self.inside.get() if index else None)
-            outer = outer if index and outer is not None else self.open()
+            # A server may hand the context of one request on to the next.
+            outer = (self.inside.get() if index else None) or self.open()
             span = self.open(outer)
 
             async def timed_receive() -> Any:
@@ -82,11 +80,9 @@ class StackMeter(Meter):
                     span.away += clock() - left
 
             self.inside.set(span)
-            scope[key] = span
             try:
                 return await steps.drive(app(scope, timed_receive, timed_send), span)
             finally:
-                scope[key] = outer
                 self.inside.set(outer)
                 if layer is None:
                     self.close(span, *self.answering.of_scope(scope, path))
