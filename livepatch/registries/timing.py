@@ -28,6 +28,7 @@ class CalledPart(Part):
     """A callback, a hook or an extension; says so when it works although it is switched off."""
 
     meter: CallMeter
+    of_extension: Part | None = None
     _owner: str
 
     @property
@@ -94,9 +95,12 @@ class CallMeter(Meter):
         own, busy = span.end(self.clock())
         number, owner = key
         for recording in span.recordings:
-            recording.part(number, make).add(own, busy)
-            of_extension = recording.part((EXTENSIONS, owner), lambda: self._extension(owner))
-            of_extension.add(own, busy)
+            part: Any = recording.part(number, make)
+            if part.of_extension is None:
+                whole = recording.part((EXTENSIONS, owner), lambda: self._extension(owner))
+                part.of_extension = whole
+            part.add(own, busy)
+            part.of_extension.add(own, busy)
 
     def _extension(self, owner: str) -> Part:
         return self._made(EXTENSIONS, owner.removeprefix("extension "), owner, "")

@@ -19,7 +19,10 @@ def html_table(title: str, headings: list[str], rows: list[list[str]], empty: st
     if not rows:
         return f'<p style="color:{TEXT};margin:0">{escape(title)}: {escape(empty)}</p>'
     head = "".join(f'<th scope="col" style="{_cell()}">{escape(text)}</th>' for text in headings)
-    body = "".join(f"<tr>{''.join(map(_data_cell, row))}</tr>" for row in rows)
+    # A style for each cell: what a notebook that is not trusted keeps of HTML has no style sheets.
+    cell = f'<td style="{_cell()};font-family:{CODE}">'
+    lines = (f"</td>{cell}".join(map(escape, row)) for row in rows)
+    body = "".join(f"<tr>{cell}{line}</td></tr>" for line in lines)
     caption = f'<caption style="caption-side:top;text-align:left;color:{QUIET}">'
     return (
         f'<table style="border-collapse:collapse;color:{TEXT}">'
@@ -43,7 +46,3 @@ def html_line(line: str, python: str, source: str) -> str:
 
 def _cell() -> str:
     return f"text-align:left;padding:2px 10px 2px 0;border-bottom:1px solid {BORDER}"
-
-
-def _data_cell(text: str) -> str:
-    return f'<td style="{_cell()};font-family:{CODE}">{escape(text)}</td>'

@@ -52,16 +52,20 @@ class Report(Sequence[Item], Generic[Item]):
         return [[str(get(item)) for get in self.columns.values()] for item in self.items]
 
     def __str__(self) -> str:
-        if not self.items:
-            return f"{self.title}: {self.empty}"
-        return f"{self.title}\n{text_table(list(self.columns), self.rows())}"
+        return self._text(self.rows())
 
     __repr__ = __str__
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         # Not application/json as well: JupyterLab prefers it to HTML and shows a tree of items.
-        html = html_table(self.title, list(self.columns), self.rows(), self.empty)
-        return {"text/plain": str(self), "text/html": html}
+        rows = self.rows()
+        html = html_table(self.title, list(self.columns), rows, self.empty)
+        return {"text/plain": self._text(rows), "text/html": html}
+
+    def _text(self, rows: list[list[str]]) -> str:
+        if not rows:
+            return f"{self.title}: {self.empty}"
+        return f"{self.title}\n{text_table(list(self.columns), rows)}"
 
 
 @dataclass(frozen=True)
