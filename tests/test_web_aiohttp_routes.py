@@ -33,8 +33,9 @@ async def inner(request):
 def build():
     app = web.Application()
     for prefix in ("/api", ""):
-        app.router.add_get(f"{prefix}/prompt", prompt, name=f"prompt{prefix.replace('/', '_')}")
-        app.router.add_post(f"{prefix}/prompt", post)
+        name = f"prompt{prefix.replace('/', '_')}"
+        app.router.add_get(f"{prefix}/prompt", prompt, name=name)
+        app.router.add_post(f"{prefix}/prompt", post, name=name)
         app.router.add_get(f"{prefix}/queue/{{number}}", queue)
     sub = web.Application()
     sub.router.add_get("/inner", inner)
