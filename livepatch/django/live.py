@@ -16,7 +16,7 @@ from livepatch.web import django_chain
 
 from . import admin, caches, dependencies, modules, recorder, registry
 from .naming import belongs
-from .requests import PATIENCE, Requests
+from .requests import Requests
 from .urls import Urls
 from .versions import Placement, Version, adopt
 
@@ -191,8 +191,8 @@ class LiveDjango:
                 if running:
                     raise PatchRefused(
                         asked,
-                        f"{running} requests still run after {PATIENCE:g} s, and its tables "
-                        "cannot be changed under them",
+                        f"{running} requests still run after {self.requests.patience:g} s; "
+                        "its tables cannot be changed under them",
                         "the same again when they have ended",
                     )
             begun: list[TableStep] = []

@@ -16,17 +16,15 @@ import sys
 import threading
 import time
 import weakref
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from django.core.handlers.base import BaseHandler
-
-from livepatch.hosts.servers import running_loops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE = 10.0
-"""How long a change waits for requests that began before it, in seconds."""
 
 _GET_RESPONSE = ("get_response", "get_response_async")
 _own_request: contextvars.ContextVar[int | None] = contextvars.ContextVar(
@@ -39,10 +37,15 @@ class Requests:
 
     Args:
         arrived: called with each request before anything else looks at it.
+
+    Attributes:
+        handlers: the handlers that requests came through.
+        patience: how long a change waits for requests that began before it, in seconds.
     """
 
     def __init__(self, arrived: Callable[[Any], None]) -> None:
         self.arrived = arrived
+        self.patience = PATIENCE
         self.handlers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._numbers = itertools.count()
         self._epoch = 0
@@ -52,30 +55,39 @@ class Requests:
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._originals: dict[str, Any] = {}
         self._before: list[Any] = []
+        self._stays = False
 
-    def begin(self) -> None:
-        """Count the requests from now on; those under way are noted by their frames."""
+    def begin(self, *, at_start: bool = False) -> None:
+        """Count the requests from now on; those under way are noted.
+
+        Args:
+            at_start: whether no request can be under way yet; then it counts for good.
+        """
+        self._stays = self._stays or at_start
         if self._originals:
             return
         self._originals = {name: BaseHandler.__dict__[name] for name in _GET_RESPONSE}
-        codes = {function.__code__ for function in self._originals.values()}
         for name, counted in zip(_GET_RESPONSE, (_counted, _counted_async), strict=True):
             setattr(BaseHandler, name, counted(self, self._originals[name]))
-        self._before = _frames_of(codes)
+        if not at_start:
+            sync, asynchronous = (self._originals[name].__code__ for name in _GET_RESPONSE)
+            self._before = [*_threads_in(sync), *_coroutines_of(asynchronous)]
 
     def end(self) -> None:
         """Count no more: Django's own methods again."""
+        if self._stays:
+            return
         for name, original in self._originals.items():
             setattr(BaseHandler, name, original)
         self._originals, self._before = {}, []
 
-    def wait_for_older(self, patience: float = PATIENCE) -> int:
+    def wait_for_older(self) -> int:
         """Wait until the requests that run now have ended; the caller's own is left out.
 
         Returns:
             How many still run after ``patience`` seconds; 0 means that all have ended.
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + self.patience
         mine = _own_request.get()
         self._wait_for_uncounted(deadline)
         with self._changed:
@@ -90,7 +102,7 @@ class Requests:
                 self._changed.wait(left)
 
     @contextlib.contextmanager
-    def held_back(self, patience: float = PATIENCE) -> Iterator[int]:
+    def held_back(self) -> Iterator[int]:
         """Let requests that come wait at a gate while the body runs.
 
         Yields:
@@ -98,7 +110,7 @@ class Requests:
         """
         self._closed = True
         try:
-            yield self.wait_for_older(patience)
+            yield self.wait_for_older()
         finally:
             with self._changed:
                 self._closed = False
@@ -144,9 +156,7 @@ class Requests:
     def _wait_for_uncounted(self, deadline: float) -> None:
         """Wait for the requests that were under way when counting began."""
         while self._before and time.monotonic() < deadline:
-            codes = {function.__code__ for function in self._originals.values()}
-            present = _frames_of(codes)
-            self._before = [f for f in self._before if any(f is other for other in present)]
+            self._before = [one for one in self._before if not _has_ended(one)]
             if self._before:
                 with self._changed:
                     self._changed.wait(0.01)
@@ -190,25 +200,46 @@ def _resolve(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _frames_of(codes: set[Any]) -> list[Any]:
-    """The frames that run one of these codes: on the threads' stacks, and in waiting tasks."""
+def _threads_in(code: Any) -> list[Any]:
+    """The frames of other threads that run this code; not those of coroutines.
+
+    While the stacks are walked no other thread may run: the frame of a generator that is suspended
+    in between leads to memory that is somebody else's by then (seen on CPython 3.11).
+    """
     found = []
-    for top in sys._current_frames().values():
-        frame: Any = top
-        while frame is not None:
-            if frame.f_code in codes:
-                found.append(frame)
-            frame = frame.f_back
-    for running in running_loops():
-        try:
-            tasks = asyncio.all_tasks(running.loop)
-        except RuntimeError:  # the set of tasks kept changing while it was copied
-            continue
-        for task in tasks:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    try:
+        for top in sys._current_frames().values():
+            frame: Any = top
+            while frame is not None:
+                if frame.f_code is code:
+                    found.append(frame)
+                frame = frame.f_back
+    finally:
+        sys.setswitchinterval(interval)
+    return found
+
+
+def _coroutines_of(code: Any) -> list[Any]:
+    """The coroutines of this code that tasks of any event loop wait for, or run."""
+    found = []
+    for name in ("_all_tasks", "_scheduled_tasks"):  # renamed in 3.12
+        for task in list(getattr(asyncio.tasks, name, ())):
             awaited: Any = task.get_coro()
             while awaited is not None:
-                frame = getattr(awaited, "cr_frame", None)
-                if frame is not None and frame.f_code in codes:
-                    found.append(frame)
+                if getattr(awaited, "cr_code", None) is code:
+                    found.append(awaited)
                 awaited = getattr(awaited, "cr_await", None)
     return found
+
+
+def _has_ended(under_way: Any) -> bool:
+    """Whether a coroutine, or the frame of a function that had been running, is done."""
+    if not isinstance(under_way, FrameType):
+        return under_way.cr_frame is None
+    try:
+        under_way.clear()
+    except RuntimeError:  # it still runs
+        return False
+    return True

@@ -30,6 +30,9 @@ TESTS = ("_pytest", "django.test.runner")
 
 def attach_where_it_serves() -> None:
     """Attach a kernel now, in the children that will serve, at the first request, or never."""
+    from .verbs import live
+
+    live.requests.begin(at_start=True)
     frames = list(_stack())
     modules = [name for name, _ in frames]
     if any(belongs(module, server) for module in modules for server in SERVERS):
@@ -42,6 +45,11 @@ def attach_where_it_serves() -> None:
             attach_at_start(name_of_project())
     elif not any(name in sys.modules for name in TESTS):
         _attach_at_first_request()
+
+
+def is_on_a_servers_stack() -> bool:
+    """Whether this very thread runs a server: its stack is this thread's own, safe to walk."""
+    return any(belongs(module, server) for module, _ in _stack() for server in SERVERS)
 
 
 def name_of_project() -> str:

@@ -14,7 +14,6 @@ from livepatch.engine.answers import answer
 from livepatch.engine.change import apply
 from livepatch.engine.registry import registry as engine_registry
 from livepatch.errors import HostUnsupported, PatchRefused
-from livepatch.hosts.servers import serving_loop
 from livepatch.reports.django_apps import AppRow, apps_table
 from livepatch.web.facts import caller
 
@@ -24,6 +23,7 @@ from .changes import AppsChange, outside_of_loops
 from .dependencies import DependencyError
 from .layer import AppLayer
 from .live import LiveDjango, Step
+from .serving import is_on_a_servers_stack
 from .versions import Placement, version_of
 
 if TYPE_CHECKING:
@@ -375,11 +375,10 @@ def _check_process(asked: str) -> None:
             "inside a running server, or after django.setup()",
         )
     try:
-        running = asyncio.get_running_loop()
+        asyncio.get_running_loop()
     except RuntimeError:
         return
-    serving = serving_loop()
-    if serving is not None and serving.loop is running:
+    if is_on_a_servers_stack():
         raise PatchRefused(
             asked,
             "this runs on the server's own event loop and would wait for requests that wait for it",
