@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from livepatch.authoring.export import export
@@ -33,7 +33,6 @@ class Authoring(Magics):
     @argument("--for", dest="flavor", metavar="FLAVOR", help="the webui; default: this one's kind")
     @argument("--single-file", action="store_true", help="one self-contained file")
     @argument("--with-values", nargs="*", default=[], metavar="N", help="values to write down")
-    @no_var_expand
     @line_magic
     def export(self, line: str) -> Answer:
         """Write what is live as an extension that needs no livepatch.
@@ -60,7 +59,6 @@ class Authoring(Magics):
     @magic_arguments()
     @argument("path", nargs="?", help="an extension's folder, or one file")
     @argument("--run", action="store_true", help="import its files in clean processes as well")
-    @no_var_expand
     @line_magic
     def lint(self, line: str) -> LintReport:
         """Check an extension against the rules of extensions.
