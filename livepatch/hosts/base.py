@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from livepatch.errors import HostUnsupported
 
+from .sequence_hooks import stores_of_lists
 from .servers import RunningServer, describe_loop, servers
 from .torch_hooks import stores_of_modules, torch_modules
 
@@ -104,9 +105,12 @@ class Host:
     def hook_stores(self) -> Sequence[Store]:
         """Where it keeps the hooks of a generation, in the order of a run.
 
-        Here: the forward hooks of the models that are loaded.
+        Here: the forward hooks of the models that are loaded, and the lists of logits processors
+        and stopping criteria that they and the main program have.
         """
-        return stores_of_modules(self.models())
+        models = self.models()
+        main = {"main": sys.modules.get("__main__")}
+        return [*stores_of_modules(models), *stores_of_lists({**models, **main})]
 
     def models(self) -> Mapping[str, Any]:
         """The loaded models, by a name for people: what has torch's forward hooks."""

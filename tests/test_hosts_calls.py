@@ -1,0 +1,269 @@
+"""Callbacks and hooks of this process: lists, dictionaries of hooks, and adapters of others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import types
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from webui_process import REPOSITORY
+
+import livepatch as lp
+from livepatch.hosts import Host, detect
+from livepatch.registries.store import ListStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class LogitsProcessorList(list):
+    """As transformers has it: told by its name."""
+
+
+class Module:
+    """As torch has it: hooks in dictionaries by numbers, modules inside modules."""
+
+    def __init__(self, **inner: Any) -> None:
+        self._forward_hooks: dict[int, Any] = {}
+        self._forward_pre_hooks: dict[int, Any] = {}
+        self._modules = inner
+
+    def forward(self, value: int) -> int:
+        for hook in [*self._forward_hooks.values()]:
+            value = hook(self, (), value)
+        return value
+
+
+Module.__module__ = "torch.nn.modules.module"
+
+
+class Webui(Host):
+    flavor = "made-up"
+    specificity = 300
+    events: dict[str, list[Any]]
+    loaded: dict[str, Any]
+
+    def callback_stores(self) -> list[ListStore]:
+        return [ListStore(e, f"callbacks of {e}", self.events, e) for e in self.events]
+
+    def models(self) -> dict[str, Any]:
+        return self.loaded
+
+
+@pytest.fixture
+def webui(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Webui]]:
+    """A webui that a third party's adapter knows."""
+    Webui.events, Webui.loaded = {"started": [], "saved": []}, {}
+    monkeypatch.setattr(detect, "_foreign_adapters", lambda: (Webui,))
+    yield Webui
+    lp.restore_all()
+
+
+def named(name: str) -> Any:
+    def callback() -> str:
+        return name
+
+    callback.__qualname__ = callback.__name__ = name
+    return callback
+
+
+def ran(webui: type[Webui], event: str = "saved") -> list[str]:
+    return [callback() for callback in webui.events[event]]
+
+
+def test_a_list_is_changed_in_place(webui: type[Webui]) -> None:
+    one, two = named("one"), named("two")
+    held = webui.events["saved"]
+    held += [one, two]
+    event = lp.callbacks()["saved"]
+    event.add(named("zero"), index=0)
+    event.move(two, after="zero")
+    assert ran(webui) == ["zero", "two", "one"]
+    assert held is webui.events["saved"]
+    event.mute(one)
+    event.remove("zero")
+    assert ran(webui) == ["two"]
+    lp.undo()
+    lp.undo()
+    assert ran(webui) == ["zero", "two", "one"]
+    event.restore()
+    assert held == [one, two]
+
+
+def test_the_same_name_takes_its_own_place(webui: type[Webui]) -> None:
+    webui.events["saved"].append(named("one"))
+    event = lp.callbacks()["saved"]
+    event.add(named("mine"), before="one")
+    layer = event.add(lambda: "anew", name="mine")
+    assert ran(webui) == ["anew", "one"]
+    assert "again" in str(layer)
+    assert [p.name for p in lp.patches()] == ["mine"]
+    layer.remove()
+    layer.remove()  # it stays gone
+    assert ran(webui) == ["one"]
+
+
+def test_what_the_webui_registers_and_drops_meanwhile_stays_its_business(
+    webui: type[Webui],
+) -> None:
+    listed = webui.events["saved"]
+    listed += [named("one"), named("two"), named("three")]
+    event = lp.callbacks()["saved"]
+    event.mute("two")
+    listed.append(named("late"))
+    del listed[0]
+    assert [(r.name, r.state) for r in event] == [
+        *(("two", "off"), ("three", "active"), ("late", "active")),
+    ]
+    lp.restore_all()
+    assert ran(webui) == ["two", "three", "late"]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda event: event.add(7), "int is nothing that can be called"),
+        (lambda event: event.add(len, index=9), "it goes from 0 to 2"),
+        (lambda event: event.add(len, before="one", index=0), "more than one place"),
+        (lambda event: event.add(len, to="someone"), "nobody's in particular"),
+        (lambda event: event.move("one"), "no place was said"),
+        (lambda event: event.move("one", before="one"), "before or after itself"),
+        (lambda event: event.mute("nothing"), "has no 'nothing'"),
+        (lambda event: event.mute(2), "has no 2"),
+        (lambda event: event.mute("same"), "has 2 of that name"),
+    ],
+)
+def test_bad_input_is_refused_in_three_lines(webui: type[Webui], call: Any, said: str) -> None:
+    names = ["same", "same"] if "same" in said or "2 of that" in said else ["one", "two"]
+    webui.events["saved"] += map(named, names)
+    before = list(webui.events["saved"])
+    with pytest.raises(lp.LivepatchError) as refused:
+        call(lp.callbacks()["saved"])
+    assert said in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 3
+    assert webui.events["saved"] == before
+
+
+def test_one_name_at_several_events(webui: type[Webui]) -> None:
+    webui.events["started"].append(named("one"))
+    webui.events["saved"].append(named("one"))
+    with pytest.raises(lp.TargetNotFound, match="2 are called so: started/0, saved/0"):
+        lp.callbacks().mute("one")
+    lp.callbacks().mute("saved/0")
+    assert (ran(webui, "started"), ran(webui)) == (["one"], [])
+
+
+def test_a_webui_without_any_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(lp.HostUnsupported, match="flavor plain\\) has no callbacks"):
+        lp.callbacks()
+    with pytest.raises(lp.HostUnsupported, match="has none that livepatch knows"):
+        lp.extensions()
+    with pytest.raises(lp.HostUnsupported, match="nothing is known of how a webui"):
+        lp.host().interrupt()
+
+
+def test_forward_hooks_of_models_and_of_what_is_inside_them(webui: type[Webui]) -> None:
+    layer = Module()
+    layer._forward_hooks[0] = named("theirs")
+    net = Module(layer=layer, again=layer)
+    webui.loaded = {"net": net, "no model": object()}
+    assert lp.hooks().events == ["forward_pre net", "forward net", "forward net.layer"]
+    hook = lp.hooks()["forward net"]
+    hook.add(lambda module, args, value: value + 1, name="plus")
+    hook.add(lambda module, args, value: value * 10, name="times", before="plus")
+    assert net.forward(2) == 21
+    hook.move("times", after="plus")
+    assert net.forward(2) == 30
+    hook.mute("plus")
+    assert net.forward(2) == 20
+    lp.restore_all()
+    assert net._forward_hooks == {}
+    assert [*layer._forward_hooks] == [0]
+    lp.hooks()["forward net.layer"].mute(0)
+    assert layer._forward_hooks == {}
+    lp.undo()
+    assert [*layer._forward_hooks] == [0]
+
+
+def test_lists_of_logits_processors(webui: type[Webui]) -> None:
+    processors = LogitsProcessorList([named("first")])
+    webui.loaded = {"model": types.SimpleNamespace(logits_processor=processors, other=[1])}
+    event = "logits_processor model.logits_processor"
+    assert lp.hooks().events == [event]
+    lp.hooks()[event].add(named("mine"), index=0)
+    assert [processor() for processor in processors] == ["mine", "first"]
+    lp.undo()
+    assert [processor() for processor in processors] == ["first"]
+
+
+def test_timing_of_what_a_third_partys_adapter_answers(webui: type[Webui]) -> None:
+    webui.events["saved"] += [named("one"), named("two")]
+    own = list(webui.events["saved"])
+    with lp.timing(only=["callbacks"]) as timing:
+        assert ran(webui) == ["one", "two"]
+        with lp.timing(only=["callbacks"]) as inner:
+            ran(webui)
+        ran(webui)
+    assert timing["saved/one"].calls == 3
+    assert inner["saved/one"].calls == 1
+    assert webui.events["saved"] == own
+    lp.callbacks()["saved"].mute("one")
+    with lp.timing(only=["callbacks"]) as timing:
+        ran(webui)
+    assert timing["saved/two"].calls == 1
+    lp.restore_all()
+    assert webui.events["saved"] == own
+
+
+ADAPTER = """
+from livepatch.hosts.base import WEBUI, Host, attribute_of
+from livepatch.registries.store import ListStore
+
+class BakeryHost(Host):
+    flavor = "bakery"
+    specificity = WEBUI
+    offers = frozenset({"callbacks"})
+
+    @classmethod
+    def is_detected(cls):
+        return attribute_of("__main__", "ovens") is not None
+
+    def callback_stores(self):
+        ovens = attribute_of("__main__", "ovens")
+        return [ListStore(name, f"callbacks of {name}", ovens, name) for name in ovens]
+"""
+
+
+def test_an_adapter_of_another_package_by_its_entry_point(tmp_path: Path) -> None:
+    package = tmp_path / "site"
+    (package / "bakery-1.0.dist-info").mkdir(parents=True)
+    (package / "bakery_livepatch.py").write_text(ADAPTER)
+    metadata = package / "bakery-1.0.dist-info"
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bakery\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[livepatch.hosts]\nbakery = bakery_livepatch:BakeryHost\n"
+    )
+    program = """
+        import livepatch as lp
+        def knead(): return "kneaded"
+        def bake(): return "baked"
+        ovens = {"morning": [knead, bake]}
+        print(lp.host().flavor)
+        lp.callbacks()["morning"].mute("knead")
+        print([f() for f in ovens["morning"]])
+        lp.restore_all()
+        print([f() for f in ovens["morning"]])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={"PYTHONPATH": f"{package}:{REPOSITORY}", "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["bakery", "['baked']", "['kneaded', 'baked']"], done.stderr
