@@ -14,6 +14,11 @@ from livepatch.kernel.interrupts import Interrupts
 
 pytest_plugins = ["kernel_support"]
 
+# Closed, for a socket that is dropped open is shown in a warning, by Python code in a finalizer: a
+# Stop that comes there is lost.
+SOCKETS = "import selectors, socket; ours, theirs = socket.socketpair()\nwith ours, theirs"
+SERVER = "import socket, urllib.request\nwith socket.create_server(('127.0.0.1', 0)) as server:"
+
 BUSY = {
     "a loop": "while True: pass",
     "time.sleep": "import time; time.sleep(60)",
@@ -36,23 +41,16 @@ BUSY = {
     "await of a busy coroutine": "async def busy():\n    while True: pass\nawait busy()",
     "gather": "import asyncio; await asyncio.gather(asyncio.sleep(60), asyncio.sleep(60))",
     "input": "input('never answered')",
-    "socket.recv": "import socket; ours, _theirs = socket.socketpair(); ours.recv(1)",
-    "a socket's file": (
-        "import socket; ours, _theirs = socket.socketpair(); ours.makefile('rb').readline()"
-    ),
-    "accept": "import socket; socket.create_server(('127.0.0.1', 0)).accept()",
-    "select.select": (
-        "import select, socket; ours, _theirs = socket.socketpair(); select.select([ours], [], [])"
-    ),
+    "socket.recv": f"{SOCKETS}:\n    ours.recv(1)",
+    "a socket's file": f"{SOCKETS}:\n    ours.makefile('rb').readline()",
+    "accept": f"{SERVER}\n    server.accept()",
+    "select.select": f"{SOCKETS}:\n    import select; select.select([ours], [], [])",
     "a selector": (
-        "import selectors, socket; ours, _theirs = socket.socketpair()\n"
-        "selector = selectors.DefaultSelector()\n"
-        "selector.register(ours, selectors.EVENT_READ); selector.select()"
+        f"{SOCKETS}, selectors.DefaultSelector() as selector:\n"
+        "    selector.register(ours, selectors.EVENT_READ); selector.select()"
     ),
     "an HTTP request": (
-        "import socket, urllib.request\n"
-        "server = socket.create_server(('127.0.0.1', 0))\n"
-        "urllib.request.urlopen(f'http://127.0.0.1:{server.getsockname()[1]}/')"
+        f"{SERVER}\n    urllib.request.urlopen(f'http://127.0.0.1:{{server.getsockname()[1]}}/')"
     ),
     "Semaphore.acquire": "import threading; threading.Semaphore(0).acquire()",
     "Popen.wait": (
@@ -315,6 +313,29 @@ def test_a_stop_that_reaches_nothing_says_in_what_call_the_cell_is(kernel_client
     assert answer.error == "KeyboardInterrupt"
     (told,) = [text for text in said if "ends only by itself" in text]
     assert "lock.acquire()" in told
+
+
+def test_a_stop_that_python_dropped_in_a_finalizer_is_to_be_sent_again(kernel_client):
+    """As Ctrl-C is: an exception in ``__del__`` goes nowhere."""
+    said = []
+
+    def react(printed):
+        said.append(printed)
+        if "waiting" in printed or "Stop it again" in printed:
+            kernel_client.interrupt()
+
+    code = (
+        "import time\n"
+        "class Dropped:\n"
+        "    def __del__(self):\n"
+        "        print('waiting', flush=True)\n"
+        "        while True: pass\n"
+        "Dropped() and None\n"
+        "time.sleep(600)"
+    )
+    answer = kernel_client.run(code, when_printed=react)
+    assert answer.error == "KeyboardInterrupt"
+    assert sum("Stop it again" in text for text in said) == 1
 
 
 def test_an_interrupt_is_never_cleared_but_absorbed():

@@ -31,6 +31,7 @@ class _Execution:
     def __init__(self) -> None:
         self.ending = False
         self.interrupted = False
+        self.told = False
         self.awaiting: tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]] | None = None
 
 
@@ -157,16 +158,33 @@ class Interrupts:
                 self._raise_in(thread_id, execution)
         return len(running)
 
-    def whereabouts(self) -> dict[int, tuple[object, int]]:
-        """Where the cells are that do not await: for each thread its frame and instruction.
+    def whereabouts(self) -> dict[int, tuple[object, object, int]]:
+        """Where the cells are that were interrupted and do not await.
 
-        A cell that is at the same place some time after an interrupt is in a call that ends only by
-        itself.
+        For each thread its execution, frame and instruction. A cell that is at the same place some
+        time after an interrupt is in a call that ends only by itself.
         """
         frames = sys._current_frames()
         with self._lock:
-            busy = [ident for ident, held in self._executions.items() if not held[-1].awaiting]
-        return {ident: (frames[ident], frames[ident].f_lasti) for ident in busy if ident in frames}
+            busy = {
+                ident: held[-1]
+                for ident, held in self._executions.items()
+                if held[-1].interrupted and not held[-1].awaiting
+            }
+        return {
+            ident: (execution, frames[ident], frames[ident].f_lasti)
+            for ident, execution in busy.items()
+            if ident in frames
+        }
+
+    def first_told(self, thread_id: int) -> bool:
+        """Whether the cell in that thread is told for the first time that it goes on."""
+        with self._lock:
+            held = self._executions.get(thread_id, [])
+            if not held or held[-1].told:
+                return False
+            held[-1].told = True
+            return True
 
     def _cancelled(self, execution: _Execution) -> bool:
         awaiting = execution.awaiting

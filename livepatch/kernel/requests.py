@@ -18,6 +18,7 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import Any as AnyTrait
 from traitlets import Type
 
+from livepatch.kernel import socket_waits, waits
 from livepatch.kernel.context import inside
 from livepatch.kernel.debugger import WebuiDebugger
 from livepatch.kernel.interrupts import Interrupts
@@ -210,8 +211,10 @@ class WebuiKernel(IPythonKernel):
         def look_again() -> None:
             now = self.interrupts.whereabouts()
             for thread in threads:
-                if thread in now and now[thread] == before.get(thread):
-                    self._tell_of_stuck_cell(now[thread][0])
+                if thread not in now or now[thread] != before.get(thread):
+                    continue
+                if self.interrupts.first_told(thread):
+                    self._tell_of_stuck_cell(now[thread][1])
 
         asyncio.get_running_loop().call_later(STUCK_AFTER / 4, look_again)
 
@@ -222,6 +225,12 @@ class WebuiKernel(IPythonKernel):
             "livepatch: Stop was sent, but the cell is in a call that ends only by itself: "
             f"{text or '?'} ({code.co_name}, line {line})\n"
         )
+        if code.co_filename in (socket_waits.__file__, waits.__file__):
+            # Stop would have ended this wait: sent once more, it does.
+            said = (
+                "livepatch: Stop was sent, but the cell caught it, or was in a finalizer, where "
+                "Python drops it; Stop it again\n"
+            )
         # In a context without a parent of its own the stream writes to the cell that runs.
         contextvars.Context().run(self.output_streams[1].write, said)
 
