@@ -112,7 +112,7 @@ class A1111Host(GradioHost):
         if scripts is not None and base is not None:
             stores = [
                 scripts_webui.ScriptMethodStore(
-                    method, scripts, self.runners(), partial(self._classes, method), self.hook_note
+                    method, scripts, self.runners, partial(self._classes, method), self.hook_note
                 )
                 for method in self.methods
                 if hasattr(base, method)

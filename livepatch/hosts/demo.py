@@ -104,7 +104,7 @@ class DemoHost(GradioHost):
             return ()
         return [
             scripts_webui.ScriptMethodStore(
-                method, scripts, self.runners(), partial(self._script_classes, method)
+                method, scripts, self.runners, partial(self._script_classes, method)
             )
             for method in METHODS
         ]

@@ -171,7 +171,7 @@ class ScriptMethodStore(AttributeStore):
     Args:
         method: its name.
         scripts: the webui's ``scripts`` module, which has the base class.
-        runners: the objects that call the methods.
+        runners: answers the objects that call the methods: others after a reload of the page.
         holders: the classes by name, in the order of the calls.
         note: what has to be said of how it is called.
     """
@@ -180,7 +180,7 @@ class ScriptMethodStore(AttributeStore):
         self,
         method: str,
         scripts: ModuleType,
-        runners: Sequence[Any],
+        runners: Callable[[], Sequence[Any]],
         holders: Callable[[], dict[str, Any]],
         note: str = "",
     ) -> None:
@@ -193,7 +193,7 @@ class ScriptMethodStore(AttributeStore):
     def write(self, items: Sequence[Any]) -> None:
         """Give the classes their methods; the runners forget which scripts have one."""
         super().write(items)
-        forget_order(self.runners)
+        forget_order(self.runners())
 
 
 def forget_order(runners: Sequence[Any]) -> None:

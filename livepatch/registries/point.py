@@ -20,6 +20,7 @@ from .facts import name_of
 from .placements import Placement, Placements, carry_over, live
 from .registration import Registration
 from .timed_store import TimedStore
+from .watching import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -345,8 +346,10 @@ class CallPoint(Sequence[Registration]):
         if _same(plan, self.base):
             self.plan = self.base
             registry.changed.pop(id(self), None)
+            watch.leave(self)
         else:
             registry.changed[id(self)] = self
+            watch.follow(self)
 
     def refresh(self, *, is_settled: bool = False) -> None:
         """Look at what the webui has now: it may have registered and dropped others since.
