@@ -161,9 +161,11 @@ class EventList(OperationList):
             ]
             if self._own_config is None:
                 self._own_config = config
-            new = {**config, "dependencies": described}
-            if not self.shown and new == self._own_config:
-                new, self._own_config = self._own_config, None
+            own, new = self._own_config, {**config, "dependencies": described}
+            if not self.shown and described == own.get("dependencies"):
+                # Gradio notes other things in whichever it finds, at a request.
+                own.update((name, config[name]) for name in config if name != "dependencies")
+                new, self._own_config = own, None
             elif not self._own:
                 self._own_config = None
             self.blocks.config = new
