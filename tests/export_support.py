@@ -307,3 +307,21 @@ def round_trip(exported, flavor, package=""):
     )
     script = textwrap.dedent(host_of(flavor)) + ROUND_TRIP
     return fresh(script, path, flavor, package)
+
+
+def check_round_trip(flavor, single, live, folder):
+    """What was exported does what was live, off and on, and leaves nothing."""
+    original, patched = live
+    assert all(original[name] != patched[name] for name in original)
+    exported = lp.export(
+        folder, name="my-garden", flavor=flavor, single_file=single, with_values=["FACTOR"]
+    )
+    assert "lints clean" in str(exported)
+    seen, told = round_trip(exported, flavor, "my_garden_changes")
+    assert told == ""
+    assert seen["loaded"] is True  # nothing happens at import
+    assert seen["applied"] == patched
+    assert seen["off"] == [original, True]
+    assert seen["on"] == patched
+    assert seen["removed"] == [original, True]
+    assert seen["again"] == patched

@@ -8,16 +8,14 @@ import pathlib
 
 import export_support
 import pytest
-from export_support import T, change_everything, fresh, round_trip
+from export_support import T, change_everything, fresh
 from samples import exported as sample
 
 import livepatch as lp
 
-FOLDERS = (
-    *("a1111", "forge", "forge-classic", "sdnext", "demo", "textgen", "comfyui"),
-    *("starlette", "gradio", "aiohttp", "plain"),
-)
-FILES = ("a1111", "sdnext", "demo", "textgen", "comfyui")
+# Those that are laid out alike (forge as a1111, starlette as plain) are in soak/test_flavors.py.
+FOLDERS = ("a1111", "demo", "textgen", "comfyui", "plain")
+FILES = ("a1111", "demo", "textgen", "comfyui")
 
 
 @pytest.fixture
@@ -32,19 +30,7 @@ def live():
     ("flavor", "single"), [*((f, False) for f in FOLDERS), *((f, True) for f in FILES)]
 )
 def test_a_fresh_process_does_the_same(flavor, single, live, tmp_path):
-    original, patched = live
-    assert all(original[name] != patched[name] for name in original)
-    exported = lp.export(
-        tmp_path, name="my-garden", flavor=flavor, single_file=single, with_values=["FACTOR"]
-    )
-    seen, told = round_trip(exported, flavor, "my_garden_changes")
-    assert told == ""
-    assert seen["loaded"] is True  # nothing happens at import
-    assert seen["applied"] == patched
-    assert seen["off"] == [original, True]
-    assert seen["on"] == patched
-    assert seen["removed"] == [original, True]
-    assert seen["again"] == patched
+    export_support.check_round_trip(flavor, single, live, tmp_path)
 
 
 def test_two_of_them_on_the_same_functions_end_in_either_order(tmp_path):
@@ -117,6 +103,36 @@ def test_a_changed_original_is_skipped_with_a_warning_that_names_it(live, tmp_pa
     assert stays == []
 
 
+def test_a_module_that_is_loaded_later_is_changed_then(tmp_path):
+    lp.replace(f"{T}.SCALE", 9)
+    export_support.wrap_another()
+    exported = lp.export(tmp_path, name="early", flavor="plain")
+    script = """
+        del sys.modules["samples.exported"], sys.modules["samples"]
+        sys.path.insert(0, sys.argv[2])
+        import early_changes
+        extension, finders = early_changes.EXTENSION, [*sys.meta_path]
+        seen = [early_changes.apply(), extension.applied, sorted(extension.waits_for)]
+        import samples.exported as late
+        seen += [len(extension.applied), late.wrapped(1), late.SCALE, sys.meta_path == finders,
+                 type(late.__loader__).__name__, type(late.__spec__.loader).__name__]
+        early_changes.remove()
+        seen += [late.wrapped(1), late.SCALE]
+        del sys.modules["samples.exported"], sys.modules["samples"]
+        early_changes.apply()
+        early_changes.remove()
+        import samples.exported as unchanged
+        seen += [sys.meta_path == finders, unchanged.SCALE]
+        print(json.dumps(seen))
+    """
+    seen, told = fresh(script, exported.path / "src")
+    assert seen[:3] == [[], [], ["samples", "samples.exported"]]
+    assert seen[3:6] == [2, ["another", ["wrapped", 1]], 9]
+    assert seen[6:9] == [True, "SourceFileLoader", "SourceFileLoader"]
+    assert seen[9:] == [["wrapped", 1], 2, True, 2]
+    assert told == ""
+
+
 def test_what_is_off_is_left_out_and_said(tmp_path):
     export_support.wrap_another()
     lp.replace(f"{T}.SCALE", 9).off()
@@ -125,20 +141,17 @@ def test_what_is_off_is_left_out_and_said(tmp_path):
     assert "SCALE" not in (exported.path / "src/partly_changes/changes.py").read_text()
 
 
-def test_an_export_again_takes_the_place_of_the_former(tmp_path):
-    for single in (False, True):
-        layer = export_support.wrap_another()
-        first = lp.export(tmp_path, name="again", flavor="demo", single_file=single)
-        file = first.path if single else first.path / "again_changes/changes.py"
-        assert "wrapped" in file.read_text()
-        layer.remove()
-        layer = lp.replace(f"{T}.SCALE", 9)
-        assert lp.export(tmp_path, name="again", flavor="demo", single_file=single) == lp.export(
-            tmp_path, name="again", flavor="demo", single_file=single
-        )
-        assert "wrapped" not in file.read_text().partition("CHANGES = ")[2]
-        layer.remove()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "again.py"]
+@pytest.mark.parametrize("single", [False, True])
+def test_an_export_again_takes_the_place_of_the_former(single, tmp_path):
+    export_support.wrap_another()
+    first = lp.export(tmp_path, name="again", flavor="demo", single_file=single)
+    file = first.path if single else first.path / "again_changes/changes.py"
+    assert "wrapped" in file.read_text()
+    lp.restore_all()
+    lp.replace(f"{T}.SCALE", 9)
+    lp.export(tmp_path, name="again", flavor="demo", single_file=single)
+    assert "wrapped" not in file.read_text().partition("CHANGES = ")[2]
+    assert [path.name for path in tmp_path.iterdir()] == ["again.py" if single else "again"]
 
 
 def _refused(*words, **arguments):

@@ -29,6 +29,7 @@ def here() -> Iterator[Place]:
         yield folder
 
 
+@pytest.mark.timeout(240)
 def test_the_fresh_webui_shows_the_same_picture(here: Place) -> None:
     # The cells themselves assert that undo, redo and the exported folder give the same pictures.
     found = subprocess.run(
@@ -37,7 +38,7 @@ def test_the_fresh_webui_shows_the_same_picture(here: Place) -> None:
         cwd=here.folder,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=220,
     )
     assert found.returncode == 0, found.stderr
     answers = dict(line.split(": ", 1) for line in found.stdout.splitlines())

@@ -63,6 +63,13 @@ def others(asked: str, flavor: str, live: Live) -> None:
 def _check_app(
     asked: str, flavor: str, stack: MiddlewareStack, stacks: list[MiddlewareStack]
 ) -> None:
+    if flavor == "textgen":
+        raise ExportRefused(
+            asked,
+            f"{stack.path} is changed, and text-generation-webui makes its app after it has "
+            f"loaded its extensions: they cannot reach it",
+            "take that back for the export; lp.wrap the function behind the route instead",
+        )
     is_this_webui = flavor in WEBUIS and host().flavor == flavor
     app: Any = host().app() if is_this_webui else stacks[0].owner
     wrapped = [app]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine.errors import LivepatchError
 from livepatch.engine.events import subscribe
 from livepatch.engine.registry import registry
+from livepatch.engine.targets import find
 
-from .changes import Around, Change, Skipped
+from .changes import Around, Change, Layer, Skipped
 from .definitions import definitions_in
+from .waiting import WhenLoaded, modules_to_come
 from .webui import app_of_webui, named_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-log = logging.getLogger("livepatch")
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Extension:
     warnings: list[str] = field(default_factory=list)
     _undo: dict[int, Callable[[], None]] = field(default_factory=dict, repr=False)
     _end: Callable[[], None] | None = field(default=None, repr=False)
+    _waiting: WhenLoaded | None = field(default=None, repr=False)
     _lock: Any = field(default_factory=threading.RLock, repr=False)
     _namespace: dict[str, Any] | None = field(default=None, repr=False)
 
@@ -83,10 +84,24 @@ class Extension:
             except Exception as error:  # a module that it needs is missing: the webui goes on
                 self._warn(f"nothing was changed: {type(error).__name__}: {error}")
                 return self.warnings
+            to_come: set[str] = set()
             for number, change in enumerate(self.changes):
                 if number not in self._undo:
-                    self._apply(number, change, around)
+                    to_come |= self._apply(number, change, around)
+            self._wait(to_come, verify=verify)
             return self.warnings
+
+    @property
+    def waits_for(self) -> frozenset[str]:
+        """The modules to be loaded before the last of its changes can be made."""
+        return self._waiting.names if self._waiting is not None else frozenset()
+
+    def _wait(self, to_come: set[str], *, verify: bool = True) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
+        if to_come:
+            self._waiting = WhenLoaded(to_come, lambda: self.apply(verify=verify))
 
     def remove(self) -> list[str]:
         """Take the changes back, the last first.
@@ -96,6 +111,7 @@ class Extension:
         """
         with self._lock:
             self.warnings = []
+            self._wait(set())
             for number in sorted(self._undo, reverse=True):
                 undo = self._undo.pop(number)
                 try:
@@ -134,7 +150,11 @@ class Extension:
         definitions = definitions_in(file, holder)
         return Around(self.owner, self._names(), definitions, self.app, self.made_with, verify)
 
-    def _apply(self, number: int, change: Change, around: Around) -> None:
+    def _apply(self, number: int, change: Change, around: Around) -> set[str]:
+        """Make one change; answers the modules that it has to wait for."""
+        to_come = modules_to_come(change.target) if isinstance(change, Layer) else set()
+        if to_come and not _is_found(change):
+            return to_come
         try:
             self._undo[number] = change.apply(around)
         except Skipped as reason:
@@ -143,13 +163,24 @@ class Extension:
             self._warn(f"left out: {change.about}: {_said(error)}")
         except Exception as error:  # the fault of one change must not keep the webui from starting
             self._warn(f"left out: {change.about}: {type(error).__name__}: {error}")
+        return set()
 
     def _warn(self, text: str) -> None:
         self.warnings.append(text)
-        log.warning("%s: %s", self.name, text)
+        # Webuis redirect the root logger, some of them to nowhere.
+        print(f"{self.name}: {text}", file=sys.stderr)
 
 
 def _said(error: Exception) -> str:
     if isinstance(error, LivepatchError):
         return "; ".join(str(error).splitlines()[1:])
     return f"{type(error).__name__}: {error}"
+
+
+def _is_found(change: Change) -> bool:
+    """Whether a target's name leads somewhere, though no module in ``sys.modules`` is called so."""
+    try:
+        find("", getattr(change, "target", ""))
+    except LivepatchError:
+        return False
+    return True
