@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -219,29 +220,25 @@ def test_timing_of_what_a_third_partys_adapter_answers(webui: type[Webui]) -> No
     assert webui.events["saved"] == own
 
 
-ADAPTER = """
-from livepatch.hosts.base import WEBUI, Host, attribute_of
-from livepatch.registries.store import ListStore
-
-class BakeryHost(Host):
-    flavor = "bakery"
-    specificity = WEBUI
-    offers = frozenset({"callbacks"})
-
-    @classmethod
-    def is_detected(cls):
-        return attribute_of("__main__", "ovens") is not None
-
-    def callback_stores(self):
-        ovens = attribute_of("__main__", "ovens")
-        return [ListStore(name, f"callbacks of {name}", ovens, name) for name in ovens]
-"""
+def adapter_in_the_manual() -> str:
+    """The code of docs/hosts.md."""
+    text = (REPOSITORY / "docs" / "hosts.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (found,) = [block for block in blocks if "class BakeryHost" in block]
+    assert 'bakery = "bakery_livepatch:BakeryHost"' in text
+    return str(found)
 
 
 def test_an_adapter_of_another_package_by_its_entry_point(tmp_path: Path) -> None:
     package = tmp_path / "site"
     (package / "bakery-1.0.dist-info").mkdir(parents=True)
-    (package / "bakery_livepatch.py").write_text(ADAPTER)
+    (package / "bakery_livepatch.py").write_text(adapter_in_the_manual())
+    (package / "bakery").mkdir()
+    (package / "bakery" / "registry.py").write_text(
+        "def knead(): return 'kneaded'\n"
+        "def bake(): return 'baked'\n"
+        "ovens = {'morning': [knead, bake]}\n"
+    )
     metadata = package / "bakery-1.0.dist-info"
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bakery\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(
@@ -249,9 +246,8 @@ def test_an_adapter_of_another_package_by_its_entry_point(tmp_path: Path) -> Non
     )
     program = """
         import livepatch as lp
-        def knead(): return "kneaded"
-        def bake(): return "baked"
-        ovens = {"morning": [knead, bake]}
+        print(lp.host().flavor)
+        from bakery.registry import ovens
         print(lp.host().flavor)
         lp.callbacks()["morning"].mute("knead")
         print([f() for f in ovens["morning"]])
@@ -266,4 +262,6 @@ def test_an_adapter_of_another_package_by_its_entry_point(tmp_path: Path) -> Non
         timeout=60,
         check=False,
     )
-    assert done.stdout.splitlines() == ["bakery", "['baked']", "['kneaded', 'baked']"], done.stderr
+    assert done.stdout.splitlines() == [
+        *("plain", "bakery", "['baked']", "['kneaded', 'baked']"),
+    ], done.stderr
