@@ -14,6 +14,7 @@ from webui_process import REPOSITORY
 
 import livepatch as lp
 from livepatch.hosts import Host, detect
+from livepatch.hosts.overview import overview
 from livepatch.registries.store import ListStore
 
 if TYPE_CHECKING:
@@ -218,6 +219,75 @@ def test_timing_of_what_a_third_partys_adapter_answers(webui: type[Webui]) -> No
     assert timing["saved/two"].calls == 1
     lp.restore_all()
     assert webui.events["saved"] == own
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Has modules of given names and contents loaded, as a webui that starts has some."""
+
+    def load(**modules: dict[str, Any]) -> None:
+        for name, contents in modules.items():
+            module = types.ModuleType(name.replace("__", "."))
+            vars(module).update(contents)
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    return load
+
+
+HALF_STARTED = {
+    "a1111": {"modules__script_callbacks": {"callback_map": {"callbacks_saved": []}}},
+    "forge": {
+        "modules__script_callbacks": {"callback_map": {"callbacks_saved": []}},
+        "modules_forge": {},
+        "backend": {},
+    },
+    "sdnext": {
+        "modules__script_callbacks": {"callback_map": {"callbacks_saved": []}},
+        "installer": {},
+        "modules__loader": {},
+    },
+    "textgen": {"modules__extensions": {"EXTENSION_MAP": {}, "state": {}}},
+    "comfyui": {"nodes": {"NODE_CLASS_MAPPINGS": {}}, "comfy": {}},
+}
+
+
+@pytest.mark.parametrize("flavor", HALF_STARTED)
+def test_a_webui_that_has_only_begun_to_start(loaded: Any, flavor: str) -> None:
+    loaded(**HALF_STARTED[flavor])
+    host = lp.host()
+    assert host.flavor == flavor
+    assert (host.address, host.app(), host.is_idle()) == (None, None, None)
+    assert list(host.extensions()) == list(lp.extensions()) == []
+    has = {"textgen": ["hooks"], "comfyui": []}.get(flavor, ["callbacks"])
+    for name, look in (("callbacks", lp.callbacks), ("hooks", lp.hooks)):
+        if name in has:
+            assert list(look()) == []
+            assert look().events
+            continue
+        with pytest.raises(lp.HostUnsupported, match="while a webui starts, ask again") as refused:
+            look()
+        assert len(str(refused.value).splitlines()) == 3
+    for call in (host.interrupt, lambda: lp.extensions().load(".")):
+        with pytest.raises(lp.LivepatchError) as refused_call:
+            call()
+        assert len(str(refused_call.value).splitlines()) == 3
+    assert f"flavor            {flavor}" in str(overview())
+
+
+def test_memory_of_cards_that_torch_uses(loaded: Any) -> None:
+    gigabyte = 1024**3
+    cuda = types.SimpleNamespace(
+        is_initialized=lambda: True,
+        device_count=lambda: 1,
+        mem_get_info=lambda number: (6 * gigabyte, 8 * gigabyte),
+        memory_allocated=lambda number: gigabyte // 2,
+        get_device_name=lambda number: "A Card",
+    )
+    loaded(torch={"cuda": cuda})
+    memory = dict(overview())["memory"]
+    assert memory.endswith("GB, A Card: 0.50 GB of torch, 2.00 of 8.00 GB in use")
+    cuda.is_initialized = lambda: False  # to ask would start CUDA
+    assert "A Card" not in dict(overview())["memory"]
 
 
 def adapter_in_the_manual() -> str:

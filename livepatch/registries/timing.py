@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine import LivepatchError
 from livepatch.measure import Meter, Part
 
 if TYPE_CHECKING:
@@ -77,8 +78,11 @@ class CallMeter(Meter):
 
     def parts(self) -> list[tuple[Hashable, Part]]:
         """What is registered, event by event, in the order of the calls."""
-        self.off_now = self.off()
-        points = self.measured or self.points()
+        try:
+            self.off_now = self.off()
+            points = self.measured or self.points()
+        except LivepatchError:  # the webui that was timed is gone, or loads its registries anew
+            return []
         return [(id(r), self.part(r)) for point in points for r in point if not point.folded]
 
     def part(self, registration: Registration) -> Part:

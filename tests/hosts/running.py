@@ -57,6 +57,14 @@ from livepatch.errors import LivepatchError
 """
 
 
+WAIT = """
+_until = time.monotonic() + 10
+while not _asked() and time.monotonic() < _until:
+    time.sleep(0.02)
+_asked()
+"""
+
+
 class Webui:
     """A webui that runs, with a kernel in it.
 
@@ -150,12 +158,9 @@ class Webui:
         self.run(f"_asked = lambda: {expression}")
         end = time.monotonic() + START_SECONDS[self.is_real]
         while time.monotonic() < end and self.process.poll() is None:
-            if self.run(
-                "_until = time.monotonic() + 10\n"
-                "while not _asked() and time.monotonic() < _until: time.sleep(0.02)\n"
-                "_asked()"
-            ):
-                return
+            with contextlib.suppress(TimeoutError):  # it starts, or has just ended
+                if self.run(WAIT):
+                    return
         raise AssertionError(f"{expression} never came true:\n{self.output()[-3000:]}")
 
 
