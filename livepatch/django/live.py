@@ -12,7 +12,7 @@ from django.apps import apps
 from django.utils.autoreload import file_changed
 
 from livepatch.errors import PatchRefused
-from livepatch.web import django_chain
+from livepatch.web import django_stack
 
 from . import admin, caches, dependencies, modules, recorder, registry
 from .naming import belongs
@@ -330,7 +330,7 @@ class LiveDjango:
         renewed = any(belongs(m, versions[label].package) for label in changed for m in wanted)
         if wanted != declared or renewed:
             conf.settings.MIDDLEWARE = type(conf.settings.MIDDLEWARE)(wanted)
-            django_chain.declared_again(self.requests.handlers)
+            django_stack.declared_again(self.requests.handlers)
 
 
 def _shown(placement: Placement | None) -> bool:

@@ -8,7 +8,6 @@ the tables may not exist yet. All of it is done at once when the app is publishe
 from __future__ import annotations
 
 import functools
-import sys
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from django.db.models.base import ModelBase
 from django.db.models.query_utils import RegisterLookupMixin
 from django.dispatch import Signal
 from django.urls import converters
+
+from livepatch.hosts.django_stores import all_signals, receiver_of
 
 from .naming import belongs
 
@@ -252,9 +253,9 @@ def effects_by_module(package: str, models: list[Any]) -> Effects:
     """
     receivers = [
         (signal, entry)
-        for signal in _all_signals()
+        for signal in all_signals().values()
         for entry in signal.receivers
-        if belongs(_module_of(_receiver_of(entry)), package)
+        if belongs(_module_of(receiver_of(entry)), package)
     ]
     checks = [
         frozenset(check for check in registered if belongs(_module_of(check), package))
@@ -262,7 +263,7 @@ def effects_by_module(package: str, models: list[Any]) -> Effects:
     ]
     return Effects(
         receivers,
-        [_receiver_of(entry) for _, entry in receivers],
+        [receiver_of(entry) for _, entry in receivers],
         _accessors_of(models),
         (checks[0], checks[1]),
         {
@@ -278,37 +279,9 @@ def effects_by_module(package: str, models: list[Any]) -> Effects:
     )
 
 
-def _receiver_of(entry: Any) -> Any:
-    import weakref
-
-    receiver = entry[1]
-    return receiver() if isinstance(receiver, weakref.ReferenceType) else receiver
-
-
 def _module_of(thing: Any) -> str:
     thing = getattr(thing, "func", thing)
     return str(getattr(thing, "__module__", None) or type(thing).__module__)
-
-
-def all_signals() -> dict[str, Any]:
-    """The signals that loaded modules have by a name, by that name."""
-    found: dict[int, tuple[str, Any]] = {}
-    for name, module in list(sys.modules.items()):
-        namespace = getattr(module, "__dict__", None)
-        if not isinstance(namespace, dict):
-            continue
-        for attribute, value in list(namespace.items()):
-            if isinstance(value, Signal):
-                home = f"{name}.{attribute}"
-                known = found.get(id(value))
-                # The module that made it has the shortest name, its importers follow.
-                if known is None or len(home) < len(known[0]):
-                    found[id(value)] = (home, value)
-    return dict(sorted(found.values(), key=lambda pair: pair[0]))
-
-
-def _all_signals() -> list[Any]:
-    return list(all_signals().values())
 
 
 def _accessors_of(models: list[Any]) -> list[tuple[type, str, Any]]:

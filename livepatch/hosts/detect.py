@@ -14,6 +14,7 @@ from .aiohttp import AiohttpHost
 from .base import WEBUI, Host
 from .comfyui import ComfyuiHost
 from .demo import DemoHost
+from .django import DjangoHost
 from .forge import ForgeClassicHost, ForgeHost
 from .gradio import GradioHost
 from .plain import PlainHost
@@ -32,7 +33,7 @@ NAMED = ("custom_nodes", "extensions", "scripts")
 """What the names begin with by which adapters know modules that are not in ``sys.modules``."""
 ADAPTERS: tuple[type[Host], ...] = (
     *(DemoHost, SdnextHost, ForgeClassicHost, ForgeHost, A1111Host, TextgenHost, ComfyuiHost),
-    *(GradioHost, StarletteHost, AiohttpHost, PlainHost),
+    *(GradioHost, DjangoHost, StarletteHost, AiohttpHost, PlainHost),
 )
 
 

@@ -11,7 +11,7 @@ import copy
 import inspect
 import sys
 from types import FunctionType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,11 +73,28 @@ def is_async(handler: Any) -> bool:
     )
 
 
-def publish(handler: Any, shadow: Any) -> None:
-    """Let new requests go through the chain of a copy: one store."""
-    handler._middleware_chain = shadow._middleware_chain
-    for name in LISTS:  # for those who look; the chain has the copy's own
-        setattr(handler, name, getattr(shadow, name))
+class Chain(NamedTuple):
+    """What a handler lets requests go through.
+
+    Attributes:
+        outermost: the outermost middleware.
+        lists: the methods of middlewares that are called around the view; the chain's innermost
+            function has them of its own, these are for those who look.
+    """
+
+    outermost: Any
+    lists: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, handler: Any) -> Chain:
+        """The chain of a handler, or of a copy."""
+        return cls(handler._middleware_chain, tuple(getattr(handler, name) for name in LISTS))
+
+    def put(self, handler: Any) -> None:
+        """Let new requests go through it: one store."""
+        handler._middleware_chain = self.outermost
+        for name, value in zip(LISTS, self.lists, strict=True):
+            setattr(handler, name, value)
 
 
 def _load_with(load: Any, entries: Sequence[Any]) -> Any:
@@ -105,15 +122,3 @@ def _load_with(load: Any, entries: Sequence[Any]) -> Any:
         load.__defaults__,
         load.__closure__,
     )
-
-
-def declared_again(known: Iterable[Any] = ()) -> None:
-    """Let requests go through what ``settings.MIDDLEWARE`` says now.
-
-    Args:
-        known: handlers that requests came through.
-    """
-    settings = sys.modules["django.conf"].settings
-    made = [(handler, build(handler, settings.MIDDLEWARE)) for handler in handlers(known)]
-    for handler, shadow in made:
-        publish(handler, shadow)

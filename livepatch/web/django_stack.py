@@ -1,4 +1,4 @@
-"""The middleware of a running Django: looked at and timed.
+"""The middleware of a running Django: looked at, timed and changed.
 
 A handler's ``_middleware_chain`` is the outermost of callables that hold each other, each wrapped
 by what turns exceptions into responses, and by adapters between sync and async.
@@ -12,14 +12,16 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from livepatch.engine import PatchRefused
+from livepatch.engine.registry import registry
 
+from . import django_chain
 from .facts import owner_of
-from .layer import MiddlewareLayer
+from .layer import MiddlewareLayer, Placement, carry_over
 from .links import Link, find_links
 from .stack import MiddlewareStack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .layer import Placements
     from .timing import StackMeter
@@ -28,6 +30,10 @@ CONVERTS = "django.core.handlers.exception"
 ADAPTERS = {"SyncToAsync": "func", "AsyncToSync": "awaitable"}
 TIMED = "livepatch_times"
 LONGEST = 200
+
+
+Made = dict[MiddlewareLayer, Any]
+"""The middlewares that a chain was made of, by their layers."""
 
 
 class _Found(NamedTuple):
@@ -46,6 +52,7 @@ class DjangoStack(MiddlewareStack):
         super().__init__(owner, path)
         self._layers: dict[int, MiddlewareLayer] = {}
         self._timed: list[tuple[Link, Any, Any]] = []
+        self._webuis: tuple[django_chain.Chain, Made] | None = None
 
     @property
     def declared(self) -> list[str]:
@@ -105,33 +112,91 @@ class DjangoStack(MiddlewareStack):
                 self._timed.append((link, own, ours))
 
     def make_layer(
-        self,
-        asked: str,
-        cls: Any,  # noqa: ARG002
-        options: Mapping[str, Any],  # noqa: ARG002
-        owner: str,  # noqa: ARG002
+        self, asked: str, cls: Any, options: Mapping[str, Any], owner: str
     ) -> MiddlewareLayer:
-        """Refuse: the chain belongs to the settings."""
-        raise self._refusal(asked)
-
-    def _own(self, asked: str, reference: Any, *, also_off: bool = False) -> MiddlewareLayer:
-        super()._own(asked, reference, also_off=also_off)
-        raise self._refusal(asked)
+        """A new layer; a chain with it is made aside once, to see that it can be."""
+        layer = MiddlewareLayer(self, cls, options, owner, "added")
+        tried: Made = {}
+        entries = [self._entry(one, tried) for one in [*self._live(), layer]]
+        try:
+            django_chain.build(self.owner, entries)
+        except Exception as error:
+            raise PatchRefused(
+                asked,
+                f"{type(error).__name__}: {' '.join(str(error).split())} ({layer.place})",
+                "a middleware of Django is called with get_response, and its options; nothing "
+                "has changed",
+            ) from error
+        if layer not in tried:
+            raise PatchRefused(
+                asked, f"{layer.name} says that it is not used ({layer.place})", "see its settings"
+            )
+        return layer
 
     def publish(self, shown: Placements) -> None:
-        """Nothing of ours can be there."""
+        """Let requests go through these: a chain made aside, seen in one store.
+
+        The middlewares are made anew, as at a start of the server; back at what the settings
+        declare, the webui's own chain is put back with what it remembers.
+        """
+        meter = self.measure
+        if meter is not None:
+            self.measure_by(None)
+        if self._webuis is None:
+            instances = {p.layer: p.layer.instance for p in self.base}
+            self._webuis = (django_chain.Chain.of(self.owner), instances)
         self.shown = shown
+        if shown == self.base:
+            (chain, made), self._webuis = self._webuis, None
+        else:
+            made = {}
+            entries = [self._entry(p.layer, made) for p in shown if p.on]
+            chain = django_chain.Chain.of(django_chain.build(self.owner, entries))
+        for layer, instance in made.items():
+            layer.instance = instance
+            self._layers[id(instance)] = layer
+        chain.put(self.owner)
+        if meter is not None:
+            self.measure_by(meter)
 
     def is_published(self) -> bool:
-        """Nothing of ours can be missing."""
-        return True
+        """Whether the handler has the chain that is meant."""
+        return self.look(f"look at {self.path}") == [p.layer for p in self.shown if p.on]
 
-    def _refusal(self, asked: str) -> PatchRefused:
-        return PatchRefused(
-            asked,
-            "Django makes its chain from settings.MIDDLEWARE; here it is looked at and timed",
-            "an app brings middleware with it: lp.django.load_app(…)",
-        )
+    def redeclare(self) -> None:
+        """Take what the settings declare now as the webui's own; what is ours stays upon it."""
+        known = {_dotted(p.layer.cls): p for p in self.base}
+        base = []
+        for name in self.declared:
+            module, _, attribute = name.rpartition(".")
+            cls = getattr(sys.modules.get(module), attribute, None)
+            placement = known.get(name)
+            if placement is not None and placement.layer.cls is cls:
+                base.append(placement)
+            elif cls is not None:
+                layer = MiddlewareLayer(self, cls, {}, owner_of(cls, {}), "webui")
+                base.append(Placement(layer))
+        plan = carry_over(self.base, self.plan, tuple(base))
+        self.base = tuple(base)
+        made: Made = {}
+        entries = [self._entry(p.layer, made) for p in self.base]
+        self._webuis = (django_chain.Chain.of(django_chain.build(self.owner, entries)), made)
+        self.take_plan(plan)
+        self.publish(plan)
+
+    def _entry(self, layer: MiddlewareLayer, made: Made) -> Any:
+        """What makes a layer's middleware, and notes which one it made."""
+        cls, options = layer.cls, dict(layer.options)
+
+        def make(get_response: Any) -> Any:
+            instance = made[layer] = cls(get_response, **options)
+            return instance
+
+        make.__qualname__ = layer.name
+        for name in ("sync_capable", "async_capable"):
+            if hasattr(cls, name):
+                setattr(make, name, getattr(cls, name))
+        return make
 
     def _walk(self, asked: str) -> tuple[list[_Found], Link]:
         """The middlewares from the outside in, and the link to what they end in."""
@@ -151,6 +216,34 @@ class DjangoStack(MiddlewareStack):
             f"{_dotted(_class_of(found[-1].instance))} hides what it passes requests on to",
             "keep it in self.get_response, as Django's own middleware does; nothing was touched",
         )
+
+
+def declared_again(known: Iterable[Any] = ()) -> None:
+    """Let requests go through what ``settings.MIDDLEWARE`` says now; what is ours stays upon it.
+
+    Args:
+        known: handlers that requests came through.
+    """
+    ours = [one for one in registry.changed.values() if isinstance(one, DjangoStack)]
+    by_handler = {id(stack.owner): stack for stack in ours}
+    settings = sys.modules["django.conf"].settings
+    found = django_chain.handlers(known)
+    plain = [handler for handler in found if id(handler) not in by_handler]
+    made = [(handler, django_chain.build(handler, settings.MIDDLEWARE)) for handler in plain]
+    for stack in by_handler.values():
+        stack.redeclare()
+    for handler, shadow in made:
+        django_chain.Chain.of(shadow).put(handler)
+
+
+def holder_of_lists(handler: Any) -> Any:
+    """The handler whose lists of view middleware count: the one its chain ends in, maybe a copy.
+
+    Args:
+        handler: a handler that serves.
+    """
+    _, end = DjangoStack(handler, "middleware")._walk("look at the middleware")
+    return getattr(_unwrapped(end.get()), "__self__", handler)
 
 
 def is_django_handler(app: Any) -> bool:

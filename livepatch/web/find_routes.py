@@ -8,6 +8,8 @@ from livepatch.engine import PatchRefused
 from livepatch.engine.registry import registry
 
 from .aiohttp_routes import aiohttp_list_of, is_aiohttp_app
+from .django_routes import django_list_of
+from .django_stack import is_django_handler
 from .find import _path_of, _unwrapped
 from .route_kinds import router_of
 from .route_walk import add_documented, list_of
@@ -19,7 +21,7 @@ def routes_of(app: Any) -> Routes:
 
     Args:
         app: a Starlette, FastAPI or aiohttp app, also one in a wrapper that keeps it in ``.app``,
-            such as a launched Gradio page; a router or a mount.
+            such as a launched Gradio page; a router or a mount; a handler of Django.
 
     Raises:
         PatchRefused: it is none of these.
@@ -27,6 +29,9 @@ def routes_of(app: Any) -> Routes:
     asked = f"look at the routes of {_shown(app)}"
     with registry.lock:
         for one in _unwrapped(app):
+            if is_django_handler(one):
+                path = f"routes of {_path_of(one)}"
+                return Routes(django_list_of(one, path), path)
             if is_aiohttp_app(one):
                 path = f"routes of {_path_of(one)}"
                 return Routes(aiohttp_list_of(one, path), path)
