@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 pytest.importorskip("django")
 
@@ -20,6 +23,7 @@ from livepatch.reach.webuis import running_webuis
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "django.ipynb"
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn")
 
 
@@ -130,3 +134,47 @@ def test_no_other_command_gets_a_kernel(here) -> None:
     assert "no process of that name runs" in done.stderr
     assert "INSTALLED_APPS" in done.stderr
     assert not list(here.runtime.glob("*.json"))
+
+
+def test_the_notebook_runs_against_the_small_project(serve) -> None:
+    server = serve("runserver")
+    (webui,) = running_webuis()
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    assert [
+        cell.outputs for cell in notebook.cells if cell.cell_type == "code" and cell.outputs
+    ] == []
+    place = server.place
+    client = NotebookClient(
+        notebook,
+        kernel_name="livepatch-site_settings",
+        timeout=100,
+        resources={"metadata": {"path": str(place.folder)}},
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in place.environment.items():
+            patched.setenv(name, value)
+        client.execute(env=place.environment)
+    said = "\n".join(
+        output.get("text", "") or str(output.get("data", {}).get("text/plain", ""))
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+    )
+    for line in (
+        "'greeted 1 times', 'greeted 2 times'",
+        "made greetings_greeting",
+        "add field tone to greeting",
+        "greeted in a friendly tone 3 times",
+        "hello from a cell",
+        "404 Not Found",
+        "kept in the database: greetings_greeting",
+    ):
+        assert line in said, said
+    (broken,) = [
+        cell for cell in notebook.cells if "raises-exception" in cell.metadata.get("tags", ())
+    ]
+    (error,) = [output for output in broken.outputs if output.output_type == "error"]
+    assert len(error.traceback) == 3
+    assert "missing_name" in error.traceback[1]
+    assert [found.pid for found in running_webuis()] == [webui.pid]
+    assert server.get("/hello/")[0] == 404
