@@ -127,6 +127,7 @@ def _early_exit(file: PythonFile, function: FunctionNode, event: str) -> Iterato
     """LP109, where the function does more than a little and shows no way past it."""
     body = body_of(function)
     work = [s for s in body if not isinstance(s, (ast.Pass, ast.Global, ast.Nonlocal))]
+    work = [s for s in work if not isinstance(s, ast.Return) or s.value is not None]
     is_trivial = len(work) <= 1 and not any(True for s in work for _ in calls_in(s))
     is_one_return = len(work) == 1 and isinstance(work[0], (ast.Return, ast.Raise))
     if not work or is_trivial or is_one_return:

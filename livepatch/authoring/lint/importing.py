@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .findings import Finding
 
 # Expression statements that only register something, by how the called name begins.
-REGISTERS = ("on_", "register", "add_", "append", "insert", "extend", "update", "setdefault")
+REGISTERS = ("on_", "register", "add", "append", "insert", "extend", "update", "setdefault")
 REGISTERS_TOO = frozenset(
     {
         *(
@@ -56,12 +56,15 @@ WORK_ENDS = frozenset(
     }
 )
 NETWORK = ("requests.", "httpx.", "aiohttp.ClientSession")
+PROGRAMS = frozenset({"forge_app.py"})
+"""What the webui runs as programs of their own, when a user starts them."""
+DEFINES = frozenset({"setattr", "globals", "update", "setdefault", "append", "property", "add"})
 GUARDS = frozenset({"__main__", "TYPE_CHECKING"})
 
 
 def work_at_import(file: PythonFile) -> Iterator[Finding]:
     """LP101: statements at the top level that do something."""
-    if file.role in ("install", "preload"):
+    if file.role in ("install", "preload") or file.path.name in PROGRAMS:
         return
     for statement in file.tree.body:
         yield from _work_of(file, statement)
@@ -88,8 +91,17 @@ def _work_of(file: PythonFile, statement: ast.stmt) -> Iterator[Finding]:
         yield from _work_of_all(file, [*statement.orelse, *statement.finalbody])
     elif isinstance(statement, (ast.For, ast.While, ast.With, ast.AsyncFor, ast.AsyncWith)):
         word = {ast.With: "with", ast.While: "while"}.get(type(statement), "for")
-        if list(calls_in(statement)):
+        if not _only_defines(file, statement):
             yield file.finding(statement, "LP101", f"a {word} block runs at import")
+
+
+def _only_defines(file: PythonFile, statement: ast.stmt) -> bool:
+    """Whether a block only makes names, attributes or entries of constants."""
+    if not isinstance(statement, ast.For):
+        return not list(calls_in(statement))
+    called = {_called(file, call).rpartition(".")[2] for call in calls_in(statement)}
+    is_constant = isinstance(statement.iter, (ast.Tuple, ast.List, ast.Dict, ast.Set))
+    return called <= (DEFINES if is_constant else set())
 
 
 def _work_of_all(

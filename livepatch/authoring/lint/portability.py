@@ -35,7 +35,7 @@ def portability(file: PythonFile, others: Sequence[PythonFile]) -> Iterator[Find
     parents = {child: node for node in ast.walk(file.tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(file.tree):
         if isinstance(node, ast.Call):
-            yield from _device(file, node)
+            yield from _device(file, node, parents)
             yield from _shell(file, node)
             yield from _assumed_folder(file, node)
         elif isinstance(node, ast.Attribute):
@@ -61,7 +61,9 @@ def _is_cuda(node: ast.AST) -> bool:
     return isinstance(value, str) and (value == "cuda" or value.startswith("cuda:"))
 
 
-def _device(file: PythonFile, call: ast.Call) -> Iterator[Finding]:
+def _device(file: PythonFile, call: ast.Call, parents: dict[ast.AST, ast.AST]) -> Iterator[Finding]:
+    if isinstance(parents.get(call), ast.Compare) or _is_chosen(call, parents):
+        return  # it asks which device it is
     name = file.name_of(call.func)
     attribute = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     if attribute == "cuda" and name != "torch.cuda":
@@ -82,12 +84,37 @@ def _precision(
     file: PythonFile, node: ast.Attribute, parents: dict[ast.AST, ast.AST]
 ) -> Iterator[Finding]:
     parent = parents.get(node)
-    if isinstance(parent, (ast.Compare, ast.Tuple, ast.List, ast.Set, ast.Dict)):
-        return  # it asks which it is, or offers it with others
+    if isinstance(parent, (ast.Compare, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.arguments)):
+        return  # it asks which it is, offers it with others, or lets the caller choose
+    if _is_chosen(node, parents) or _is_about_precision(file, node, parents):
+        return
     if file.name_of(node) in ("torch.float16", "torch.half", "torch.bfloat16"):
         yield file.finding(node, "LP113", f"the precision is fixed: {ast.unparse(node)}")
     elif node.attr == "half" and isinstance(parent, ast.Call) and parent.func is node:
         yield file.finding(node, "LP113", "the precision is fixed: .half()")
+
+
+def _is_chosen(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether it is one of two branches of a question about the device or the precision."""
+    at: ast.AST | None = node
+    while at is not None and not isinstance(at, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        above = parents.get(at)
+        if isinstance(above, (ast.If, ast.IfExp)) and at is not above.test:
+            asked = ast.unparse(above.test).lower()
+            if any(word in asked for word in ("cuda", "device", "mps", "fp16", "bf16", "half")):
+                return True
+        at = above
+    return False
+
+
+def _is_about_precision(file: PythonFile, node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether what it stands in is there to convert, and says so by its name."""
+    names = [file.path.stem]
+    at: ast.AST | None = node
+    while at is not None:
+        names.append(str(getattr(at, "name", "")))
+        at = parents.get(at)
+    return any(word in name.lower() for name in names for word in ("fp16", "half", "float16"))
 
 
 def _shell(file: PythonFile, call: ast.Call) -> Iterator[Finding]:
@@ -135,8 +162,8 @@ def _setting(
     if not isinstance(node.ctx, ast.Load) or node.attr.startswith("__"):
         return
     holder = file.name_of(node.value)
-    if holder not in SETTINGS:
-        return
+    if holder not in SETTINGS or "extensions-builtin" in file.path.parts:
+        return  # what comes with a webui knows what that webui has
     parent = parents.get(node)
     is_method = isinstance(parent, ast.Call) and parent.func is node
     if is_method or node.attr in ("data", "data_labels") or _is_guarded(node, parents):
@@ -149,7 +176,7 @@ def _setting(
 
 def _is_own_setting(file: PythonFile, name: str) -> bool:
     """Whether a file adds the setting, or names it in a test of whether it is there."""
-    return name in file.texts
+    return not {name, f"--{name.replace('_', '-')}", f"--{name}"}.isdisjoint(file.texts)
 
 
 def _is_guarded(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
