@@ -15,25 +15,22 @@ if TYPE_CHECKING:
 # Expression statements that only register something, by how the called name begins.
 REGISTERS = ("on_", "register", "add", "append", "insert", "extend", "update", "setdefault")
 REGISTERS_TOO = frozenset(
-    {
-        *(
-            "filterwarnings",
-            "simplefilter",
-            "setLevel",
-            "disable_progress_bar",
-            "addHandler",
-            "setFormatter",
-        ),
-        *(
-            "addFilter",
-            "include_router",
-            "use",
-            "subscribe",
-            "group",
-            "freeze",
-            "rebuild_alias_map",
-        ),
-    }
+    [
+        "filterwarnings",
+        "simplefilter",
+        "setLevel",
+        "setFormatter",
+        "disable_progress_bar",
+        "include_router",
+        "use",
+        "subscribe",
+        "group",
+        "freeze",
+        "debug",
+        "info",
+        "warning",
+        "warn",
+    ]
 )
 # Calls that take time, touch the disk or the network, or start something.
 WORK = frozenset(

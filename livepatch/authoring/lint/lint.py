@@ -94,9 +94,9 @@ def _files(folder: Path) -> Iterator[Path]:
         if path.is_dir():
             if not _is_left_out(path) and not path.is_symlink():
                 yield from _files(path)
-        elif (
-            path.name not in NOT_LOADED and path.suffix in (".py", ".js")
-        ) or path.name == "requirements.txt":
+        elif path.name in NOT_LOADED or path.name.startswith("test_"):
+            continue
+        elif path.suffix in (".py", ".js") or path.name == "requirements.txt":
             yield path
 
 
