@@ -125,6 +125,20 @@ def test_what_the_webui_registers_and_drops_meanwhile_stays_its_business(
     assert ran(webui) == ["two", "three", "late"]
 
 
+def test_the_only_callback_is_gone(webui: type[Webui]) -> None:
+    webui.events["saved"].append(named("one"))
+    event = lp.callbacks()["saved"]
+    registration = event["one"]
+    webui.events["saved"].clear()
+    for reference in (registration, "one", 0):
+        with pytest.raises(lp.TargetNotFound, match="is not registered any more"):
+            event.mute(reference)
+    assert webui.events["saved"] == []
+    webui.events["saved"].append(named("one"))  # a page that was loaded again
+    event.mute("one")
+    assert ran(webui) == []
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [

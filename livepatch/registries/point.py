@@ -242,6 +242,12 @@ class CallPoint(Sequence[Registration]):
             TargetNotFound: there is none, or several of that name.
         """
         self.refresh()
+        found = self._meant(asked, reference)
+        if self.states().get(found) == "stale":
+            self._gone(asked, found)
+        return found
+
+    def _meant(self, asked: str, reference: Reference) -> Registration:
         present = [p.registration for p in self.plan]
         if isinstance(reference, int) and not isinstance(reference, bool):
             if -len(present) <= reference < len(present):
@@ -259,8 +265,6 @@ class CallPoint(Sequence[Registration]):
                 f"{self.path} has {len(meant)} of that name, number {numbers}",
                 f"say which by its number: {present.index(meant[0])}",
             )
-        if self.states().get(meant[0]) == "stale":
-            self._gone(asked, meant[0])
         return meant[0]
 
     def _gone(self, asked: str, registration: Registration) -> NoReturn:

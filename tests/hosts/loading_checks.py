@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from running import Webui
 
 
+LEFT = (
+    "[m for m in set(sys.modules) - own_modules"
+    " if {folder!r} in str(getattr(sys.modules[m], '__file__', ''))]"
+)
+
+
 def check_load_reload_and_unload(webui: Webui, folder: Path, main: Path, works: str) -> None:
     """Load, reload, fail to reload, undo and unload an extension.
 
@@ -21,6 +27,15 @@ def check_load_reload_and_unload(webui: Webui, folder: Path, main: Path, works: 
     """
     name = folder.name
     webui.run("own_modules = set(sys.modules)")
+    own = main.read_text()
+    main.write_text(own + "\n1 / 0\n")
+    refused = webui.run(f"error(lambda: lp.extensions().load({str(folder)!r}))")
+    assert "nothing of it stays" in refused
+    assert webui.run(works) is None
+    assert webui.run(f"{name!r} in lp.extensions()") is False
+    assert webui.run(LEFT.format(folder=str(folder))) == []
+    main.write_text(own)
+
     said = webui.run(f"str(lp.extensions().load({str(folder)!r}))")
     assert said.startswith(f"loaded {name} · "), said
     assert webui.run(works) == "first"
@@ -59,13 +74,7 @@ def check_load_reload_and_unload(webui: Webui, folder: Path, main: Path, works: 
     assert f"extension {name}" in webui.shows("%patches")
     webui.run("lp.restore_all()")
     assert webui.run(works) is None
-    assert (
-        webui.run(
-            f"[m for m in set(sys.modules) - own_modules if {str(folder)!r} in"
-            " str(getattr(sys.modules[m], '__file__', ''))]"
-        )
-        == []
-    )
+    assert webui.run(LEFT.format(folder=str(folder))) == []
 
 
 def check_nonsense(webui: Webui, folder: Path) -> None:
