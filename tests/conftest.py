@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
-from django_support import admin_client, apps_folder, django_project, notes_app  # noqa: F401
 
 import livepatch as lp
 from livepatch.measure import end_every_timing
+
+# Some Pythons that run the tests of the engine have nothing but pytest.
+pytest_plugins = ["django_support"] + ["kernel_support"] * bool(find_spec("jupyter_client"))
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,6 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["kernel_support"]
-
 GENERATE = """
 import json, urllib.request
 import livepatch as lp

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("debugpy")
-pytest_plugins = ["kernel_support"]
-
 APP = Path(__file__).parent / "apps" / "kernel_webui.py"
 
 

@@ -7,8 +7,6 @@ import signal
 import pytest
 from apps.process_state import SOCKET_READS
 
-pytest_plugins = ["kernel_support"]
-
 # Every part of the process that differs while a kernel is attached, and why.
 WHILE_ATTACHED = {
     "sys.stdout itself": "the router: a cell prints into its notebook",

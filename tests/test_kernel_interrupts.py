@@ -12,8 +12,6 @@ import pytest
 import livepatch
 from livepatch.kernel.interrupts import Interrupts
 
-pytest_plugins = ["kernel_support"]
-
 # Closed, for a socket that is dropped open is shown in a warning, by Python code in a finalizer: a
 # Stop that comes there is lost.
 SOCKETS = "import selectors, socket; ours, theirs = socket.socketpair()\nwith ours, theirs"

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["kernel_support"]
-
 WEBUI = Path(__file__).parent / "apps" / "kernel_life_webui.py"
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["kernel_support"]
-
 
 def test_a_cell_prints_into_the_notebook(kernel_client, kernel_webui):
     answer = kernel_client.run(

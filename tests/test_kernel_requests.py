@@ -7,8 +7,6 @@ import stat
 
 import pytest
 
-pytest_plugins = ["kernel_support"]
-
 
 def test_the_connection_file_is_the_users_alone_and_says_whose_it_is(kernel_webui):
     path = kernel_webui.connection_file

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from interrupt_storm import storm
 
-pytest_plugins = ["kernel_support"]
-
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_interrupts_harm_neither_kernel_nor_webui(fresh_webui, fresh_client, seed):

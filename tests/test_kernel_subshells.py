@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["kernel_support"]
-
 
 class Cells:
     """Cells sent to the main shell and to subshells, and what comes of each."""

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["kernel_support"]
-
 LOOPS = Path(__file__).parent / "apps" / "kernel_loops_webui.py"
 
 WHERE = """%%webui

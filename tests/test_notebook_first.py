@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["kernel_support"]
-
 SCRIPT = Path(__file__).parent / "apps" / "notebook_webui.py"
 
 

@@ -137,7 +137,11 @@ def test_a_sub_app_has_a_stack_of_its_own():
         assert server.seen() == []
 
 
-@pytest.mark.parametrize("bad", [42, print, home, dict, lambda request, handler: None], ids=str)
+@pytest.mark.parametrize(
+    "bad",
+    [42, print, home, dict, lambda request, handler: None],
+    ids=["number", "builtin", "handler", "class", "lambda"],
+)
 def test_bad_middleware_is_refused_and_harms_no_request(server, bad):
     stack = lp.middleware(server.app)
     with pytest.raises(lp.PatchRefused, match="is no coroutine function") as refusal:

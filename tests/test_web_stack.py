@@ -365,7 +365,7 @@ def test_the_frameworks_own_layers_stay(server):
             ask("ExceptionMiddleware")
 
 
-@pytest.mark.parametrize("thing", [42, "app", print, object()], ids=repr)
+@pytest.mark.parametrize("thing", [42, "app", print, object], ids=repr)
 def test_what_is_no_app_is_told(thing):
     with pytest.raises(lp.PatchRefused, match="has no stack that livepatch knows"):
         lp.middleware(thing)
