@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kernel_support import Client
 
 from livepatch.reach import webuis
 
@@ -106,6 +105,9 @@ class Webui:
             start_new_session=True,
         )
         self.environment = environment
+        # Not above: pytest wants to load it itself, for the tests that take its fixtures.
+        from kernel_support import Client
+
         try:
             self.client = Client(self._connection_file())
             self.run(BEGIN)

@@ -213,6 +213,28 @@ def test_interrupt_stops_the_generation(webui: Webui) -> None:
     assert complete(webui, "a")  # the next one begins anew
 
 
+def test_a_restart_of_the_page_leaves_what_is_muted_and_replaced(webui: Webui) -> None:
+    webui.run(
+        """
+        def make():
+            def output_modifier(string, state): return string + "o"
+            def input_modifier(string): return string + "i"
+            return {"output_modifier": output_modifier, "input_modifier": input_modifier}
+        extension("probe", **make())
+        lp.hooks()["output_modifier"].mute("probe")
+        lp.hooks()["input_modifier"].replace("probe", lambda string: string + "n")
+        # As load_extensions() does it: another dictionary, with modules that were executed anew.
+        extensions.state = {name: list(known) for name, known in extensions.state.items()}
+        anew = extension("probe", **make())
+        end = time.monotonic() + 20
+        while hasattr(anew, "output_modifier") and time.monotonic() < end: time.sleep(0.02)
+        """
+    )
+    assert complete(webui, "a").endswith("n>")
+    webui.run("lp.restore_all()")
+    assert complete(webui, "a").endswith("i>o")
+
+
 def test_bad_input_changes_nothing(webui: Webui) -> None:
     webui.run("probe = extension('probe', input_modifier=lambda string: string)")
     unknown = webui.run("error(lambda: lp.hooks()['input_modifer'])")
