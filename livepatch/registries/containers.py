@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from operator import is_
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -196,7 +197,7 @@ def _is_elses_module(put: Put, belongs: Callable[[str], bool]) -> bool:
 def _assigned(holder: Any, before: dict[str, Any], belongs: Callable[[str], bool]) -> Iterable[Put]:
     present = vars(holder)
     if len(present) == len(before) and all(
-        map(_is, present.values(), before.values())
+        map(is_, present.values(), before.values())
     ):  # most have not changed; their order is kept then
         return
     for name, item in list(present.items()):
@@ -223,7 +224,3 @@ def _name(holder: Any) -> str:
     if isinstance(holder, type):
         return f"{holder.__module__}.{holder.__qualname__}"
     return str(holder.__name__)
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other

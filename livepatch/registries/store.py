@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import is_
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ class ListStore(Store):
         if self.own is None or present is not self.last_put:
             self.own = present if present is not None else []
         # Back at what the webui had: its own list, not a copy, for whoever holds it.
-        same = len(self.own) == len(wanted) and all(map(_is, self.own, wanted))
+        same = len(self.own) == len(wanted) and all(map(is_, self.own, wanted))
         self.last_put = self.own if same else wanted
         self.mapping[self.list_key] = self.last_put
 
@@ -354,7 +355,3 @@ class AttributeStore(Store):
         if isinstance(holder, ModuleType):
             return (holder,)
         return holder.__mro__ if isinstance(holder, type) else (holder, *type(holder).__mro__)
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other
