@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 import livepatch as lp
@@ -133,3 +135,24 @@ def test_what_refuses_to_go_back_holds_nothing_else_up(board):
         lp.restore_all()
     assert board.shown == ()
     apply(Take(wall, wall.notes, ()))
+
+
+class Unshowable(Take):
+    def show(self, together):
+        if self.board.notes == self.after:
+            raise LookupError("cannot be shown")
+        super().show(together)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_cannot_be_shown_is_taken_back_with_all_that_was_shown(board, inside):
+    other, steps = Board(), len(lp.journal)
+
+    def change():
+        apply(Take(board, (), ("one",)), Unshowable(other, (), ("two",)))
+
+    around = lp.transaction() if inside else contextlib.nullcontext()
+    with pytest.raises(LookupError, match="cannot be shown"), around:
+        change()
+    assert (board.notes, board.shown, other.notes, other.shown) == ((), (), (), ())
+    assert len(lp.journal) == steps

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 from samples import functions
@@ -124,3 +125,32 @@ def test_it_stands_alone_in_a_fresh_process(tmp_path):
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_a_change_over_a_copys_layer_waits_for_the_calls_inside(copies):
+    inside, let_go, changed = threading.Event(), threading.Event(), threading.Event()
+
+    def waits(*args):
+        inside.set()
+        let_go.wait(20)
+
+    copies[0].replace(PLAIN, waits, owner="copy", name="waits")
+    thread = threading.Thread(target=functions.plain, args=(1,))
+    thread.start()
+    unsubscribe = engine.subscribe("step", lambda _: changed.set())
+    try:
+        assert inside.wait(10)
+        layer = lp.replace(PLAIN, lambda a: "new", when="idle")
+        assert not changed.wait(0.2)
+        now = lp.replace(PLAIN, lambda a: "now", name="now")
+        assert "1 running call finishes on the old code" in str(now)
+        now.remove()
+        assert layer.state == "pending"
+    finally:
+        changed.clear()
+        let_go.set()
+        thread.join(10)
+    assert changed.wait(10)
+    unsubscribe()
+    assert (layer.state, functions.plain(1)) == ("active", "new")
+    lp.restore(PLAIN)

@@ -446,29 +446,6 @@ def test_a_class_in_the_place_of_another(webui):
     assert inspect.getsource(new.hidden).strip() == "def hidden(self): return self.__hidden()"
 
 
-def test_a_method_of_a_new_class_for_the_old_one(webui):
-    from livepatch.engine.class_graft import method_in_place
-
-    exec(
-        "class Sub(Foo):\n    def me(self): return super().me(), 'old'\n    def plain(self): 0",
-        webui.__dict__,
-    )
-    webui.Foo = webui.Sub
-    text = (
-        "class Other(Foo):\n"
-        "    def me(self): return Other is __class__\n"
-        "    def plain(self): return super().me(), (lambda: __class__)()\n"
-    )
-    webui.Sub.__mro__[1].me = lambda self: "base"
-    new, _ = graft_class(webui, text.replace("(Foo)", "(Sub.__mro__[1])"))
-    old = webui.Sub.me
-    method = method_in_place(new.me, webui.Sub, old)
-    cells = dict(zip(method.__code__.co_freevars, method.__closure__, strict=True))
-    assert cells["__class__"] is old.__closure__[0]
-    assert method(webui.Sub()) is True
-    assert method_in_place(new.plain, webui.Sub, None)(webui.Sub()) == ("base", webui.Sub)
-
-
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -531,3 +508,38 @@ def test_a_class_with_conditional_annotations_inside_a_method(webui):
         "    return Nested.__annotations__, Nested().method()",
     )
     assert webui.Foo().me() == ({"a": int}, {"b": str})
+
+
+def test_blank_lines_in_quotes_stay_as_they_are(webui):
+    notebook = Notebook()
+    notebook.replace("f", 'def f(*args):\n    return """a\n   \nb"""')
+    assert webui.f() == "a\n   \nb"
+    notebook.replace("f", '\n    def f(*args):\n        return "indented"')
+    assert webui.f() == "indented"
+
+
+def test_an_import_of_everything_binds_in_the_notebook(webui):
+    said = Notebook().replace("f", "from colorsys import *\ndef f(*args):\n    return hsv_to_rgb")
+    assert "uses your `hsv_to_rgb`" in said
+    assert webui.f().__module__ == "colorsys"
+
+
+def test_a_class_of_the_notebook_in_a_match_statement(webui):
+    notebook = Notebook()
+    exec("class Point:\n    x = 1\n    class Inner: __match_args__, y = ('y',), 2", notebook)
+    said = notebook.replace(
+        "f",
+        "def f(given):\n"
+        "    if given is not None:\n"
+        "        match given:\n"
+        "            case Point.Inner(2): return 'inner'\n"
+        "            case Point(x=1) | [Point()]: return 'point'\n"
+        "            case math.inf: return 'infinite'\n"
+        "            case int(): return 'int'\n"
+        "    return 'none'\n",
+    )
+    assert "uses your `Point`" in said
+    point = notebook["Point"]
+    given = (point(), point.Inner(), [point()], float("inf"), 1, None)
+    expected = ["point", "inner", "point", "infinite", "int", "none"]
+    assert [webui.f(each) for each in given] == expected

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 from samples import functions
@@ -162,3 +164,78 @@ def test_a_webuis_call_never_waits_for_the_lock():
         assert layer.state == "active"
     assert functions.plain(1) == OLD
     assert layer.state == "off"
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_an_exception_without_a_text_is_a_failure_like_others(caplog):
+    def fails(*args, **kwargs):
+        raise Unspeakable
+
+    layer = lp.replace("samples.functions.plain", fails, guard=True)
+    assert functions.plain(1) == ("old", 1, 2, 1)
+    assert [failure.error for failure in layer.failures] == ["Unspeakable"]
+
+
+@pytest.mark.parametrize("name", ["plain", "fetch", "numbers"])
+def test_what_original_raised_is_not_kept(name, monkeypatch):
+    """A call that ran out of memory has to let go of what it held."""
+
+    class Tensor: ...
+
+    kept = []
+
+    def hold():
+        tensor = Tensor()
+        kept.append(weakref.ref(tensor))
+        raise MemoryError
+
+    news = {
+        "plain": lambda *args: hold(),
+        "fetch": "async def f(a):\n    hold()",
+        "numbers": "def f(count):\n    hold()\n    yield",
+    }
+    path, new = f"samples.functions.{name}", news[name]
+    monkeypatch.setattr(functions, "hold", hold, raising=False)
+    lp.replace(path, new)
+    lp.wrap(path, lambda original, a: original(a), guard=True)
+    call = {"fetch": lambda: functions.fetch(1).send(None), "plain": lambda: functions.plain(1)}
+    gc.disable()
+    try:
+        with pytest.raises(MemoryError):
+            call.get(name, lambda: list(functions.numbers(1)))()
+        assert [reference() for reference in kept] == [None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("guard", [-1, 2.5, "three", None])
+def test_a_guard_that_is_no_number_of_failures_is_refused(guard):
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace("samples.functions.plain", lambda a: a, guard=guard)
+    assert f"guard={guard!r}" in refused.value.found
+    assert len(str(refused.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "comfy.model_management.InterruptProcessingException",
+        "modules.callbacks.StopNowException",
+        "starlette.websockets.WebSocketDisconnect",
+    ],
+)
+def test_the_users_own_interruption_is_no_failure(path):
+    module, _, name = path.rpartition(".")
+    stop = type(name, (Exception,), {"__module__": module})
+
+    def interrupted(*args, **kwargs):
+        raise stop
+
+    layer = lp.replace("samples.functions.plain", interrupted, guard=True)
+    with pytest.raises(stop):
+        functions.plain(1)
+    assert layer.failures == []

@@ -96,3 +96,70 @@ def test_without_its_word_what_can_be_suspended_is_refused(name):
 def test_an_unknown_moment_is_refused():
     with pytest.raises(lp.PatchRefused, match="unknown"):
         lp.replace(PLAIN, lambda a: a, when="later")
+
+
+@pytest.fixture
+def never_idle():
+    unsubscribe = subscribe("is_idle", lambda _: False)
+    yield
+    unsubscribe()
+
+
+def test_what_a_failed_transaction_asked_for_does_not_come_later(never_idle):
+    earlier = lp.replace(PLAIN, lambda a: "earlier", name="earlier", when="idle")
+    other = lp.replace(PLAIN, lambda a: "other", name="other", when="idle")
+
+    def body():
+        with lp.transaction():
+            later = lp.replace(PLAIN, lambda a: "later", name="later", when="idle")
+            lp.replace(PLAIN, lambda a: "again", name="other", when="idle")
+        earlier.remove()
+        other.on()
+        seen.append((functions.plain(1), later.state, later))
+        raise LookupError
+
+    seen = []
+    with pytest.raises(LookupError), lp.transaction():
+        body()
+    assert seen[0][:2] == ("again", "pending")
+    later = seen[0][2]
+    assert functions.plain(1) == ("old", 1, 2, 1)
+    assert (earlier.state, other.state, later.state) == ("pending", "pending", "removed")
+    other.on()
+    assert functions.plain(1) == "other"
+
+
+def test_what_a_transaction_asks_for_waits_for_its_end():
+    changed, unsubscribe = placed()
+    try:
+        with lp.transaction():
+            with lp.transaction():
+                layer = lp.replace(PLAIN, lambda a: "new", when="idle")
+            assert not changed.wait(0.2)
+            assert layer.state == "pending"
+        assert changed.wait(10)
+        assert functions.plain(1) == "new"
+    finally:
+        unsubscribe()
+
+
+def test_one_thread_looks_for_the_moment(never_idle):
+    for _ in range(4):
+        lp.replace(PLAIN, lambda a: "new", when="idle").remove()
+        layer = lp.replace(PLAIN, lambda a: "new", when="idle")
+    watching = [t for t in threading.enumerate() if t.name == "livepatch-idle" and t.is_alive()]
+    assert len(watching) == 1
+    layer.remove()
+
+
+def test_a_refused_change_leaves_the_one_that_waits(never_idle):
+    waits = lp.replace(PLAIN, lambda a: "waits", when="idle")
+    unsubscribe = subscribe("before_commit", lambda _: 1 / 0)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            lp.replace(PLAIN, lambda a: "now")
+        with pytest.raises(ZeroDivisionError):
+            waits.on()
+    finally:
+        unsubscribe()
+    assert (waits.state, functions.plain(1)) == ("pending", ("old", 1, 2, 1))

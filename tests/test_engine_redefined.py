@@ -208,3 +208,15 @@ def test_a_method_with_super_is_adopted_into_the_class_that_was_loaded_again(mod
 def test_nothing_to_adopt_is_said(module):
     with pytest.raises(lp.PatchRefused, match="no foreign change"):
         lp.adopt("livepatch_edited.greet")
+
+
+def test_a_refused_change_after_a_reload_does_not_hide_that_the_layer_is_stale(module):
+    made, write = module
+    layer = lp.replace("livepatch_edited.greet", lambda name: "patched")
+    write("moin")
+    importlib.reload(made)
+    with pytest.raises(lp.PatchRefused):
+        lp.replace("livepatch_edited.greet", "def greet(name):\n    yield name")
+    assert (layer.state, made.greet("you")) == ("stale", "moin you")
+    assert "kept the layers on livepatch_edited.greet" in str(heal()[0])
+    assert (layer.state, made.greet("you")) == ("active", "patched")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 from samples import functions
 
 import livepatch as lp
+from livepatch.engine.completion import targets_beginning
 
 FUNCTION = "def new(a):\n    return a"
 
@@ -100,3 +103,46 @@ def test_imports_above_the_function_run_for_the_writer():
     assert namespace["textwrap"].__name__ == "textwrap"
     assert not hasattr(functions, "textwrap")
     namespace["layer"].remove()
+
+
+class Proxy:
+    """As a web framework's: it knows what it stands for only inside a request."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("outside of a request")
+
+    @property
+    def __dict__(self):
+        raise RuntimeError("outside of a request")
+
+
+def test_a_proxy_is_not_asked_what_it_stands_for(monkeypatch):
+    proxy = Proxy()
+    monkeypatch.setattr(functions, "current_request", proxy, raising=False)
+    for path in ("current_request", "nowhere.current_request"):
+        with pytest.raises(lp.TargetNotFound):
+            lp.replace(path, lambda: 0)
+    assert "samples.functions.plain" in targets_beginning("samples.functions.")
+    lp.replace("samples.functions.current_request", 1)
+    assert functions.current_request == 1
+    lp.restore("samples.functions.current_request")
+    assert functions.current_request is proxy
+
+
+def test_the_name_of_a_pair_is_looked_up_in_the_holder_itself():
+    script = types.ModuleType("not_in_sys_modules")
+    exec("def run(a):\n    return 'old'", script.__dict__)
+
+    class Local:
+        def run(self):
+            return "old"
+
+    lp.replace(script, "run", lambda a: "new")
+    lp.replace(Local, "run", lambda self: "new")
+    assert (script.run(1), Local().run()) == ("new", "new")
+    lp.restore(script, "run")
+    lp.restore(Local, "run")
+    assert (script.run(1), Local().run()) == ("old", "old")
+    with pytest.raises(lp.TargetNotFound, match=r"did you mean not_in_sys_modules\.run\?"):
+        lp.replace(script, "runs", lambda a: "new")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import threading
 import traceback
@@ -314,3 +315,54 @@ def test_a_running_call_finishes_on_the_old_code_and_is_counted():
     go_on.set()
     thread.join(10)
     assert results == ["finished on the first"]
+
+
+def test_the_signature_is_that_of_what_is_called(monkeypatch):
+    def decorated(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    news = {
+        "fetch": lambda a, b=1: a,
+        "plain": functools.partial(lambda first, a, b: a, 1),
+        "annotated": decorated(lambda a, b, *, q=3: a),
+    }
+    before = {name: inspect.signature(getattr(functions, name)) for name in news}
+    for name, new in news.items():
+        lp.replace(f"samples.functions.{name}", new)
+        assert inspect.signature(getattr(functions, name)) == inspect.signature(new)
+    lp.restore_all()
+    assert {name: inspect.signature(getattr(functions, name)) for name in news} == before
+    monkeypatch.setattr(functions.plain, "__signature__", inspect.Signature(), raising=False)
+    lp.replace("samples.functions.plain", lambda a, b: a)
+    assert str(inspect.signature(functions.plain)) == "(a, b)"
+    lp.restore("samples.functions.plain")
+    assert str(inspect.signature(functions.plain)) == "()"
+
+
+class Talkative:
+    def __call__(self, a):
+        return a
+
+    def __repr__(self):
+        raise RuntimeError("a page of weights")
+
+
+def test_no_answer_and_no_error_asks_a_stranger_for_its_repr(monkeypatch):
+    own = functions.plain.__code__
+    # As it is put back before anything else: monkeypatch remembers what it finds first.
+    monkeypatch.setattr(functions.plain, "__kwdefaults__", functions.plain.__kwdefaults__)
+    layer = lp.replace("samples.functions.plain", Talkative())
+    assert "calls Talkative" in str(layer)
+    theirs = {"c": Talkative()}
+    functions.plain.__kwdefaults__ = theirs
+    with pytest.raises(lp.ForeignChange) as refused:
+        lp.restore("samples.functions.plain")
+    assert "Talkative" in refused.value.found
+    lp.adopt("samples.functions.plain")
+    lp.restore("samples.functions.plain")
+    assert functions.plain.__code__ is own
+    assert functions.plain.__kwdefaults__ is theirs

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import os
+
 import pytest
 from samples import functions
 from samples.functions import Shape
@@ -156,3 +159,115 @@ def test_a_class_of_another_shape_is_refused(new, found):
         lp.replace("samples.functions.Shape", new)
     assert len(str(caught.value).splitlines()) == 3
     assert len(lp.patches()) == 0
+
+
+class Aliases:
+    def __str__(self):
+        return "old"
+
+    __repr__ = __str__
+
+    def text(self):
+        return "old"
+
+    label = property(text)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"__str__": lambda self: "s", "__repr__": lambda self: "r"}, ("s", "r")),
+        ({"__repr__": lambda self: "r", "__str__": lambda self: "s"}, ("s", "r")),
+        ({"__repr__": lambda self: "r"}, ("old", "r")),
+        ({"__str__": lambda self: "s"}, ("s", "s")),
+    ],
+)
+def test_two_names_of_one_method_can_become_two_methods(body, expected):
+    before, instance = dict(vars(Aliases)), Aliases()
+    lp.replace(Aliases, type("Aliases", (), body))
+    assert (str(instance), repr(instance)) == expected
+    lp.restore(Aliases)
+    assert dict(vars(Aliases)) == before
+    assert (str(instance), repr(instance)) == ("old", "old")
+
+
+def test_a_property_of_a_method_follows_it_or_becomes_its_own():
+    class Follows:
+        def text(self):
+            return "new"
+
+        label = property(text)
+
+    class Apart:
+        def text(self):
+            return "new"
+
+        @property
+        def label(self):
+            return "apart"
+
+    instance = Aliases()
+    lp.replace(Aliases, Follows)
+    assert (instance.text(), instance.label) == ("new", "new")
+    lp.replace(Aliases, Apart)
+    assert (instance.text(), instance.label) == ("new", "apart")
+    lp.restore(Aliases)
+    assert (instance.text(), instance.label) == ("old", "old")
+
+
+def test_a_class_replaced_again_keeps_what_it_adds():
+    before, shape = dict(vars(Shape)), Shape(2)
+    text = "class Shape:\n    def added(self): return 'first'\n    NUMBER = 1"
+    for version in (text, text, text.replace("first", "second"), text):
+        lp.replace("samples.functions.Shape", version)
+        word = "second" if "second" in version else "first"
+        assert (shape.added(), shape.NUMBER) == (word, 1)
+    assert len(lp.patches()) == 1
+    lp.restore("samples.functions.Shape")
+    assert dict(vars(Shape)) == before
+
+
+def made_with(number):
+    def method(self, step=number):
+        return number, step
+
+    return method
+
+
+def test_methods_that_differ_only_in_what_they_hold_are_not_the_same():
+    class Old:
+        held = made_with(1)
+
+        def default(self, flag=1):
+            return flag
+
+    class New:
+        held = made_with(2)
+
+        def default(self, flag=True):
+            return flag
+
+    lp.replace(Old, New)
+    assert (Old().held(), Old().default()) == ((2, 2), True)
+    assert Old().default() is True
+    lp.restore(Old)
+    assert (Old().held(), Old().default()) == ((1, 1), 1)
+
+
+def test_an_entry_that_is_made_anew_at_each_reading_is_restored(monkeypatch):
+    monkeypatch.setenv("LIVEPATCH_TEST", "old")
+    layer = lp.replace("os.environ['LIVEPATCH_TEST']", "new value")
+    assert (os.environ["LIVEPATCH_TEST"], layer.state) == ("new value", "active")
+    lp.restore("os.environ['LIVEPATCH_TEST']")
+    assert os.environ["LIVEPATCH_TEST"] == "old"
+
+
+def test_looking_for_an_entry_neither_makes_it_nor_raises_anything_else(monkeypatch):
+    made = collections.defaultdict(list)
+    monkeypatch.setattr(functions, "MADE", made, raising=False)
+    monkeypatch.setattr(functions, "LISTED", [1], raising=False)
+    for path in ("MADE['new']", "LISTED['x']", "LISTED[5]", "LISTED[0][1]"):
+        with pytest.raises(lp.TargetNotFound) as refused:
+            lp.replace(f"samples.functions.{path}", 1)
+        assert "has no entry" in refused.value.found
+    assert made == {}

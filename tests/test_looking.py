@@ -572,3 +572,13 @@ def test_tab_completes_targets_and_options(notebook):
     assert "--calls" in offered(f"%trace {PLAIN} --c")
     assert "--patch" in offered(f"%diff {PLAIN} --p")
     assert "--diff" in offered("%journal --d")
+
+
+def test_a_restore_ends_a_trace_for_good():
+    record = trace("samples.functions.plain")
+    lp.replace("samples.functions.plain", lambda a: "new")
+    lp.restore_all()
+    assert record.ended.is_set()
+    lp.undo()
+    assert [layer.owner for layer in lp.patches()] == [__name__]
+    assert (functions.plain(1), record.calls) == ("new", [])

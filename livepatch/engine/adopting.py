@@ -12,12 +12,13 @@ from .errors import PatchRefused
 from .functions import clone
 from .kinds import check_kind
 from .registry import registry
-from .stacks import FunctionStack, Stack, stack_of, value_stack_of
+from .stacks import is_over_function, stack_of, value_stack_of
 from .targets import ClassTarget, Target, find
 from .verbs import shown
 
 if TYPE_CHECKING:
     from .layers import Placement
+    from .stacks import Stack
     from .targets import AnyTarget
 
 
@@ -84,7 +85,7 @@ def heal() -> list[AnswerLine]:
     mended = []
     with registry.lock:
         for stack in list(registry.patched.values()):
-            if stack.is_reached() or not isinstance(stack, FunctionStack):
+            if stack.is_reached() or not is_over_function(stack):
                 continue
             asked = f"keep the layers on {stack.path}"
             try:
@@ -147,7 +148,7 @@ def _stacks_named(path: str) -> list[Stack]:
 
 def _move(asked: str, old: Stack, new: Stack, found: AnyTarget) -> list[Change]:
     """The changes that take the layers from one function to the one that its name leads to now."""
-    if not isinstance(found, Target) or not isinstance(new, FunctionStack):
+    if not isinstance(found, Target) or not is_over_function(new):
         raise PatchRefused(
             asked, f"{found.path} is no function any more", f"lp.restore({found.path!r})"
         )

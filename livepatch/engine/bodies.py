@@ -12,11 +12,13 @@ from .codes import trampoline
 from .functions import Behaviour, Description, clone, switch
 from .kinds import kind_of
 from .sources import place
+from .summaries import summary
 
 if TYPE_CHECKING:
     from .layers import Patch
 
 _UNKNOWN: Any = object()
+_NAMES_A_SIGNATURE = frozenset(("__signature__", "__wrapped__"))
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Body:
         """
         own, now, says = self.own, Behaviour.of(self.function), Description.of(self.function)
         base = clone(self.function)
+        if now.code is self.installed.code:
+            base.__code__ = own.behaviour.code
         base.__defaults__ = _kept(now.defaults, self.installed.defaults, own.behaviour.defaults)
         base.__kwdefaults__ = _kept(
             now.keyword_defaults, self.installed.keyword_defaults, own.behaviour.keyword_defaults
@@ -123,10 +127,14 @@ class Body:
         if now.code is not self.installed.code:
             return f"__code__: it now runs {place(self.function)}"
         if now.defaults is not self.installed.defaults:
-            return f"__defaults__: now {now.defaults!r}"
+            return f"__defaults__: now {summary(now.defaults)}"
         if now.keyword_defaults is not self.installed.keyword_defaults:
-            return f"__kwdefaults__: now {now.keyword_defaults!r}"
+            return f"__kwdefaults__: now {summary(now.keyword_defaults)}"
         return None
+
+    def runs(self, patch: Patch | None) -> bool:
+        """Whether calls run a patch, or None for its own code, as far as anyone has changed it."""
+        return self._leads_to is patch and self.difference() is None
 
     def is_redefined(self) -> bool:
         """Whether the foreign code is another version of the function's own definition.
@@ -188,9 +196,14 @@ class Body:
         self._speaks_for = (patch, speaker)
 
     def _sign(self, patch: Patch | None, speaker: FunctionType | None) -> None:
-        """What only wraps takes any arguments: the signature shown is that of the layer below."""
-        signature = self.own.base.__dict__.get("__signature__")
-        if patch is not None and not patch.describes:
+        """What only wraps takes any arguments: the signature shown is that of the layer below.
+
+        So does what stands for something else, and names it or its signature.
+        """
+        signature = self.own.base.__dict__.get("__signature__") if speaker is None else None
+        if (patch is not None and not patch.describes) or (
+            speaker is not None and not _NAMES_A_SIGNATURE.isdisjoint(speaker.__dict__)
+        ):
             with contextlib.suppress(TypeError, ValueError):  # a builtin without one
                 signature = inspect.signature(speaker or self.own.base)
         _set_signature(self.function, signature)

@@ -19,7 +19,7 @@ from .masking import certainly, masked
 from .registry import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,13 @@ class Step:
 
     changes: list[Change] = field(default_factory=list)
     closed: bool = False
+    outer: Step | None = field(default=None, repr=False)  # of a transaction inside another
+    # What else a rollback takes back: changes that wait for a safe point are not true yet.
+    taken_back: list[Callable[[], object]] = field(default_factory=list, repr=False)
+
+    def is_over(self) -> bool:
+        """Whether nothing can take it back any more but an undo."""
+        return self.closed and (self.outer is None or self.outer.is_over())
 
     def commit(self) -> None:
         """Make all of it true, or none."""
@@ -103,6 +110,8 @@ class Step:
         """Make all of it untrue that can be; raise at the end what stood against the rest."""
         refused: list[Exception] = []
         with registry.lock:
+            for take_back in reversed(self.taken_back):
+                take_back()
             for change in reversed(self.changes):
                 try:
                     change.prepare()
@@ -171,7 +180,7 @@ def transaction(*, recorded: bool = True) -> Iterator[Step]:
         []
     """
     outer = open_step()
-    step = Step()
+    step = Step(outer=outer)
     complete = False
 
     def end() -> None:
@@ -181,9 +190,15 @@ def transaction(*, recorded: bool = True) -> Iterator[Step]:
             step.roll_back()
         elif outer is not None:
             outer.changes.extend(c for c in step.changes if c not in outer.changes)
+            outer.taken_back.extend(c for c in step.taken_back if c not in outer.taken_back)
         elif step.changes:
             with registry.lock:
-                _show(step.changes)
+                try:
+                    _show(step.changes)
+                except Exception:
+                    step.roll_back()
+                    _show(step.changes)
+                    raise
             if recorded:
                 publish("step", step)
 
@@ -198,16 +213,20 @@ def transaction(*, recorded: bool = True) -> Iterator[Step]:
 def _all_or_nothing(changes: Sequence[Change], shown: Sequence[Change] = ()) -> None:
     publish("before_commit", changes)
     begun: list[Change] = []
+    showing = False
     try:
         for change in changes:
             begun.append(change)
             change.commit()
+        showing = True
         _show(shown)
     except KeyboardInterrupt:
         raise  # not a failure of the change: masked() runs the commit to its end
     except BaseException:
         for change in reversed(begun):
             change.revert()
+        if showing:  # some have become visible
+            _show(shown)
         raise
     publish("after_commit", changes)
 

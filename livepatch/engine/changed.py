@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .errors import LivepatchError
+from .errors import is_refusal
 from .registry import registry
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def layers_of_changed() -> list[Any]:
     return [layer for thing in things for layer in thing.own_layers()]
 
 
-def ways_back() -> tuple[dict[str, Change], list[LivepatchError]]:
+def ways_back() -> tuple[dict[str, Change], list[Exception]]:
     """The changes that take everything back, by what they are about; and what refused.
 
     Example:
@@ -50,11 +50,13 @@ def ways_back() -> tuple[dict[str, Change], list[LivepatchError]]:
         ({}, [])
     """
     changes: dict[str, Change] = {}
-    refused: list[LivepatchError] = []
+    refused: list[Exception] = []
     for position, thing in enumerate(tuple(registry.changed.values()), 1):
         try:
             change = thing.way_back()
-        except LivepatchError as error:
+        except Exception as error:
+            if not is_refusal(error):
+                raise
             refused.append(error)
         else:
             path = thing.path if thing.path not in changes else f"{thing.path} ({position})"

@@ -12,13 +12,12 @@ import __future__
 import ast
 import functools
 import sys
-import textwrap
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .errors import PatchRefused
 from .functions import clone
-from .graft import mention, parse_one
+from .graft import dedented, mention, parse_one
 from .placing import (
     Place,
     Settled,
@@ -69,30 +68,6 @@ def graft_class(
     return (target_class if dry_run else graft.build()), graft.uses.facts()
 
 
-def method_in_place(
-    new: FunctionType, target_class: type, old: FunctionType | None = None
-) -> FunctionType:
-    """A method of a new class, for the old class: ``super()`` and ``__class__`` mean the old one.
-
-    Args:
-        new: a function from the new class.
-        target_class: the old class.
-        old: the method that it stands for, where there is one: its code can then run in the old
-            one, at no cost per call.
-    """
-    code = new.__code__
-    own = dict(zip(code.co_freevars, new.__closure__ or (), strict=True))
-    if "__class__" not in own:
-        return new
-    # All methods of a class share this cell, and so does what is nested in them.
-    own["__class__"].cell_contents = target_class
-    there = dict(zip(old.__code__.co_freevars, old.__closure__ or (), strict=True)) if old else {}
-    if there.get("__class__", own["__class__"]) is own["__class__"]:
-        return new
-    own["__class__"] = there["__class__"]
-    return clone(new, tuple(own[name] for name in code.co_freevars))
-
-
 class ClassGraft:
     """The text of a class, compiled in the place of a class of the webui, but not run yet.
 
@@ -108,7 +83,7 @@ class ClassGraft:
         base_of: Callable[[FunctionType], FunctionType],
     ) -> None:
         self.asked = asked
-        self.source = textwrap.dedent(text)
+        self.source = dedented(text)
         self.target_class = target_class
         self.namespace = namespace
         name = target_class.__name__

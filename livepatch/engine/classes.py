@@ -10,6 +10,7 @@ import sys
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
+from .codes import uses_globals
 from .errors import PatchRefused
 from .functions import clone
 from .layers import Patch
@@ -18,7 +19,7 @@ from .peeling import peel
 from .slots import ABSENT, Attribute
 from .sources import place
 from .stacks import stack_of, value_stack_of
-from .targets import ClassTarget, Target, dotted_name
+from .targets import ClassTarget, Target, dotted_name, is_given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,9 +61,10 @@ def merge(asked: str, target: ClassTarget, new: object) -> list[tuple[Stack, Pat
         )
     _check_shape(asked, target, new)
     parts: list[tuple[Stack, Patch]] = []
+    names = _names(target.cls)
     for name, value in vars(new).items():
         if name not in _NOT_MERGED:
-            parts += _parts(asked, target, new, name, value)
+            parts += _parts(asked, target, new, name, value, names)
     if not parts:
         raise PatchRefused(
             asked,
@@ -124,35 +126,60 @@ def _shown(value: object) -> str:
 
 
 def _parts(
-    asked: str, target: ClassTarget, new: type, name: str, value: Any
+    asked: str, target: ClassTarget, new: type, name: str, value: Any, names: dict[int, str]
 ) -> Iterator[tuple[Stack, Patch]]:
-    """The changes of one attribute of the class."""
-    old = vars(target.cls).get(name, ABSENT)
-    path = f"{target.path}.{name}"
-    if isinstance(old, property) and isinstance(value, property):
-        pairs = [
-            (getattr(old, part), getattr(value, part), f"{path}.{part}") for part in _ACCESSORS
-        ]
-        if all((mine is None) == (theirs is None) for mine, theirs, _ in pairs):
-            for mine, theirs, accessor in pairs:
-                yield from _function_part(asked, target.cls, mine, theirs, accessor)
-            return
-    elif type(old) is type(value):
-        mine, theirs = peel(old, name).innermost, peel(value, name).innermost
-        if isinstance(mine, FunctionType) and isinstance(theirs, FunctionType):
-            yield from _function_part(asked, target.cls, mine, theirs, path, old)
-            return
-        if _plainly_equal(old, value):
-            return
-    yield value_stack_of(path, Attribute(target.cls, name)), Patch(_rebound(value, target.cls, new))
+    """The changes of one attribute of the class; ``names`` is what ``_names`` says of it."""
+    path, slot = f"{target.path}.{name}", Attribute(target.cls, name)
+    # What an earlier version of the new class has added does not count as the old one's.
+    added = is_given(slot)
+    old = value_stack_of(path, slot).own_state() if added else vars(target.cls).get(name, ABSENT)
+    pairs = [] if added or type(old) is not type(value) else _function_pairs(old, value, name)
+    if pairs and all(names[id(mine)] == name for mine, _, _ in pairs):
+        for mine, theirs, part in pairs:
+            yield from _function_part(asked, target.cls, mine, theirs, f"{path}{part}", old)
+        return
+    for mine, theirs, _ in pairs:
+        other = names[id(mine)]
+        if other != name and theirs not in _functions(vars(new).get(other), other):
+            break
+    else:
+        if pairs:
+            return  # only other names of what is changed under its own
+    if not _plainly_equal(old, value):
+        yield value_stack_of(path, slot), Patch(_rebound(value, target.cls, new))
+
+
+def _function_pairs(old: Any, new: Any, name: str) -> list[tuple[FunctionType, FunctionType, str]]:
+    """The functions of two attributes that stand for each other, and which part they are."""
+    parts = [(peel(old, name).innermost, peel(new, name).innermost, "")]
+    if isinstance(old, property):
+        parts = [(getattr(old, part), getattr(new, part), f".{part}") for part in _ACCESSORS]
+        parts = [part for part in parts if part[:2] != (None, None)]
+    both = all(isinstance(f, FunctionType) for mine, theirs, _ in parts for f in (mine, theirs))
+    return parts if both else []  # type: ignore[return-value]
+
+
+def _functions(value: object, name: str) -> list[FunctionType]:
+    return [function for function, _, _ in _function_pairs(value, value, name)]
+
+
+def _names(cls: type) -> dict[int, str]:
+    """One name for each function of a class: its own, or else the first that leads to it.
+
+    ``__repr__ = __str__`` gives a function two.
+    """
+    names: dict[int, str] = {}
+    for name, value in vars(cls).items():
+        for function in _functions(value, name):
+            if id(function) not in names or function.__name__ == name:
+                names[id(function)] = name
+    return names
 
 
 def _function_part(
-    asked: str, cls: type, mine: Any, theirs: Any, path: str, holder: object = None
+    asked: str, cls: type, mine: FunctionType, theirs: FunctionType, path: str, holder: object
 ) -> Iterator[tuple[Stack, Patch]]:
-    if mine is None or theirs is None:
-        return
-    caches = peel(holder, path.rpartition(".")[2]).caches if holder is not None else ()
+    caches = peel(holder, path.rpartition(".")[2]).caches
     target = Target(path, mine, cls, (), caches)
     stack = stack_of(target)
     if not _same_function(stack.model, theirs):
@@ -161,12 +188,16 @@ def _function_part(
 
 def _same_function(mine: FunctionType, theirs: FunctionType) -> bool:
     """Whether two functions are written the same and mean the same: nothing has to change."""
-    if mine.__globals__ is not theirs.__globals__ and theirs.__code__.co_names:
+    if mine.__globals__ is not theirs.__globals__ and uses_globals(theirs.__code__):
+        return False
+    held = zip(mine.__closure__ or (), theirs.__closure__ or (), strict=False)
+    names = zip(mine.__code__.co_freevars, held, strict=False)
+    if any(_content(a) is not _content(b) for name, (a, b) in names if name != "__class__"):
         return False
     return (
         _bare(mine.__code__) == _bare(theirs.__code__)
-        and mine.__defaults__ == theirs.__defaults__
-        and mine.__kwdefaults__ == theirs.__kwdefaults__
+        and _plainly_equal(mine.__defaults__, theirs.__defaults__)
+        and _plainly_equal(mine.__kwdefaults__, theirs.__kwdefaults__)
     )
 
 
@@ -180,7 +211,11 @@ def _bare(code: CodeType) -> CodeType:
 
 
 def _plainly_equal(old: object, new: object) -> bool:
-    if type(old) not in (int, float, complex, str, bytes, bool, type(None), tuple, frozenset, dict):
+    if type(old) is not type(new):
+        return False
+    if isinstance(old, tuple) and isinstance(new, tuple):
+        return len(old) == len(new) and all(map(_plainly_equal, old, new))
+    if type(old) not in (int, float, complex, str, bytes, bool, frozenset, dict):
         return old is new
     try:
         return bool(old == new)

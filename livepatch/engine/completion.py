@@ -6,6 +6,7 @@ import sys
 from types import FunctionType, ModuleType
 
 from .events import modules_named
+from .namespaces import is_a
 from .targets import loaded_module
 
 
@@ -52,9 +53,8 @@ def _holder(path: str) -> ModuleType | type | None:
 
 
 def _can_lead_on(value: object) -> bool:
-    return isinstance(value, (FunctionType, type, staticmethod, classmethod, property)) or hasattr(
-        type(value), "__wrapped__"
-    )
+    lead_on = is_a(value, FunctionType, type, staticmethod, classmethod, property)
+    return lead_on or hasattr(type(value), "__wrapped__")
 
 
 def _last(name: str) -> str:

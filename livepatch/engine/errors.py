@@ -24,9 +24,9 @@ class LivepatchError(Exception):
 
     def __init__(self, asked: str, found: str, advice: str) -> None:
         super().__init__(asked, found, advice)
-        self.asked = asked
-        self.found = found
-        self.advice = advice
+        self.asked = _one_line(asked)
+        self.found = _one_line(found)
+        self.advice = _one_line(advice)
 
     def __str__(self) -> str:
         return f"{self.asked}\n{self.found}\n{self.advice}"
@@ -35,6 +35,11 @@ class LivepatchError(Exception):
         """The three lines: IPython shows these instead of a traceback."""
         first, *rest = str(self).splitlines()
         return [f"{type(self).__name__}: {first}", *rest]
+
+
+def _one_line(text: str) -> str:
+    """A text without its line breaks: it may quote an error or a name with some."""
+    return text if text.isprintable() else " ".join(text.split())
 
 
 class TargetNotFound(LivepatchError, LookupError):

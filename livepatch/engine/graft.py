@@ -7,6 +7,7 @@ constant. So its code can run in the target itself, at no cost per call.
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from types import CellType
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ class Graft:
         values: dict[str, Any] | None = None,
     ) -> None:
         self.asked = asked
-        self.source = textwrap.dedent(text)
+        self.source = dedented(text)
         self.target = target
         self.original = original
         self.namespace = namespace
@@ -191,6 +192,14 @@ class Graft:
     def _compile(self, tree: ast.Module) -> CodeType:
         lines = self.source.splitlines()
         return compile_text(self.asked, tree, self.filename, self.place.flags, lines)
+
+
+def dedented(text: str) -> str:
+    """A text without the indentation of its first line; another one stays to the letter.
+
+    ``textwrap.dedent`` empties lines of blanks, also those inside triple quotes.
+    """
+    return textwrap.dedent(text) if re.match(r"(?:[ \t]*\n)*[ \t]+\S", text) else text
 
 
 def parse_one(

@@ -37,11 +37,20 @@ KEPT_FAILURES = 20
 # Whatever is no Exception (CancelledError, GeneratorExit, KeyboardInterrupt) passes anyway.
 ANSWERS = {
     "aiohttp.web_exceptions.HTTPException",
+    "comfy.model_management.InterruptProcessingException",
+    "django.core.exceptions.BadRequest",
     "django.core.exceptions.PermissionDenied",
+    "django.core.exceptions.SuspiciousOperation",
     "django.http.response.Http404",
     "fastapi.exceptions.RequestValidationError",
+    "fastapi.exceptions.WebSocketRequestValidationError",
     "gradio.exceptions.Error",
+    "modules.callbacks.StopNowException",
     "starlette.exceptions.HTTPException",
+    "starlette.exceptions.WebSocketException",
+    "starlette.requests.ClientDisconnect",
+    "starlette.websockets.WebSocketDisconnect",
+    "werkzeug.exceptions.HTTPException",
     "builtins.StopIteration",
     "builtins.StopAsyncIteration",
 }
@@ -92,7 +101,9 @@ class Guard:
 
         That is so for what is no failure, and where the layer below was called and did not return.
         """
-        if error is original.raised or _is_answer(error):
+        is_originals = error is original.raised
+        original.forget()
+        if is_originals or _is_answer(error):
             return True
         self.failed(error)
         return original.was_called and not original.returned
@@ -100,7 +111,10 @@ class Guard:
     def failed(self, error: Exception) -> None:
         """Record a failure; switch the layer off at the last."""
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        summary = f"{type(error).__name__}: {error}"
+        try:
+            summary = f"{type(error).__name__}: {error}"
+        except Exception:  # an exception whose text raises; the caller gets its answer all the same
+            summary = type(error).__name__
         self.failures.append(Failure(time.time(), summary, text))
         self.count += 1
         target = self.layer.target if self.layer else "a guarded layer"
@@ -172,6 +186,13 @@ class _Original:
         self.was_called = True
         return _Watched(self.original(*args, **kwargs), self._note)
 
+    def forget(self) -> None:
+        """Let go of what ``original`` raised: it holds the frames that lead back to it.
+
+        Until the next garbage collection, these would keep what the call worked on in memory.
+        """
+        self.raised = None
+
     def _note(self, error: Exception) -> None:
         self.raised = error
 
@@ -219,6 +240,8 @@ def _function(call: Any, guard: Guard) -> Callable[..., Any]:
         except Exception as error:
             if guard.passes_on(error, tracked):
                 raise
+        finally:
+            tracked.forget()
         return tracked.result if tracked.returned else original(*args, **kwargs)
 
     return guarded_function
@@ -235,6 +258,8 @@ def _coroutine(call: Any, guard: Guard) -> Callable[..., Any]:
         except Exception as error:
             if guard.passes_on(error, tracked):
                 raise
+        finally:
+            tracked.forget()
         return tracked.result if tracked.returned else await original(*args, **kwargs)
 
     return guarded_coroutine
@@ -261,6 +286,8 @@ def _generator(call: Any, guard: Guard) -> Callable[..., Any]:
         except Exception as error:
             if guard.passes_on(error, tracked) or yielded:
                 raise
+        finally:
+            tracked.forget()
         return (yield from original(*args, **kwargs))
 
     return guarded_generator

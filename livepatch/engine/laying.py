@@ -24,21 +24,21 @@ from .layers import Layer, Patch, Placement
 from .lookup import what_is
 from .overrides import as_function
 from .patches import patch_from_callable, patch_from_text
-from .pending import Pending, wait_for_idle
+from .pending import Pending, forget, wait_for_idle
 from .registry import registry
 from .running import running_calls
 from .sources import place, source_of
-from .stacks import FunctionStack, Stack, base_of, stack_of, value_stack_of
+from .stacks import base_of, is_over_function, stack_of, value_stack_of
 from .targets import ClassTarget, Target, ValueTarget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .pending import When
-    from .stacks import Restack
+    from .stacks import FunctionStack, Restack, Stack
     from .targets import AnyTarget
 
-Parts = list[tuple[Stack, Patch]]
+Parts = list[tuple["Stack", Patch]]
 
 _order = itertools.count(1)
 
@@ -79,6 +79,7 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
     """
     if wanted.when not in ("now", "idle"):
         raise PatchRefused(asked, f"when={wanted.when!r} is unknown", 'when="now" or when="idle"')
+    _check_guard(asked, wanted.guard)
     # Outside the lock: making a patch runs the imports of a text, and whoever waits for one of
     # them may wait for the lock.
     parts, order = make_parts(asked, target, new, wanted), next(_order)
@@ -95,16 +96,25 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
         if wanted.when == "idle":
             _wait(asked, layer, parts, make)
             return layer
-        registry.pending.pop(layer, None)
         before = [code for stack, _ in parts for code in _top_codes(stack)]
         begun = time.perf_counter()
         changes = make()
         apply(*changes)
+        forget(layer)
         milliseconds = (time.perf_counter() - begun) * 1000
         done = f"{DONE[wanted.verb]} {target.path}{' again' if again else ''}"
         facts = [*_facts(target, layer, parts), *remarks(changes)]
         layer.answer = answer(done, *facts, f"{milliseconds:.2f} ms", *running_facts(before))
     return layer
+
+
+def _check_guard(asked: str, guard: object) -> None:
+    if not isinstance(guard, int) or guard < 0:
+        raise PatchRefused(
+            asked,
+            f"guard={guard!r} is no number of failures",
+            f"guard=True ({DEFAULT_FAILURES} failures) or a number from 1 on",
+        )
 
 
 def make_parts(
@@ -187,7 +197,7 @@ def _patch(
 def _guarded(patch: Patch, stack: FunctionStack, wanted: Wanted) -> Patch:
     if not wanted.guard:
         return patch
-    guard = Guard(DEFAULT_FAILURES if wanted.guard is True else int(wanted.guard))
+    guard = Guard(DEFAULT_FAILURES if wanted.guard is True else wanted.guard)
     kind = kind_of(stack.model.__code__)
     function = guarded(patch.function, guard, kind, wraps=patch.handle is not None)
     handle = patch.handle or clone(stack.base)
@@ -243,7 +253,7 @@ def _changes(layer: Layer, parts: Parts, verb: str) -> list[Restack]:
 
 
 def _wait(asked: str, layer: Layer, parts: Parts, make: Any) -> None:
-    stacks = [stack for stack, _ in parts if isinstance(stack, FunctionStack)]
+    stacks = [stack for stack, _ in parts if is_over_function(stack)]
     wait_for_idle(asked, Pending(layer, stacks, make))
     layer.answer = answer(
         f"pending {layer.target}",
@@ -264,14 +274,14 @@ def _facts(target: AnyTarget, layer: Layer, parts: Parts) -> list[str]:
 
 def _what_may_last(stack: Stack) -> list[str]:
     """What keeps the old code or an old result, and cannot be counted."""
-    if not isinstance(stack, FunctionStack):
+    if not is_over_function(stack):
         return []
     suspends = kind_of(stack.model.__code__) != "plain function"
     return ["calls begun before may finish on the old code"] if suspends else []
 
 
 def _what_lies_where(stack: Stack, layer: Layer) -> str:
-    below = "the webui's code" if isinstance(stack, FunctionStack) else "the webui's value"
+    below = "the webui's code" if is_over_function(stack) else "the webui's value"
     for placement in stack.placements:
         if placement.layer is layer:
             break
@@ -283,7 +293,7 @@ def _what_lies_where(stack: Stack, layer: Layer) -> str:
 
 
 def _top_codes(stack: Stack) -> list[Any]:
-    return stack.top_codes if isinstance(stack, FunctionStack) else []
+    return stack.top_codes if is_over_function(stack) else []
 
 
 def running_facts(codes: Sequence[Any]) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from .errors import TargetNotFound
 from .events import modules_named
+from .namespaces import is_a
 from .slots import ABSENT, Attribute, Item, Slot
 from .sources import place
 
@@ -48,7 +49,7 @@ def look_up(asked: str, path: str) -> Found:
     """What a dotted name leads to.
 
     Args:
-        asked: the user's request in words.
+        asked: the user's request in words; empty: the nearest names are not looked for.
         path: ``package.module.Class.method``, ``module.D['key']``, ``module.Class.prop.fset``.
 
     Raises:
@@ -78,7 +79,7 @@ def look_up(asked: str, path: str) -> Found:
         name, is_key = parts[position]
         found = _entry(holder, name) if is_key else attribute_of(holder, name)
         if found.value is ABSENT:
-            _not_found(asked, _shown(parts[:position]), found)
+            not_found(asked, _shown(parts[:position]), found)
         holder = found.value
     return found
 
@@ -155,6 +156,8 @@ def _shown(parts: list[tuple[Any, bool]]) -> str:
 
 
 def _no_module(asked: str, path: str) -> NoReturn:
+    if not asked:
+        raise TargetNotFound(asked, path, "")
     module_name, _, name = path.rpartition(".")
     loaded = {**modules_named(), **sys.modules.copy()}  # a copy: others import meanwhile
     if not module_name:
@@ -174,12 +177,15 @@ def _having(name: str) -> list[str]:
     found = []
     for module_name, module in sorted(sys.modules.copy().items()):  # others import meanwhile
         value = getattr(module, "__dict__", {}).get(name)
-        if isinstance(value, (FunctionType, type)) and value.__module__ == module_name:
+        if is_a(value, FunctionType, type) and value.__module__ == module_name:
             found.append(f"{module_name}.{name}")
     return found
 
 
-def _not_found(asked: str, prefix: str, found: Found) -> NoReturn:
+def not_found(asked: str, prefix: str, found: Found) -> NoReturn:
+    """Raise that a holder, at the name ``prefix``, has nothing of that name; offer the nearest."""
+    if not asked:
+        raise TargetNotFound(asked, prefix, "")
     holder, name = found.holder, found.name
     if isinstance(found.slot, Item):
         raise TargetNotFound(

@@ -162,6 +162,22 @@ class ForeignNames(ast.NodeTransformer):
         own = ast.Name(node.target.id, ast.Store())
         return [_at(node, ast.Assign([own], read)), node]
 
+    def visit_Match(self, node: ast.Match) -> list[ast.stmt]:
+        """A class pattern takes nothing but a name: one that is found elsewhere gets one first."""
+        self.generic_visit(node)
+        first: list[ast.stmt] = []
+        classes = [p for case in node.cases for p in ast.walk(case.pattern)]
+        for pattern in (p for p in classes if isinstance(p, ast.MatchClass)):
+            holder: Any = pattern
+            field_name, found = "cls", pattern.cls
+            while isinstance(found, ast.Attribute) and not isinstance(found.value, ast.Constant):
+                holder, field_name, found = found, "value", found.value
+            if isinstance(found, ast.Attribute):
+                name = f"<livepatch {found.attr}>"
+                first.append(_at(node, ast.Assign([ast.Name(name, ast.Store())], found)))
+                setattr(holder, field_name, _at(node, ast.Name(name, ast.Load())))
+        return [*first, node]
+
     def _from_class(self, node: ast.Name, name: str, otherwise: ast.expr) -> ast.expr:
         """``x = x`` in a class body: its own name once it is bound, and before that the outer."""
         bound = ast.Call(_attribute(LOCALS, "locals"), [], [])
@@ -245,7 +261,8 @@ class ForeignNames(ast.NodeTransformer):
             if name == "returns" and not self.with_annotations:
                 continue
             if isinstance(value, list):
-                value[:] = [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
+                visited = [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
+                value[:] = [part for v in visited for part in (v if type(v) is list else [v])]
             elif isinstance(value, ast.AST):
                 setattr(node, name, self.visit(value))
 

@@ -43,7 +43,7 @@ def namespace_of(holder: object) -> dict[str, Any]:
         return dict(_of_type(holder))
     try:
         namespace = object.__getattribute__(holder, "__dict__")
-    except AttributeError:
+    except Exception:  # it has none, or is a proxy that would have to compute its own
         return {}
     return namespace if type(namespace) is dict else {}
 
@@ -51,6 +51,11 @@ def namespace_of(holder: object) -> dict[str, Any]:
 def is_class(value: object) -> bool:
     """Whether a value is a class; proxies are not."""
     return issubclass(type(value), type)
+
+
+def is_a(value: object, *kinds: type) -> bool:
+    """What ``isinstance`` says, without asking a proxy for its ``__class__``."""
+    return issubclass(type(value), kinds)
 
 
 def ancestors(cls: type) -> tuple[type, ...]:

@@ -36,6 +36,7 @@ class Override:
 
     Attributes:
         function: ours; as long as no layer lies on it, it calls what was in the place.
+        value: what was found in the place, inherited or not.
         model: a function with the code that it stands for, where that is written in Python: what
             new code is compared with and compiled in the place of.
         slot: the place.
@@ -45,6 +46,7 @@ class Override:
     """
 
     function: FunctionType
+    value: object
     model: FunctionType
     slot: Slot
     was: object
@@ -55,7 +57,7 @@ class Override:
 def override_at(asked: str, path: str, found: Found) -> Override:
     """The override for a callable at a name: inherited by a class, or not written in Python."""
     slot = found.slot
-    existing = _existing(slot)
+    existing = _existing(slot, found.value)
     if existing:
         return existing
     _check(asked, path, slot)
@@ -66,15 +68,15 @@ def override_at(asked: str, path: str, found: Found) -> Override:
         _refuse_descriptor(asked, path, value)
     holder = found.holder
     function, model = _standing_for(called, _name(found.name), _globals_of(holder, called))
-    return Override(
-        function, model, slot, slot.read(), descriptor(function), holder if is_class else None
-    )
+    owner_class = holder if is_class else None
+    put = descriptor(function)
+    return Override(function, value, model, slot, slot.read(), put, owner_class)
 
 
 def override_of_instance(asked: str, path: str, found: Found) -> Override:
     """The override for a method of one instance: others of its class keep theirs."""
     instance, name, slot = found.holder, found.name, found.slot
-    existing = _existing(slot)
+    existing = _existing(slot, found.value)
     if existing:
         return existing
     _check(asked, path, slot)
@@ -107,26 +109,31 @@ def override_of_instance(asked: str, path: str, found: Found) -> Override:
         _refuse_descriptor(asked, path, value)
     function, model = _standing_for(called, name, _globals_of(cls, called))
     put = function if bound_to is None else MethodType(function, bound_to)
-    return Override(function, model, slot, slot.read(), put, cls if bound_to is instance else None)
+    owner_class = cls if bound_to is instance else None
+    return Override(function, value, model, slot, slot.read(), put, owner_class)
 
 
 def override_of_partial(path: str, partial: functools.partial[Any]) -> Override:
     """The override inside a ``functools.partial`` object, which stays the object that it is."""
     slot = PartialCall(partial)
-    existing = _existing(slot)
+    existing = _existing(slot, partial)
     if existing:
         return existing
     was = slot.read()
     called = functools.partial(was[0], *was[1], **was[2])
     name = path.rpartition(".")[2]
     function, model = _standing_for(called, _name(name), getattr(was[0], "__globals__", {}))
-    return Override(function, model, slot, was, (function, (), {}, was[3]))
+    return Override(function, partial, model, slot, was, (function, (), {}, was[3]))
 
 
-def _existing(slot: Slot) -> Override | None:
+def _existing(slot: Slot, value: object) -> Override | None:
+    """The override of a place, unless what it calls does not stand there any more."""
     stack = registry.stacks.get(slot.key)
     # Several copies of the engine share the registry: what counts is what it can do.
-    return stack.override if stack is not None else None
+    override = stack.override if stack is not None else None
+    if stack is None or override is None or stack.placements:
+        return override
+    return override if override.value is value and slot.holds(override.was) else None
 
 
 def _check(asked: str, path: str, slot: Slot) -> None:

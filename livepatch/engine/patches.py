@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import functools
 import inspect
 from types import CellType, CodeType, FunctionType
@@ -16,9 +17,12 @@ from .graft import Graft
 from .kinds import check_kind, of_same_kind
 from .layers import Patch
 from .names import all_arguments
+from .overrides import as_function
 from .parsing import parse
 from .resolution import value_named
 from .sources import definition_of, place, source_of
+from .summaries import summary
+from .targets import dotted_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +84,11 @@ def patch_from_callable(
             "give another function; restore takes a change back",
         )
     if not isinstance(new, FunctionType):
-        return Patch(of_same_kind(_as_function(new), original, asked), None, (f"calls {new!r}",))
+        called = as_function(new)
+        called.__doc__, called.__annotations__ = None, {}
+        with contextlib.suppress(TypeError, ValueError):  # a builtin without one
+            called.__signature__ = inspect.signature(new)
+        return Patch(of_same_kind(called, original, asked), None, (f"calls {_named(new)}",))
     check_kind(new.__code__, original, asked)
     if _needs_place(new, target, original):
         return _moved(asked, new, target, original)
@@ -91,6 +99,11 @@ def patch_from_callable(
     elif _runs_anywhere(new, original):
         new = clone(new, module=original.__globals__)
     return Patch(of_same_kind(new, original, asked), source)
+
+
+def _named(new: Callable[..., Any]) -> str:
+    """A callable in words; its repr may be slow, raise, or have many lines."""
+    return dotted_name(new) if isinstance(new, type) or inspect.isroutine(new) else summary(new)
 
 
 def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType) -> Patch:
@@ -185,9 +198,10 @@ def _cells_in_place(
 ) -> tuple[CellType, ...]:
     """A function's closure with ``super()`` and a saved original meaning what they do here."""
     cells = []
+    own = dict(zip(original.__code__.co_freevars, original.__closure__ or (), strict=True))
     for name, cell in zip(new.__code__.co_freevars, new.__closure__ or (), strict=True):
         if name == "__class__" and target.owner_class is not None:
-            cells.append(CellType(target.owner_class))
+            cells.append(own.get(name) or CellType(target.owner_class))
         elif _content(cell) is target.function:
             cells.append(CellType(original))
         else:
@@ -228,32 +242,3 @@ def _names(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if type(constant) is CodeType:
             yield from _names(constant)
-
-
-def _as_function(new: Callable[..., Any]) -> Any:  # a FunctionType, which mypy does not see
-    """A function that calls any callable: a builtin, a partial, a bound method, an instance."""
-    if inspect.iscoroutinefunction(new):
-
-        async def call_coroutine(*args: Any, **kwargs: Any) -> Any:
-            return await new(*args, **kwargs)
-
-        return call_coroutine
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return new(*args, **kwargs)
-
-    underlying = getattr(new, "func", new) if isinstance(new, functools.partial) else new
-    if inspect.isasyncgenfunction(underlying):
-
-        async def call_async_generator(*args: Any, **kwargs: Any) -> Any:
-            async for item in new(*args, **kwargs):
-                yield item
-
-        return call_async_generator
-    if inspect.isgeneratorfunction(underlying):
-
-        def call_generator(*args: Any, **kwargs: Any) -> Any:
-            return (yield from new(*args, **kwargs))
-
-        return call_generator
-    return call

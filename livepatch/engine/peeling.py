@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .namespaces import is_a, namespace_of
 from .sources import place
 
 if TYPE_CHECKING:
@@ -64,34 +65,38 @@ def peel(value: object, name: str | None) -> Peeled:
         if empty is not None:
             caches.append(empty)
             facts.append("its cache is emptied")
-        elif isinstance(value, functools.cached_property):
+        elif is_a(value, functools.cached_property):
             facts.append("values computed before stay")
         elif type(value) not in _PART_OF:
-            decorator = value if isinstance(value, FunctionType) else type(value)
+            decorator = value if is_a(value, FunctionType) else type(value)
             facts.append(f"the decorator at {place(decorator)} stays around it")
         value = below
     return Peeled(value, tuple(facts), tuple(caches))
 
 
 def _below(value: object, name: str | None) -> object | None:
-    for kind, part in _PART_OF.items():
-        if isinstance(value, kind):
-            below: object | None = getattr(value, part)
-            return below
-    if isinstance(value, type):
-        return None
-    own = getattr(value, "__dict__", {})
+    is_function = is_a(value, FunctionType)
+    if not is_function:  # asked first: most are
+        for kind, part in _PART_OF.items():
+            if is_a(value, kind):
+                below: object | None = getattr(value, part)
+                return below
+        if is_a(value, type, ModuleType):
+            return None
+    own = namespace_of(value)
     if callable(own.get("__wrapped__")):
         wrapped: object = own["__wrapped__"]
         return wrapped
-    if isinstance(value, FunctionType):
+    if is_function:
+        assert isinstance(value, FunctionType)
         if name is None or value.__name__ == name:
             return None
         held = [_content(cell) for cell in value.__closure__ or ()]
     else:
-        held = list(own.values()) if isinstance(own, dict) else []
+        held = list(own.values())
     # A decorator that forgot functools.wraps: the one function of our name that it holds.
-    named = {id(h): h for h in held if isinstance(h, FunctionType) and h.__name__ == name}
+    functions = [h for h in held if is_a(h, FunctionType)]
+    named = {id(h): h for h in functions if h.__name__ == name}  # type: ignore[attr-defined]
     return next(iter(named.values())) if len(named) == 1 else None
 
 
@@ -103,6 +108,5 @@ def _content(cell: Any) -> object:
 
 
 def _cache_clear(value: object) -> Callable[[], None] | None:
-    if isinstance(value, functools._lru_cache_wrapper):
-        return value.cache_clear
-    return None
+    is_cache = is_a(value, functools._lru_cache_wrapper)
+    return value.cache_clear if is_cache else None  # type: ignore[attr-defined]

@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from .answers import DONE, answer
-from .change import apply
-from .errors import LivepatchError, PatchRefused
+from .change import apply, open_step
+from .errors import PatchRefused, is_refusal
 from .events import ask
 from .kinds import kind_of
 from .registry import registry
@@ -49,9 +49,15 @@ class Pending:
         self.layer = layer
         self.stacks = stacks
         self.make = make
+        self.step = open_step()
 
     def is_due(self) -> bool:
-        """Whether no thread is inside the targets and the webui says that nothing runs."""
+        """Whether no thread is inside the targets and the webui says that nothing runs.
+
+        What a transaction asked for waits for its end as well.
+        """
+        if self.step is not None and not self.step.is_over():
+            return False
         answers = ask("is_idle")
         if not all(answers):
             return False
@@ -61,9 +67,10 @@ class Pending:
     def force(self) -> None:
         """Put the layer there now, whatever runs."""
         with registry.lock:
-            if registry.pending.pop(self.layer, None) is None:
+            if self.layer not in registry.pending:
                 return
             apply(*self.make())
+            forget(self.layer)
             self._answer("without waiting any longer")
 
     def _answer(self, fact: str) -> None:
@@ -72,7 +79,7 @@ class Pending:
     def cancel(self) -> None:
         """Wait no longer; nothing has changed."""
         with registry.lock:
-            if registry.pending.pop(self.layer, None) is not None:
+            if forget(self.layer):
                 self.layer.answer = answer(f"cancelled {self.layer.target}", "nothing was changed")
 
     def try_now(self) -> None:
@@ -86,9 +93,11 @@ class Pending:
             if self.layer in registry.pending and self.is_due():
                 self.force()
                 self._answer("at a moment when no call was inside")
-        except LivepatchError as error:
-            self.layer.answer = answer(f"refused {self.layer.target}", error.found)
-            log.warning("livepatch: %s", error)
+        except Exception as error:
+            forget(self.layer)
+            found = getattr(error, "found", None) or f"{type(error).__name__}: {error}"
+            self.layer.answer = answer(f"refused {self.layer.target}", found)
+            log.warning("livepatch: %s", error, exc_info=None if is_refusal(error) else error)
         finally:
             registry.lock.release()
 
@@ -109,9 +118,35 @@ def wait_for_idle(asked: str, pending: Pending) -> None:
             'leave out when="idle"; calls that are under way finish on the code they began with',
         )
     with registry.lock:
-        registry.pending[pending.layer] = pending
-        if len(registry.pending) == 1:
-            threading.Thread(target=_watch, name="livepatch-idle", daemon=True).start()
+        replaced = registry.pending.get(pending.layer)
+        _wait(pending)
+        if pending.step is not None:
+
+            def take_back() -> None:
+                if replaced is not None:
+                    _wait(replaced)
+                else:
+                    registry.pending.pop(pending.layer, None)
+
+            pending.step.taken_back.append(take_back)
+
+
+def forget(layer: Layer) -> bool:
+    """Let a layer wait no longer; whether it did. A transaction that is taken back lets it again.
+
+    The lock is held.
+    """
+    pending, step = registry.pending.pop(layer, None), open_step()
+    if pending is not None and step is not None:
+        step.taken_back.append(lambda: _wait(pending))
+    return pending is not None
+
+
+def _wait(pending: Pending) -> None:
+    registry.pending[pending.layer] = pending
+    if registry.watcher is None or not registry.watcher.is_alive():
+        registry.watcher = threading.Thread(target=_watch, name="livepatch-idle", daemon=True)
+        registry.watcher.start()
 
 
 def _watch() -> None:
@@ -124,5 +159,6 @@ def _watch() -> None:
                 log.exception("livepatch: %s waits", pending.layer.target)
         with registry.lock:
             if not registry.pending:
+                registry.watcher = None
                 return
         time.sleep(INTERVAL)

@@ -38,6 +38,7 @@ class Registry(ModuleType):
             keeps what it is about alive, so the ids stay unique.
         changed: what else of the webui has changes of ours on it, by ``id()``: see ``changed.py``.
         pending: what waits for a safe point, by its layer.
+        watcher: the thread that looks for the moment of what waits.
         subscribers: what is called on an event, by the event's name.
         mask_lock, masked_threads, held_back: see ``masking.py``.
         notebook_modules: names of the modules whose code is a notebook's.
@@ -53,6 +54,7 @@ class Registry(ModuleType):
         self.stacks: weakref.WeakValueDictionary[Hashable, Stack] = weakref.WeakValueDictionary()
         self.changed: dict[int, Changed] = {}
         self.pending: dict[Layer, Pending] = {}
+        self.watcher: threading.Thread | None = None
         self.subscribers: dict[str, list[Callable[[Any], object]]] = {}
         self.mask_lock = threading.Lock()
         self.masked_threads: set[int] = set()

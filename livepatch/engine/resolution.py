@@ -118,6 +118,9 @@ class Resolution:
             if name in self.namespace and value is not module[name]:
                 self.uses.clashes.add(name)
         elif not hasattr(builtins, name):
+            if "*" in self._imported:  # the import runs in the notebook, when all else is decided
+                self.uses.notebook.add(name)
+                return NOTEBOOK
             self.uses.nowhere.add(name)
         return None
 

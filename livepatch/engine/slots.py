@@ -7,7 +7,7 @@ name. Who took the value from there earlier keeps the old one, and the answer sa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import MutableMapping, MutableSequence
+from collections.abc import Mapping, MutableMapping, MutableSequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # of one with the second.
 _HEAP_TYPE = 1 << 9
 _IMMUTABLE_TYPE = 1 << 8
+
+
+_PLAIN = (bool, bytes, complex, float, int, str)
 
 
 class Absent:
@@ -52,8 +55,14 @@ class Slot(ABC):
         """Put a value there; ``ABSENT`` takes away what stands there."""
 
     def holds(self, value: object) -> bool:
-        """Whether this very value stands there."""
-        return self.read() is value
+        """Whether this very value stands there, or of text and numbers an equal one.
+
+        A holder may make them anew each time that they are read (``os.environ``).
+        """
+        now = self.read()
+        if now is value:
+            return True
+        return type(now) is type(value) and type(now) in _PLAIN and bool(now == value)
 
     def obstacle(self) -> str | None:
         """Why nothing can be written there, in words, or None."""
@@ -138,10 +147,12 @@ class Item(Slot):
         self.what_stays = "not reached: from-imports and other copies"
 
     def read(self) -> object:
-        """The entry."""
+        """The entry; one that would only be made by asking for it does not count."""
         try:
+            if isinstance(self.container, Mapping) and self.name not in self.container:
+                return ABSENT
             return self.container[self.name]
-        except (KeyError, IndexError):
+        except (LookupError, TypeError):
             return ABSENT
 
     def write(self, value: object) -> None:
@@ -183,7 +194,13 @@ class PartialCall(Slot):
         """Whether its state is made of the same things."""
         assert isinstance(value, tuple)
         function, arguments, keywords, _ = self.read()
-        return function is value[0] and arguments == value[1] and keywords == value[2]
+        return (
+            function is value[0]
+            and len(arguments) == len(value[1])
+            and all(mine is theirs for mine, theirs in zip(arguments, value[1], strict=True))
+            and keywords.keys() == value[2].keys()
+            and all(keywords[name] is value[2][name] for name in keywords)
+        )
 
 
 def _is_member(value: Any) -> bool:

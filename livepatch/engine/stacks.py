@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from .bodies import Body
 from .change import Change, ChangeDescription
@@ -19,7 +19,7 @@ from .functions import clone
 from .masking import masked
 from .registry import registry
 from .sources import place
-from .targets import leads_to
+from .targets import leads_to, leads_to_place
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -85,13 +85,18 @@ class Stack(ABC):
         """Install the present placements again: what was below them has changed."""
         masked(lambda: self.install(self.placements))
 
+    def enter(self) -> tuple[Hashable, ...]:
+        """Be what is found over this thing from now on; answers the keys."""
+        keys = self.keys
+        for key in keys:
+            registry.stacks[key] = self
+        return keys
+
     def install(self, placements: Placements) -> None:
         """Make the topmost layer that is on true; from now on these are the placements."""
         self.show(placements)
         self.placements = placements
-        keys = self.keys
-        for key in keys:
-            registry.stacks[key] = self
+        keys = self.enter()
         if placements:
             registry.patched[keys[0]] = self
         else:
@@ -149,7 +154,7 @@ class FunctionStack(Stack):
         self.bodies = [Body(target.function)]
         self.handles: dict[FunctionType, Patch | None] = {}
         self.rebase()
-        self._had_a_name = self.override is None and leads_to(self.path, self.function)
+        self._had_a_name = self._is_named()
 
     @property
     def function(self) -> Any:  # a FunctionType; mypy takes one for a method
@@ -218,9 +223,15 @@ class FunctionStack(Stack):
             on = any(p.on for p in self.placements)
             if not self.override.slot.holds(self.override.put if on else self.override.was):
                 return False
-        elif self._had_a_name and not any(leads_to(self.path, b.function) for b in self.bodies):
+        if self._had_a_name and not self._is_named():
             return False
-        return all(body.difference() is None for body in self.bodies)
+        top = next((p.patch for p in reversed(self.placements) if p.on), None)
+        return all(body.runs(top) for body in self.bodies)
+
+    def _is_named(self) -> bool:
+        if self.override is not None:
+            return leads_to_place(self.path, self.override.slot)
+        return any(leads_to(self.path, body.function) for body in self.bodies)
 
     def check_not_foreign(self, asked: str) -> None:
         """Raise where someone else changed the function's code or defaults since we did.
@@ -286,8 +297,9 @@ class FunctionStack(Stack):
 
     def take_in(self, function: FunctionType) -> None:
         """Lead a function as well that the name has come to lead to."""
-        self.bodies.append(Body(function))
-        self.rebase()
+        if self.bodies[-1].function is not function:
+            self.bodies.append(Body(function))
+            self.rebase()
 
 
 class ValueStack(Stack):
@@ -298,6 +310,7 @@ class ValueStack(Stack):
         self.slot = slot
         self.base = slot.read()
         self.installed = self.base
+        self._had_a_name = leads_to_place(path, slot)
 
     @property
     def keys(self) -> tuple[Hashable, ...]:
@@ -332,29 +345,44 @@ class ValueStack(Stack):
         self.slot.write(state)
 
     def is_reached(self) -> bool:
-        """Whether our value still stands there."""
-        return self.slot.holds(self.installed)
+        """Whether our value still stands there, and the name still leads to that place."""
+        named = not self._had_a_name or leads_to_place(self.path, self.slot)
+        return named and self.slot.holds(self.installed)
 
     def show(self, placements: Placements) -> None:
         """Assign the topmost value that is on, or the webui's own."""
         on = [placement.patch.function for placement in placements if placement.on]
-        shown = on[-1] if on else self.base
-        self.slot.write(shown)
-        self.installed = shown
+        self.slot.write(on[-1] if on else self.base)
+        self.installed = self.slot.read()  # the holder may have made something else of it
 
 
 def stack_of(target: Target) -> FunctionStack:
-    """The stack over a target; a new one is seen by nobody until a layer lies on it."""
-    stack = registry.stacks.get(id(target.function))
-    if stack is None:
-        stack = _stack_of_older_definition(target)
-    if stack is None:
-        return FunctionStack(target)
-    function_stack: FunctionStack = stack  # type: ignore[assignment]
-    function_stack.caches += tuple(c for c in target.caches if c not in function_stack.caches)
-    if not stack.placements:
-        function_stack.rebase()
-    return function_stack
+    """The stack over a target: one and the same for all who ask, as long as somebody holds it.
+
+    A second one would take the layers on the first for the webui's own code.
+    """
+    override = target.override
+    with registry.lock:
+        if override is not None:
+            stack = registry.stacks.get(override.slot.key)
+            # One without layers may be of what stood there formerly.
+            if stack is not None and not stack.placements and stack.override is not override:
+                stack = None
+        else:
+            stack = registry.stacks.get(id(target.function)) or _stack_of_older_definition(target)
+        if stack is None:
+            stack = FunctionStack(target)
+            stack.enter()
+        elif is_over_function(stack):
+            stack.caches += tuple(c for c in target.caches if c not in stack.caches)
+            if not stack.placements:
+                stack.rebase()
+    return stack  # type: ignore[return-value]  # a value's is refused: it holds something else
+
+
+def is_over_function(stack: Stack) -> TypeGuard[FunctionStack]:
+    """Whether the stack is that of a function; it may be of another copy of the engine."""
+    return hasattr(stack, "bodies")
 
 
 def patched_body(function: object) -> Body | None:
@@ -371,9 +399,13 @@ def base_of(function: FunctionType) -> Any:  # a FunctionType
 
 
 def value_stack_of(path: str, slot: Slot) -> ValueStack:
-    """The stack over a value's place."""
-    stack = registry.stacks.get(slot.key)
-    return ValueStack(path, slot) if stack is None else stack  # type: ignore[return-value]
+    """The stack over a value's place: one and the same for all, as ``stack_of``."""
+    with registry.lock:
+        stack = registry.stacks.get(slot.key)
+        if stack is None or (is_over_function(stack) and not stack.placements):
+            stack = ValueStack(path, slot)
+            stack.enter()
+    return stack  # type: ignore[return-value]  # a function's is refused: it holds something else
 
 
 def _stack_of_older_definition(target: Target) -> FunctionStack | None:
@@ -381,14 +413,13 @@ def _stack_of_older_definition(target: Target) -> FunctionStack | None:
     if target.override is not None:
         return None
     for stack in registry.patched.values():
-        if stack.path != target.path or stack.override or not hasattr(stack, "take_in"):
+        if stack.path != target.path or stack.override or not is_over_function(stack):
             continue
-        older: FunctionStack = stack  # type: ignore[assignment]
         # super() in a patch means the class that it was made for, not one that was made since.
-        bound = any("__class__" in p.patch.function.__code__.co_freevars for p in older.placements)
-        if older.bodies[-1].is_defined_again_by(target.function) and not bound:
-            older.take_in(target.function)
-            return older
+        bound = any("__class__" in p.patch.function.__code__.co_freevars for p in stack.placements)
+        if stack.bodies[-1].is_defined_again_by(target.function) and not bound:
+            stack.take_in(target.function)
+            return stack
     return None
 
 

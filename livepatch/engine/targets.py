@@ -15,9 +15,11 @@ from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import PatchRefused, TargetNotFound
-from .lookup import Found, attribute_of, loaded_module, look_up, what_is
+from .lookup import Found, attribute_of, loaded_module, look_up, not_found, what_is
+from .namespaces import is_a
 from .overrides import Override, override_at, override_of_instance, override_of_partial
 from .peeling import Peeled, peel
+from .registry import registry
 from .slots import ABSENT, Slot
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ __all__ = [
     "dotted_name",
     "find",
     "find_function",
+    "is_given",
     "leads_to",
+    "leads_to_place",
     "loaded_module",
 ]
 
@@ -128,6 +132,14 @@ def leads_to(path: str, function: FunctionType) -> bool:
     return peel(found.value, found.name).innermost is function
 
 
+def leads_to_place(path: str, slot: Slot) -> bool:
+    """Whether a dotted name leads to this place now: its holder may be another by then."""
+    try:
+        return look_up("", path).slot.key == slot.key
+    except TargetNotFound:
+        return False
+
+
 def dotted_name(thing: object) -> str:
     """The dotted name that a function or class gives itself.
 
@@ -151,11 +163,12 @@ def _of_pair(asked: str, holder: object, attribute: object) -> AnyTarget:
         )
     prefix = holder.__name__ if isinstance(holder, ModuleType) else dotted_name(holder)
     if isinstance(attribute, str):
-        path = f"{prefix}.{attribute}"
-        return _of_found(asked, path, look_up(asked, path))
+        found = attribute_of(holder, attribute)
+        if found.value is ABSENT:
+            not_found(asked, prefix, found)
+        return _of_found(asked, f"{prefix}.{attribute}", found)
     name = getattr(attribute, "__name__", None)
-    found = attribute_of(holder, name) if name else None
-    if found is not None and found.value is not ABSENT:
+    if name and (found := attribute_of(holder, name)).value is not ABSENT:
         same = peel(found.value, name).innermost is peel(attribute, name).innermost
         if same:
             return _of_found(asked, f"{prefix}.{name}", found)
@@ -164,22 +177,25 @@ def _of_pair(asked: str, holder: object, attribute: object) -> AnyTarget:
 
 def _of_found(asked: str, path: str, found: Found) -> AnyTarget:
     value, holder = found.value, found.holder
-    if isinstance(value, ModuleType):
+    if is_a(value, ModuleType):
         _refuse(asked, path, value)
-    if isinstance(value, type):
+    if is_a(value, type):
         return _of_object(asked, path, value)
     peeled = peel(value, found.name)
-    if _is_instance(holder) and found.owner is not None and _is_callable(peeled):
+    is_instance, is_function = _is_instance(holder), is_a(peeled.innermost, FunctionType)
+    if (is_instance or not is_function) and is_given(found.slot):
+        return _value(asked, path, found.slot)
+    if is_instance and found.owner is not None and _is_callable(peeled):
         return _overridden(path, override_of_instance(asked, path, found), "this instance only")
     if isinstance(holder, type) and found.owner is not holder and found.owner is not None:
         if not _is_callable(peeled):
             return _value(asked, path, found.slot)
         override = override_at(asked, path, found)
         return _overridden(path, override, f"inherited from {dotted_name(found.owner)}")
-    if isinstance(peeled.innermost, FunctionType):
+    if is_function:
         return _function(path, peeled, holder if isinstance(holder, type) else None)
-    if isinstance(peeled.innermost, functools.partial):
-        return _overridden(path, override_of_partial(path, peeled.innermost))
+    if is_a(peeled.innermost, functools.partial):
+        return _overridden(path, override_of_partial(path, peeled.innermost))  # type: ignore[arg-type]
     if found.owner is not None and _is_callable(peeled):
         override = override_at(asked, path, found)
         return _overridden(
@@ -238,11 +254,17 @@ def _value(asked: str, path: str, slot: Slot) -> ValueTarget:
 
 
 def _is_instance(holder: object) -> bool:
-    return not isinstance(holder, (ModuleType, type, dict, list, tuple))
+    return not is_a(holder, ModuleType, type, dict, list, tuple)
+
+
+def is_given(slot: Slot) -> bool:
+    """Whether a layer of ours has put a value there, in place of another value."""
+    stack = registry.stacks.get(slot.key)
+    return stack is not None and stack.override is None and bool(stack.placements)
 
 
 def _is_callable(peeled: Peeled) -> bool:
-    return callable(peeled.innermost) and not isinstance(peeled.innermost, type)
+    return callable(peeled.innermost) and not is_a(peeled.innermost, type)
 
 
 def _class_of(function: FunctionType) -> type | None:

@@ -27,7 +27,7 @@ from .kinds import kind_of
 from .layers import Layer, Patch, Placement
 from .masking import masked
 from .registry import registry
-from .stacks import FunctionStack, stack_of
+from .stacks import is_over_function, stack_of
 from .summaries import arguments_in_words, summary
 from .targets import find_function
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from .change import Change
     from .kinds import Kind
+    from .stacks import FunctionStack
 
 OWNER = "trace"
 KEPT = 50  # traces whose records are kept
@@ -137,11 +138,13 @@ class Trace:
     def end(self) -> None:
         """Record no more, and take the layer off."""
         self.over = True
-        with registry.lock:
-            changes = [stack.without(self.layer) for stack in self.layer.stacks]
-            if changes:
-                Step([*changes]).commit()
-        self.ended.set()
+        try:
+            with registry.lock:
+                changes = [stack.without(self.layer) for stack in self.layer.stacks]
+                if changes:
+                    Step([*changes]).commit()
+        finally:
+            self.ended.set()
 
     def _end_elsewhere(self) -> None:
         try:
@@ -340,11 +343,15 @@ def _caller(frame: FrameType | None) -> str:
 
 def _keep_on_top(changes: Sequence[Change]) -> None:
     """After any change: a trace that records lies on top again, one that does not is gone."""
+    for one in _traces:
+        if not one.over and one.layer.placement is None:  # a restore took it off
+            one.over = True
+            one.ended.set()
     if not _traces:
         return
     for change in changes:
         stack = getattr(getattr(change, "change", change), "stack", None)
-        if not isinstance(stack, FunctionStack):
+        if stack is None or not is_over_function(stack):
             continue
         ours = {p.layer: t for p in stack.placements for t in _traces if t.layer is p.layer}
         if ours:

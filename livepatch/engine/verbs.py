@@ -12,7 +12,7 @@ from .changed import layers_of_changed, ways_back
 from .errors import TargetNotFound, is_refusal
 from .laying import Wanted, lay, running_facts
 from .registry import registry
-from .stacks import FunctionStack, Stack, stack_of, value_stack_of
+from .stacks import is_over_function, stack_of, value_stack_of
 from .targets import AnyTarget, ClassTarget, Target, ValueTarget, dotted_name, find
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .layers import Layer
     from .pending import When
+    from .stacks import Stack
 
 NOTEBOOK = "notebook"
 _NOT_GIVEN: Any = object()
@@ -239,7 +240,7 @@ def _stack(target: Target | ValueTarget) -> Stack:
 
 
 def _codes_of(stacks: Iterable[Stack]) -> list[Any]:
-    return [c for stack in stacks if isinstance(stack, FunctionStack) for c in stack.top_codes]
+    return [c for stack in stacks if is_over_function(stack) for c in stack.top_codes]
 
 
 def owner_of(namespace: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from livepatch.engine.layers import is_on
 from livepatch.engine.registry import registry
 from livepatch.engine.sources import source_of
-from livepatch.engine.stacks import FunctionStack, ValueStack, stack_of
+from livepatch.engine.stacks import is_over_function, stack_of
 from livepatch.engine.targets import Target, find
 
 from .file_patch import file_patch
@@ -140,9 +140,10 @@ def _stacks(asked: str, target: str) -> list[Stack]:
 
 
 def _original(stack: Stack) -> str | None:
-    if isinstance(stack, ValueStack):
-        return repr(stack.base) if type(stack.base) in (bool, int, float, str) else None
-    return source_of(stack.model) if isinstance(stack, FunctionStack) else None
+    if is_over_function(stack):
+        return source_of(stack.model)
+    value = stack.own_state()
+    return repr(value) if type(value) in (bool, int, float, str) else None
 
 
 def _sections(stack: Stack, target: str) -> list[tuple[str, str]]:

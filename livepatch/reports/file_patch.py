@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine.codes import global_names
 from livepatch.engine.errors import PatchRefused
 from livepatch.engine.parsing import parse
-from livepatch.engine.stacks import FunctionStack
+from livepatch.engine.stacks import is_over_function
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FunctionType
 
     from livepatch.engine.layers import Layer, Patch
-    from livepatch.engine.stacks import Stack
+    from livepatch.engine.stacks import FunctionStack, Stack
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -48,11 +48,11 @@ def file_patch(target: str, stacks: Sequence[Stack]) -> str:
         on = [p for p in stack.placements if p.on and p.layer.verb != "trace"]
         own = [p for p in on if p.layer.verb == "replace"]
         around += [f"{p.layer.verb} by {p.layer.whose()}" for p in on if p not in own]
-        if own and not isinstance(stack, FunctionStack):
+        if own and not is_over_function(stack):
             raise PatchRefused(
                 asked, f"{target} is a value, not a function", f"see it with %diff {target}"
             )
-        if own and isinstance(stack, FunctionStack):
+        if own and is_over_function(stack):
             replaced.append((stack, own[-1].layer, own[-1].patch))
     if not replaced:
         found = "no layer that is on replaces it"
