@@ -198,3 +198,49 @@ def test_every_effect_is_there_after_load_and_gone_after_unload(
         lp.django.unload_app("notes")
         assert seen(admin_client) == NOTHING
     assert client().get("/blog/").status_code == 200
+
+
+def test_who_implements_what(notes_app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+    import sys
+    from types import ModuleType
+
+    import pluggy
+
+    mark = pluggy.HookimplMarker("shop")
+    spec = pluggy.HookspecMarker("shop")
+
+    class Hooks:
+        @spec
+        def price(self, item: str) -> int: ...
+
+    class Plugin:
+        @mark
+        def price(self, item: str) -> int:
+            return 3
+
+    manager = pluggy.PluginManager("shop")
+    manager.add_hookspecs(Hooks)
+    manager.register(Plugin())
+    holder = ModuleType("holder_of_a_manager")
+    holder.manager = manager  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, holder.__name__, holder)
+    installed = notes_app.folder.parent / "shop_notes-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: shop-notes\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[livepatch.django]\nshop-notes = notes\n")
+    assert str(lp.django.load_app("shop-notes")).startswith("loaded notes")
+    found = {(row.kind, row.point, row.name, row.app) for row in lp.django.implementations()}
+    assert {
+        ("signal", "django.db.models.signals.post_save", "note_saved_post", "notes"),
+        ("signal", "django.db.models.signals.post_save", "note_saved", "blog"),
+        ("entry point", "livepatch.django", "shop-notes", "notes"),
+    } <= found
+    (hook,) = [row for row in lp.django.implementations() if row.kind == "pluggy hook"]
+    assert hook.point == "shop.price"
+    assert hook.place.startswith(__file__)
+    assert {row.app for row in lp.django.implementations("notes")} == {"notes"}
+    assert "receivers.py:" in str(lp.django.implementations("notes"))
+    lp.django.unload_app("notes")
+    assert [row.kind for row in lp.django.implementations("notes")] == ["entry point"]
+    shutil.rmtree(installed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from . import apps as _config  # noqa: F401
 from .caches import unknown_caches
 from .layer import AppLayer
+from .looking import implementations
 from .verbs import apps, disable_app, enable_app, load_app, reload_app, unload_app
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "apps",
     "disable_app",
     "enable_app",
+    "implementations",
     "load_app",
     "reload_app",
     "unknown_caches",

@@ -65,3 +65,41 @@ def apps_table(rows: Sequence[AppRow]) -> Report[AppRow]:
         "package": lambda row: row.name,
     }
     return Report("Apps of Django", rows, columns, "none")
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """Something that an app hands to others by name.
+
+    Attributes:
+        kind: ``signal``, ``pluggy hook`` or ``entry point``.
+        point: the signal, the hook or the group.
+        name: what is called there, or the entry point's name.
+        app: the app's label; of what belongs to none its top-level package.
+        place: ``file:line`` of its code.
+    """
+
+    kind: str
+    point: str
+    name: str
+    app: str
+    place: str
+
+
+def implementations_table(rows: Sequence[Implementation]) -> Report[Implementation]:
+    """Who implements what.
+
+    Args:
+        rows: the implementations.
+
+    Returns:
+        A report of them.
+    """
+    columns = {
+        "kind": lambda row: row.kind,
+        "point": lambda row: row.point,
+        "what": lambda row: row.name,
+        "app": lambda row: row.app,
+        "where": lambda row: row.place,
+    }
+    return Report("Who implements what", rows, columns, "nothing of it")
