@@ -133,6 +133,29 @@ def test_a_module_that_is_loaded_later_is_changed_then(tmp_path):
     assert told == ""
 
 
+def test_it_belongs_to_itself_beside_a_notebook(tmp_path, monkeypatch):
+    export_support.wrap_another()
+    exported = lp.export(tmp_path, name="own", flavor="plain")
+    lp.restore_all()
+    monkeypatch.syspath_prepend(str(exported.path / "src"))
+    import own_changes  # type: ignore[import-not-found]
+
+    steps = len(lp.journal)
+    own_changes.apply()
+    try:
+        assert len(lp.journal) == steps  # undo is the notebook's
+        layer = lp.replace(f"{T}.wrapped", lambda a: "notebook's")
+        assert [layer.owner for layer in lp.patches()][0] == "extension own"
+        assert str(lp.restore_all()).startswith(f"restored 1 target · {T}.wrapped · ")
+        assert layer.state == "removed"
+        assert sample.wrapped(1) == ("another", ("wrapped", 1))
+        with pytest.raises(lp.ExportRefused, match="nothing is changed"):
+            lp.export(tmp_path, name="second", flavor="plain")
+    finally:
+        own_changes.remove()
+    assert sample.wrapped(1) == ("wrapped", 1)
+
+
 def test_what_is_off_is_left_out_and_said(tmp_path):
     export_support.wrap_another()
     lp.replace(f"{T}.SCALE", 9).off()

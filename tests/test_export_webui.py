@@ -86,7 +86,13 @@ def denoise_step(latent, target, step, steps):
     folder.mkdir()
     told = [str(lp.export(folder, name="garden")),
             str(lp.export(folder, name="garden-file", single_file=True))]
-print(json.dumps([before, during, told]))
+    lp.restore_all()
+    lp.extensions().load(folder / "garden")
+    loaded = look(client)
+    owners = sorted(layer.owner for layer in lp.patches())
+    lp.extensions().unload("garden")
+    live = [loaded, owners, look(client)]
+print(json.dumps([before, during, told, live]))
 """
 
 FRESH = """
@@ -145,13 +151,13 @@ def run(script, folder, path):
 def seen(tmp_path_factory):
     """What the webui answers: before, with the changes live, and with what was exported."""
     folder = tmp_path_factory.mktemp("webui")
-    before, during, told = run(LIVE, folder, folder)
+    before, during, told, live = run(LIVE, folder, folder)
     # The demo as its own project would have it: it knows nothing of livepatch.
     alone = folder / "alone" / "livepatch"
     shutil.copytree(Path(livepatch.demo.__file__).parent, alone / "demo")
     (alone / "__init__.py").write_text("")
     fresh = run("sys.path.insert(0, sys.argv[1] + '/alone')\n" + FRESH, folder, alone.parent)
-    return before, during, told, fresh
+    return before, during, told, {**fresh, "live": live}
 
 
 def test_what_was_exported_does_what_was_live(seen):
@@ -165,7 +171,9 @@ def test_what_was_exported_does_what_was_live(seen):
     assert during["logged"] == [["B", "", ""]]
     assert before["problems"] == during["problems"] == []
     assert fresh["folder"] == during
-    assert all("lints clean" in line and "in a clean process" in line for line in told)
+    for line in told:
+        assert "6 changes · 1 callback · lints clean · applied 6 and took them back" in line
+        assert "left out" not in line
 
 
 def test_it_is_applied_again_when_the_scripts_are_loaded_again(seen):
@@ -184,3 +192,11 @@ def test_switched_off_and_unloaded_the_webui_is_its_own_again(seen):
 def test_a_single_file_does_the_same(seen):
     _, during, _, fresh = seen
     assert fresh["file"] == during
+
+
+def test_it_can_be_loaded_into_the_webui_it_came_from(seen):
+    before, during, _, fresh = seen
+    loaded, owners, unloaded = fresh["live"]
+    assert loaded == during
+    assert "extension garden" in owners
+    assert unloaded == before

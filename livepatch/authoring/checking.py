@@ -59,7 +59,11 @@ def check(path: Path, names: Names, live: Live, asked: str) -> Checked:
         "stand_ins": live.stand_ins,
         "middleware": _middleware_names(live),
         "modules": sorted(live.gatherer.modules - _installed(live.gatherer.modules)),
-        "events": {c.event: c.label for c in live.changes if isinstance(c, Callback)},
+        "events": [
+            (c.event, c.label)
+            for c in live.changes
+            if isinstance(c, Callback) and c.action != "add"
+        ],
     }
     script = files("livepatch.authoring") / "templates" / "check.py.txt"
     with tempfile.TemporaryDirectory() as folder:

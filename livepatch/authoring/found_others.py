@@ -16,6 +16,7 @@ from livepatch.hosts.scripts_webui import CallbackStore
 from livepatch.hosts.textgen import HookStore
 from livepatch.registries import CallPoint
 from livepatch.registries.store import AttributeStore
+from livepatch.web.operations import OperationList
 from livepatch.web.stack import MiddlewareStack
 
 from .carried.callbacks import Callback
@@ -51,6 +52,10 @@ def others(asked: str, flavor: str, live: Live) -> None:
             _take_stack(asked, changed, live)
         elif isinstance(changed, CallPoint):
             _take_point(asked, flavor, changed, live)
+        elif not isinstance(changed, OperationList):
+            live.left_out.append(
+                changed.path
+            )  # an extension that was loaded, a guard, Django's apps
         else:
             what = ", ".join(f"{layer.verb} {layer.target}" for layer in changed.own_layers())
             raise ExportRefused(
