@@ -145,8 +145,8 @@ def test_it_belongs_to_itself_beside_a_notebook(tmp_path, monkeypatch):
     try:
         assert len(lp.journal) == steps  # undo is the notebook's
         layer = lp.replace(f"{T}.wrapped", lambda a: "notebook's")
-        assert [layer.owner for layer in lp.patches()][0] == "extension own"
-        assert str(lp.restore_all()).startswith(f"restored 1 target · {T}.wrapped · ")
+        assert next(layer.owner for layer in lp.patches()) == "extension own"
+        assert str(lp.restore_all()) == f"restored 1 target · {T}.wrapped"
         assert layer.state == "removed"
         assert sample.wrapped(1) == ("another", ("wrapped", 1))
         with pytest.raises(lp.ExportRefused, match="nothing is changed"):
