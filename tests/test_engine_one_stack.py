@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 import threading
 import types
+import weakref
 
 import pytest
 
@@ -144,3 +146,12 @@ def test_layers_in_a_holder_that_the_name_has_left_are_stale(webui):
     assert (method.state, webui.net.area()) == ("active", "new")
     lp.restore_all()
     assert (webui.net.area(), webui.TABLE) == ("old", {"steps": 20})
+
+
+def test_an_instance_with_a_layer_is_kept_for_undo(webui):
+    kept = weakref.ref(webui.net)
+    lp.replace("one_stack_webui.net.area", lambda self: "new").remove()
+    webui.net = webui.Sub()
+    gc.collect()
+    lp.undo()
+    assert kept().area() == "new"

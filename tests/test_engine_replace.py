@@ -7,6 +7,7 @@ import functools
 import inspect
 import threading
 import traceback
+import types
 
 import pytest
 from samples import elsewhere, functions
@@ -366,3 +367,18 @@ def test_no_answer_and_no_error_asks_a_stranger_for_its_repr(monkeypatch):
     lp.restore("samples.functions.plain")
     assert functions.plain.__code__ is own
     assert functions.plain.__kwdefaults__ is theirs
+
+
+def test_the_function_that_is_given_stays_as_it_is(monkeypatch):
+    @types.coroutine
+    def awaitable(a):
+        return (yield a)
+
+    def new(a):
+        return (yield functions.FACTOR)
+
+    monkeypatch.setattr(functions, "awaitable", awaitable, raising=False)
+    code, layer = new.__code__, lp.replace(awaitable, new)
+    assert next(awaitable(1)) == functions.FACTOR
+    assert (new.__code__ is code, inspect.isawaitable(awaitable(1))) == (True, True)
+    layer.remove()

@@ -11,6 +11,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import PatchRefused
+from .functions import clone
 from .sources import place
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def of_same_kind(new: FunctionType, old: FunctionType, asked: str) -> FunctionTy
     # A generator that types.coroutine() made awaitable says so by a flag of its code.
     awaitable = old.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE
     if awaitable and not new.__code__.co_flags & awaitable:
+        new = clone(new)  # the user's own stays as it is
         new.__code__ = new.__code__.replace(co_flags=new.__code__.co_flags | awaitable)
     return new
 
