@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from importlib.util import find_spec
 
 import pytest
@@ -11,6 +13,10 @@ from livepatch.measure import end_every_timing
 
 # Some Pythons that run the tests of the engine have nothing but pytest.
 pytest_plugins = ["django_support"] + ["kernel_support"] * bool(find_spec("jupyter_client"))
+
+# Of this process and of all that the tests start: no journal among the user's own.
+_state = tempfile.TemporaryDirectory(prefix="lp-state-")
+os.environ["LIVEPATCH_STATE_DIR"] = _state.name
 
 
 @pytest.fixture(autouse=True)

@@ -69,6 +69,15 @@ def current_shell() -> InteractiveShell | None:
     return notebook.shell if notebook is not None and notebook.live else None
 
 
+def cell_number(shell: Any) -> int | None:
+    """The number of the cell that a shell runs, or ran last; None before the first.
+
+    ``execution_count`` is that number, or the next one, depending on IPython's version.
+    """
+    inputs = getattr(shell.history_manager, "input_hist_raw", [])
+    return len(inputs) - 1 if len(inputs) > 1 else None
+
+
 @contextmanager
 def inside(notebook: Notebook | None) -> Iterator[None]:
     """Mark the current context as the notebook's during the block; None takes the mark off."""

@@ -6,12 +6,15 @@ IPython extensions this is the first that leaves a shell as it found it.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import TYPE_CHECKING
 
 from livepatch.engine import LivepatchError, restore_all
 from livepatch.engine.adopting import heal
 from livepatch.engine.registry import registry
+from livepatch.history.journal import journal
+from livepatch.kernel.context import cell_number
 from livepatch.measure import end_every_timing
 
 if TYPE_CHECKING:
@@ -64,6 +67,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     for event in KEEPING:
         shell.events.register(event, _keep_layers)
     registry.notebook_modules.add(shell.user_module.__name__)
+    if journal.cell_now is None:
+        journal.cell_now = _Cell(shell)
     shell.register_magics(*classes)
     for name in COMPLETED:
         for mark in ("%", "%%"):
@@ -92,6 +97,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         print(restore_all())
     except LivepatchError as error:  # the rest is restored; the magics go all the same
         print(error)
+    if isinstance(journal.cell_now, _Cell) and journal.cell_now.shell is shell:
+        journal.cell_now = None
     for event in KEEPING:
         if _keep_layers in shell.events.callbacks[event]:
             shell.events.unregister(event, _keep_layers)
@@ -121,6 +128,17 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         *FILES,
     ):
         completers.pop(f"%{name}", None)
+
+
+class _Cell:
+    """Says the number of the cell that runs in an ordinary notebook: on its main thread alone."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+
+    def __call__(self) -> int | None:
+        is_main = threading.current_thread() is threading.main_thread()
+        return cell_number(self.shell) if is_main else None
 
 
 def _keep_layers(*_: object) -> None:

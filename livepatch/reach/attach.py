@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Transport = Literal["ipc", "tcp"]
 TRANSPORT_VARIABLE = "LIVEPATCH_TRANSPORT"
+JOURNAL_VARIABLE = "LIVEPATCH_JOURNAL"  # "off": no journal on disk
 
 # Script names that say nothing about the webui: its flavor is the better name.
 NAMES_THAT_SAY_NOTHING = frozenset(
@@ -200,6 +201,7 @@ def _start(
         banner=f"livepatch: in the webui {name!r}, pid {pid}",
     )
     _offer_to_jupyterlab(name)
+    keep_journal(name)
     return Attachment(name, pid, folder / f"{stem}.json", kernel)
 
 
@@ -251,6 +253,27 @@ def _offer_to_jupyterlab(name: str) -> None:
         )
 
 
+def keep_journal(name: str, cell_now: Callable[[], int | None] | None = None) -> None:
+    """Keep the journal of this process on disk, unless ``LIVEPATCH_JOURNAL`` is ``off``.
+
+    Args:
+        name: the webui's name.
+        cell_now: says the number of the cell that runs; default: that of the kernel in a webui.
+    """
+    from livepatch.history import journal
+
+    if os.environ.get(JOURNAL_VARIABLE) != "off":
+        journal.cell_now = cell_now or _cell_now
+        journal.keep(name)
+
+
+def _cell_now() -> int | None:
+    from livepatch.kernel.context import cell_number, current_shell
+
+    shell = current_shell()
+    return cell_number(shell) if shell is not None else None
+
+
 def detach(timeout: float = 5.0) -> None:
     """Take the kernel out of this process again, and restore everything done through livepatch.
 
@@ -265,6 +288,7 @@ def detach(timeout: float = 5.0) -> None:
     """
     with _process.lock:
         attachment, _process.attachment = _process.attachment, None
+        _end_journal()
         try:
             _restore_all_patches()
         finally:  # a patch that cannot be taken back must not keep the kernel in the process
@@ -272,6 +296,14 @@ def detach(timeout: float = 5.0) -> None:
                 attachment.kernel.stop(timeout)
                 for call in attachment.at_end:
                     call()
+
+
+def _end_journal() -> None:
+    """What is live now is what a replay after the next start may bring back."""
+    from livepatch.history import journal
+
+    journal.cell_now = None
+    journal.end()
 
 
 def _restore_all_patches() -> None:

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import HostUnsupported, LivepatchError
 from livepatch.hosts.detect import host
+from livepatch.kernel.context import cell_number
 from livepatch.kernel.guest_webui import GuestWebui
 from livepatch.reach import run
+from livepatch.reach.attach import keep_journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +104,7 @@ def start_webui(
         _let_imports_find_it(script, module)
         sys.modules[str(main.__name__)] = main
         _started.webui, _started.name = webui, name
+        keep_journal(name, lambda: cell_number(shell))
         webui.start()
     end = time.monotonic() + START_PATIENCE
     while webui.alive and _address(webui) is None and time.monotonic() < end:

@@ -1,0 +1,146 @@
+"""A step of the journal as data for its file: what was changed, and what replaying it would need.
+
+No value is ever written: neither what a plain value was replaced by, nor what a name of the
+notebook holds, nor an argument. Made in the thread that writes, as finding the source texts takes
+milliseconds.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hashlib
+import symtable
+import textwrap
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import livepatch.engine as engine_package
+from livepatch.engine.codes import global_names
+from livepatch.engine.sources import definition_of, source_of
+from livepatch.engine.stacks import FunctionStack, Restack, ValueStack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from livepatch.engine import Change, ChangeDescription
+    from livepatch.engine.layers import Patch
+
+Line = dict[str, Any]
+
+_ENGINE = engine_package.__path__[0]
+
+
+def change_lines(
+    changes: Sequence[Change], descriptions: Sequence[ChangeDescription]
+) -> list[Line]:
+    """The changes of a step as data.
+
+    Args:
+        changes: the changes.
+        descriptions: what each of them is, from when it was made.
+    """
+    return [_change_line(*pair) for pair in zip(changes, descriptions, strict=True)]
+
+
+def _change_line(change: Change, described: ChangeDescription) -> Line:
+    line: Line = {
+        "verb": described.verb,
+        "target": described.target,
+        "owner": described.owner,
+        "name": described.name,
+    }
+    if isinstance(change, Restack):
+        return {**line, **_restack(change, described)}
+    # The call that stands there as source may tell the options' values.
+    is_call = (described.source or "").startswith("lp.")
+    source = getattr(getattr(change, "layer", None), "source", None)
+    return {**line, "form": "other", "source": source if is_call else described.source}
+
+
+def _restack(change: Restack, described: ChangeDescription) -> Line:
+    layers = {p.layer for p in change.after}
+    gone = [p.layer for p in change.before if p.layer not in layers]
+    line: Line = {"stack": change.stack.path}
+    if gone:
+        line["gone"] = [[layer.target, layer.owner, layer.name] for layer in gone]
+    if described.verb in ("restore", "switch on", "switch off", "adopt"):
+        return line
+    patch = change.placement.patch
+    if isinstance(change.stack, ValueStack):
+        return {**line, "form": "value"}
+    if patch.guard is not None:
+        line["guard"] = patch.guard.limit
+    about = change.placement.layer.about
+    model = change.stack.model if isinstance(change.stack, FunctionStack) else None
+    source = source_of(about) if about is not None else model and original_of(model)
+    line["original"] = digest(source) if source is not None else None
+    form, text, names = _new_code(patch, described.source, model)
+    home = getattr(patch.given, "__module__", None) or (patch.namespace or {}).get("__name__")
+    return {**line, "form": form, "source": text, "names": names, "module": home}
+
+
+def _new_code(
+    patch: Patch, source: str | None, model: FunctionType | None
+) -> tuple[str | None, str | None, list[str]]:
+    """How the new code was given, its text, and the names that it takes from where it was."""
+    given = patch.given
+    if isinstance(given, str):
+        here = model.__globals__ if model is not None else {}
+        names = {n for n in names_used(given) if n not in here and not hasattr(builtins, n)}
+        return "text", given, sorted(names)
+    if isinstance(given, type):
+        names = {n for n in names_used(source or "") if not hasattr(builtins, n)}
+        return "class", source, sorted(names)
+    if not isinstance(given, FunctionType):
+        return None, source, []
+    names = {n for n in global_names(given.__code__) if n in given.__globals__}
+    names |= set(given.__code__.co_freevars) - {"__class__"}
+    node = definition_of(given)
+    if isinstance(node, ast.Lambda):
+        return "lambda", ast.unparse(node), sorted(names)
+    return ("function" if node is not None else None), source, sorted(names)
+
+
+def original_of(model: FunctionType) -> str | None:
+    """The source text of the webui's own code; None where there is none, or it is not Python."""
+    is_ours = model.__code__.co_filename.startswith(_ENGINE)
+    return None if is_ours else source_of(model.__code__)
+
+
+def digest(source: str) -> str:
+    r"""The hash of a source text, whatever ends its lines.
+
+    Example:
+        >>> digest("x = 1\r\n") == digest("x = 1")
+        True
+    """
+    lines = "\n".join(line.rstrip() for line in source.strip().splitlines())
+    return hashlib.sha256(lines.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def names_used(text: str) -> set[str]:
+    r"""The names that a text takes from around it; none of a text that does not compile.
+
+    Example:
+        >>> sorted(names_used("import math\ndef f(a, b=START):\n    return math.floor(g(a))"))
+        ['START', 'g']
+    """
+    try:
+        table = symtable.symtable(textwrap.dedent(text), "<text>", "exec")
+    except (SyntaxError, ValueError):
+        return set()
+    own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
+    own |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_imported()}
+    used: set[str] = set()
+    tables = [table]
+    while tables:
+        table = tables.pop()
+        is_module = table.get_type() == "module"
+        used |= {
+            s.get_name()
+            for s in table.get_symbols()
+            if s.is_referenced() and (is_module or s.is_global())
+        }
+        tables += table.get_children()
+    return used - own

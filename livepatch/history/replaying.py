@@ -1,0 +1,269 @@
+"""Replaying: what was live before a restart, laid again where nothing stands against it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from livepatch.engine import LivepatchError, PatchRefused, layers, transaction
+from livepatch.engine.laying import Wanted, lay
+from livepatch.engine.registry import registry
+from livepatch.engine.sources import source_of
+from livepatch.engine.stacks import base_of
+from livepatch.engine.targets import ClassTarget, Target, find
+from livepatch.engine.texts import name_of, texts
+from livepatch.engine.verbs import NOTEBOOK
+from livepatch.reports import Report
+
+from .lines import digest, original_of
+from .saved import FORMAT, SavedLayer, Session, sessions_in
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+ReplayState = Literal["ready", "stale", "live", "left", "replayed", "refused"]
+
+_ADVICE_NEWER = "python -m pip install -U livepatch, or move that file away"
+
+
+@dataclass
+class Replayed:
+    """A layer of an earlier session, and what replaying it comes to.
+
+    Attributes:
+        step: the number of its step in that session.
+        time: when it was laid, in UTC, ISO 8601.
+        verb: the verb that made it.
+        target: the target's dotted name.
+        owner: whose it was.
+        name: the layer's name.
+        source: its text, where there is one.
+        state: ``ready``; ``stale`` where the target is gone, its source is another one or
+            something is missing; ``live`` where it lies there already; ``left`` to what owns it;
+            after a replay ``replayed`` or ``refused``.
+        why: why it cannot be replayed, in words.
+    """
+
+    step: int
+    time: str
+    verb: str
+    target: str
+    owner: str
+    name: str
+    source: str | None
+    state: ReplayState = "ready"
+    why: str = ""
+    saved: SavedLayer | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        why = f": {self.why}" if self.why else ""
+        whose = f"{self.owner}'s {self.name!r}"
+        return f"{self.step}. {self.verb} {self.target} ({whose}) · {self.state}{why}"
+
+
+def last_session(path: Path | None, own: str | None) -> Session | None:
+    """The last session in a file that changed anything, other than this process's own.
+
+    Args:
+        path: the journal's file; None where there is none.
+        own: this process's session.
+
+    Raises:
+        PatchRefused: the file cannot be read, or a newer livepatch wrote it.
+    """
+    if path is None:
+        raise PatchRefused(
+            "replay the journal",
+            "no journal is kept on disk in this process",
+            'livepatch.attach(), or lp.journal.keep("my-webui")',
+        )
+    asked = f"replay the journal {path}"
+    try:
+        sessions = sessions_in(path)
+    except OSError as error:
+        raise PatchRefused(
+            asked, f"{type(error).__name__}: {error.strerror or error}", "mend that, and try again"
+        ) from error
+    newer = [s.format for s in sessions if s.format > FORMAT]
+    if newer:
+        raise PatchRefused(
+            asked,
+            f"a newer livepatch wrote it (format {max(newer)}, this one knows {FORMAT})",
+            _ADVICE_NEWER,
+        )
+    earlier = [s for s in sessions if s.session != own and s.steps]
+    return earlier[-1] if earlier else None
+
+
+def replay_report(session: Session | None, found: list[Replayed]) -> Report[Replayed]:
+    """What was live before, as a table with what cannot be replayed and why."""
+    title = "Journal of earlier sessions"
+    if session is not None:
+        facts = [f"Session of {session.header.get('since', 'unknown')}"]
+        if session.bad:
+            facts.append(f"{session.bad} line{'s' * (session.bad > 1)} could not be read")
+        if session.lost:
+            facts.append(f"{session.lost} step{'s' * (session.lost > 1)} could not be written")
+        title = " · ".join(facts)
+    columns = {
+        "step": lambda one: one.step,
+        "time": lambda one: one.time[11:19],
+        "change": lambda one: f"{one.verb} {one.target}",
+        "by": lambda one: f"{one.owner}'s {one.name!r}",
+        "state": lambda one: f"{one.state}: {one.why}" if one.why else one.state,
+    }
+    return Report(title, found, columns, "nothing was live at its end")
+
+
+def look(session: Session, namespace: dict[str, Any]) -> list[Replayed]:
+    """What was live at the end of a session, and what replaying each would come to."""
+    return [_look_at(saved, namespace) for saved in session.live()]
+
+
+def replay_all(
+    found: list[Replayed], namespace: dict[str, Any], steps: Collection[int] = ()
+) -> None:
+    """Lay what is ready, in one step for undo; what is refused is shown so.
+
+    Args:
+        found: what ``look`` said.
+        namespace: the names that the notebook's changes see.
+        steps: only those of these steps.
+
+    Raises:
+        PatchRefused: there is no such step among them; nothing has changed.
+    """
+    unknown = sorted(set(steps) - {one.step for one in found})
+    if unknown:
+        present = ", ".join(str(one.step) for one in found) or "none"
+        raise PatchRefused(
+            f"replay step {', '.join(map(str, unknown))}",
+            f"the steps that were live at the session's end: {present}",
+            "look at lp.journal.saved()",
+        )
+    with transaction():
+        for one in found:
+            if one.state == "ready" and (not steps or one.step in steps):
+                _replay(one, namespace)
+
+
+def _look_at(saved: SavedLayer, namespace: dict[str, Any]) -> Replayed:
+    line = saved.line
+    one = Replayed(
+        saved.step,
+        saved.time,
+        line["verb"],
+        line["target"],
+        line["owner"],
+        line["name"],
+        line.get("source"),
+        saved=saved,
+    )
+    form = line.get("form")
+    if one.owner.startswith("file "):
+        one.state, one.why = "left", f"it comes back with %watch {one.owner[5:]}"
+    elif form == "other":
+        one.state, one.why = "left", "not a function's layer: do it again"
+    elif form == "value":
+        one.state, one.why = "stale", "values are not written down: assign it again"
+    elif form is None or not one.source:
+        one.state, one.why = "stale", "its text could not be had"
+    else:
+        _check(one, line, namespace)
+    return one
+
+
+def _check(one: Replayed, line: dict[str, Any], namespace: dict[str, Any]) -> None:
+    try:
+        target = find(f"replay {one.target}", one.target)
+    except LivepatchError as error:
+        one.state, one.why = "stale", f"{error.found}"
+        return
+    now = _original(target)
+    original = line.get("original")
+    names = _names_for(line, namespace)
+    if (now and digest(now)) != original:
+        one.state, one.why = "stale", "the webui's own source is not what it was"
+    elif names is None:
+        one.state, one.why = "stale", f"the module {line.get('module')} is not loaded"
+    elif missing := _missing(line, names):
+        one.state, one.why = "stale", f"needs {', '.join(missing)} of the notebook: define it first"
+    elif any(_is_live(layer, one) for layer in layers()):
+        one.state = "live"
+
+
+def _is_live(layer: Any, one: Replayed) -> bool:
+    identity = (layer.target, layer.owner, layer.name)
+    return identity == (one.target, one.owner, one.name)
+
+
+def _original(target: Any) -> str | None:
+    if isinstance(target, Target):
+        return original_of(target.override.model if target.override else base_of(target.function))
+    return source_of(target.cls) if isinstance(target, ClassTarget) else None
+
+
+def _names_for(line: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any] | None:
+    """The names of the place where the new code was written; None where it is not loaded."""
+    home = line.get("module")
+    if line["owner"] == NOTEBOOK and (home in registry.notebook_modules or home is None):
+        return namespace
+    if home == "__main__" or home in registry.notebook_modules:
+        return namespace
+    module = sys.modules.get(str(home))
+    return None if module is None else vars(module)
+
+
+def _missing(line: dict[str, Any], names: dict[str, Any]) -> list[str]:
+    used = [name for name in line.get("names", ()) if isinstance(name, str)]
+    return [f"`{n}`" for n in used if n not in names and not hasattr(builtins, n)]
+
+
+def _replay(one: Replayed, namespace: dict[str, Any]) -> None:
+    assert one.saved is not None
+    line = one.saved.line
+    asked = f"replay step {one.step}: {one.verb} {one.target}"
+    names = _names_for(line, namespace)
+    assert names is not None
+    try:
+        new = _new(asked, one, line, names)
+        guard = line.get("guard", False)
+        layer = lay(
+            asked,
+            find(asked, one.target),
+            new,
+            Wanted(one.verb, one.name, one.owner, names, guard),
+        )
+        if not one.saved.on:
+            layer.off()
+    except LivepatchError as error:
+        one.state, one.why = "refused", error.found
+    else:
+        one.state = "replayed"
+
+
+def _new(asked: str, one: Replayed, line: dict[str, Any], names: dict[str, Any]) -> Any:
+    """The new code as it was given: a text, or what a definition makes in its old place."""
+    source, form = str(one.source), line["form"]
+    if form == "text":
+        return source
+    filename = name_of(source, one.target)
+    mode = "eval" if form == "lambda" else "exec"
+    try:
+        code = texts.keep(filename, source, lambda name: compile(source, name, mode))
+        if form == "lambda":
+            return eval(code, names)
+        made: dict[str, Any] = {}
+        exec(code, names, made)
+        definition = ast.parse(source).body[-1]
+        return made[getattr(definition, "name", "")]
+    except Exception as error:
+        raise PatchRefused(
+            asked,
+            f"its text raised {type(error).__name__}: {error}",
+            "define it in a cell, and replace the target again",
+        ) from error
