@@ -16,7 +16,7 @@ from livepatch.engine.stacks import Restack
 from livepatch.registries.containers import InDict
 from livepatch.registries.loaded import ExtensionChange
 from livepatch.registries.placements import live
-from livepatch.registries.point import Rearrange
+from livepatch.registries.rearrange import Rearrange
 from livepatch.registries.store import Method
 
 if TYPE_CHECKING:

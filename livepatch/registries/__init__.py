@@ -8,7 +8,8 @@ else (add, replace, mute, move, remove, and the exact way back) is written once,
 from __future__ import annotations
 
 from .extension import Extension, Owners
-from .point import CallPoint, point_of
+from .point import CallPoint
+from .points import point_of
 from .registration import Registration
 from .store import Store
 from .table import CallTable

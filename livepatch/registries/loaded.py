@@ -9,7 +9,7 @@ from livepatch.engine.change import Change, ChangeDescription, apply
 from livepatch.engine.registry import registry
 
 from .containers import InDict, InList
-from .point import look_again
+from .points import look_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

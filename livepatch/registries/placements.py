@@ -52,3 +52,8 @@ def carry_over(old: Placements, new: Placements, present: Placements) -> Placeme
         else:
             result.insert(0, placement)
     return tuple(result)
+
+
+def same(one: Placements, other: Placements) -> bool:
+    """Whether the same registrations stand in the same order, and are called or not alike."""
+    return [(p.registration, p.on) for p in one] == [(p.registration, p.on) for p in other]

@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import difflib
 import time
-import weakref
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import PatchRefused, TargetNotFound
 from livepatch.engine.answers import AnswerLine, answer
-from livepatch.engine.change import Change, ChangeDescription, apply
+from livepatch.engine.change import apply
 from livepatch.engine.events import remarks
 from livepatch.engine.registry import registry
 from livepatch.reports.callbacks import callbacks_table
 from livepatch.web.facts import caller
 
 from .facts import name_of
-from .placements import Placement, Placements, carry_over, live
+from .finding import find_in, shown
+from .followed import FollowedPoint
+from .placements import Placement, Placements, live, same
+from .rearrange import Rearrange
 from .registration import Registration
-from .timed_store import TimedStore
-from .watching import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from livepatch.reports import Report
 
-    from .extension import Owners
-    from .registration import State
-    from .store import Store
-    from .timing import CallMeter
-
-Reference = Any  # a registration, what is called, a name, or its number in the order of calls
-
-_points: weakref.WeakValueDictionary[Hashable, CallPoint] = weakref.WeakValueDictionary()
+    from .finding import Reference
 
 DONE = {
     "add": "added",
@@ -46,50 +39,13 @@ DONE = {
 }
 
 
-class CallPoint(Sequence[Registration]):
+class CallPoint(FollowedPoint, Sequence[Registration]):
     """An event or a hook of the running webui: what it calls there, in the order of its calls.
 
     Get one by ``lp.callbacks()["step"]`` or ``lp.hooks()["process"]``. What is muted keeps its
     place in it, with the state ``off``. A change is seen by the webui's next call; calls under way
     finish as they began.
-
-    Attributes:
-        store: where the webui keeps it.
-        owners: tells whose a callable is.
-        base: the placements without us.
-        plan: the placements as the webui has them.
     """
-
-    def __init__(self, store: Store, owners: Owners) -> None:
-        self.store = store
-        self.owners = owners
-        self.base: Placements = ()
-        self.plan: Placements = ()
-
-    @property
-    def event(self) -> str:
-        """The name of the event or hook."""
-        return self.store.event
-
-    @property
-    def path(self) -> str:
-        """What it is, in words."""
-        return self.store.path
-
-    @property
-    def note(self) -> str:
-        """What has to be said of how its registrations are called."""
-        return self.store.note
-
-    @property
-    def verbs(self) -> frozenset[str]:
-        """What can be done here."""
-        return self.store.verbs
-
-    @property
-    def folded(self) -> bool:
-        """Whether a table of all events only counts its registrations."""
-        return self.store.folded
 
     def add(
         self,
@@ -153,7 +109,7 @@ class CallPoint(Sequence[Registration]):
             PatchRefused: it cannot be called.
             TargetNotFound: there is no such registration.
         """
-        asked = f"replace {_shown(reference)} in {self.path}"
+        asked = f"replace {shown(reference)} in {self.path}"
         begun = time.perf_counter()
         self._check(asked, "replace", callback)
         with registry.lock:
@@ -168,7 +124,7 @@ class CallPoint(Sequence[Registration]):
         Raises:
             TargetNotFound: there is no such registration.
         """
-        asked = f"remove {_shown(reference)} from {self.path}"
+        asked = f"remove {shown(reference)} from {self.path}"
         begun = time.perf_counter()
         self._check(asked, "remove")
         with registry.lock:
@@ -212,7 +168,7 @@ class CallPoint(Sequence[Registration]):
             TargetNotFound: there is no such registration.
             PatchRefused: no place was said, or the order is not ours to choose.
         """
-        asked = f"move {_shown(reference)} in {self.path}"
+        asked = f"move {shown(reference)} in {self.path}"
         begun = time.perf_counter()
         self._check(asked, "move")
         with registry.lock:
@@ -230,7 +186,7 @@ class CallPoint(Sequence[Registration]):
         begun = time.perf_counter()
         with registry.lock:
             change = self.way_back()
-            if _same(self.plan, self.base):
+            if same(self.plan, self.base):
                 return answer(f"nothing to restore: {self.path} is the webui's own")
             apply(change)
         return answer(f"restored {self.path}", "the webui's own again", _took(begun))
@@ -241,183 +197,11 @@ class CallPoint(Sequence[Registration]):
         Raises:
             TargetNotFound: there is none, or several of that name.
         """
-        self.refresh()
-        found = self._meant(asked, reference)
-        if self.states().get(found) == "stale":
-            self._gone(asked, found)
-        return found
-
-    def _meant(self, asked: str, reference: Reference) -> Registration:
-        present = [p.registration for p in self.plan]
-        if isinstance(reference, int) and not isinstance(reference, bool):
-            if -len(present) <= reference < len(present):
-                return present[reference]
-            self._not_found(asked, reference)
-        meant = [r for r in present if matches(r, reference)]
-        exact = [r for r in meant if reference in (r, r.name) or r.callback is reference]
-        meant = exact or meant
-        if not meant:
-            self._not_found(asked, reference)
-        if len(meant) > 1:
-            numbers = ", ".join(str(present.index(r)) for r in meant)
-            raise TargetNotFound(
-                asked,
-                f"{self.path} has {len(meant)} of that name, number {numbers}",
-                f"say which by its number: {present.index(meant[0])}",
-            )
-        return meant[0]
-
-    def _gone(self, asked: str, registration: Registration) -> NoReturn:
-        raise TargetNotFound(
-            asked,
-            f"{registration.whose()} is not registered any more",
-            "lp.undo() brings back what was removed last; while its page reloads, wait a moment",
-        )
-
-    def _not_found(self, asked: str, reference: Reference) -> NoReturn:
-        if isinstance(reference, Registration) and reference.point is self:
-            self._gone(asked, reference)
-        names = [p.registration.name for p in self.plan]
-        near = difflib.get_close_matches(str(_shown(reference)), names, n=3, cutoff=0.4)
-        known = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        advice = f"did you mean {' or '.join(near)}?" if near else "look at what is there"
-        raise TargetNotFound(
-            asked,
-            f"{self.path} has no {_shown(reference)!r}; registered: {known or 'nothing'}",
-            f"{advice} (%callbacks, %hooks)" if not near else advice,
-        )
+        return find_in(self, asked, reference)
 
     def report(self) -> Report[Any]:
         """The registrations as a table."""
         return callbacks_table(self.path[:1].upper() + self.path[1:], [self])
-
-    def way_back(self) -> Change:
-        """The change that takes everything of ours back."""
-        self.refresh()
-        return Rearrange(self, self.base, "restore", None)
-
-    def own_layers(self) -> list[Registration]:
-        """Our registrations, and those of the webui that we muted or moved."""
-        return [p.registration for p in self.plan if p not in self.base]
-
-    def state_of(self, registration: Registration) -> State:
-        """The state of a registration of this point."""
-        return self.states().get(registration, "removed")
-
-    def states(self) -> dict[Registration, State]:
-        """The state of each, in the order of calls."""
-        with registry.lock:
-            self.refresh()
-            identity = self.store.identity
-            called = {*map(identity, self.store.read())}
-            return {
-                p.registration: "off"
-                if not p.on
-                else "active"
-                if identity(p.registration.item) in called
-                else "stale"
-                for p in self.plan
-            }
-
-    def take(self, plan: Placements) -> None:
-        """Make the webui call these placements."""
-        identity = self.store.identity
-        wanted = [r.item for r in live(plan)]
-        if [*map(identity, wanted)] != [*map(identity, self.store.read())]:
-            self.store.write(wanted)
-        self._know(plan)
-
-    def measure_by(self, meter: CallMeter | None) -> None:
-        """Have the calls timed, or cost nothing again.
-
-        Args:
-            meter: what learns of them; None: nobody any more.
-        """
-        with registry.lock:
-            self.refresh()
-            plain = self.store.inner if isinstance(self.store, TimedStore) else self.store
-            items = [r.item for r in live(self.plan)]
-            self.store = plain if meter is None else TimedStore(plain, meter, self)
-            self.store.write(items)
-
-    def registration_of(self, item: Any) -> Registration | None:
-        """The registration that an item of the webui's data stands for."""
-        placed = (p.registration for p in self.plan)
-        return next((r for r in placed if r.item is item), None)
-
-    def _know(self, plan: Placements) -> None:
-        self.plan = plan
-        if _same(plan, self.base):
-            self.plan = self.base
-            registry.changed.pop(id(self), None)
-            watch.leave(self)
-        else:
-            registry.changed[id(self)] = self
-            watch.follow(self)
-
-    def refresh(self, *, is_settled: bool = False) -> None:
-        """Look at what the webui has now: it may have registered and dropped others since.
-
-        What it registers anew under the same name, as at a reload of its page, is still the same
-        registration: what is muted stays muted, and what is replaced stays replaced.
-
-        Args:
-            is_settled: whether an empty registry is empty for good.
-        """
-        items, identity = self.store.read(), self.store.identity
-        expected = [identity(r.item) for r in live(self.plan)]
-        # A webui that reloads its page clears its registry first.
-        reloads = not items and expected and not is_settled
-        if [*map(identity, items)] == expected or reloads:
-            return
-        known = {identity(p.registration.item): p for p in (*self.base, *self.plan)}
-        new = {identity(item): item for item in items if identity(item) not in known}
-        came_back = self._taken_up(new, {*map(identity, items)})
-        known = {identity(p.registration.item): p for p in (*self.base, *self.plan)}
-        found = tuple(known.get(identity(item)) or self._foreign(item) for item in items)
-        placed = {p.registration for p in found}
-        kept = tuple(p for p in self.plan if not p.on or p.registration in placed)
-        shown = tuple(p for p in kept if p.on)
-        present = carry_over(shown, kept, found) if len(shown) < len(kept) else found
-        webuis = carry_over(self.plan, self.base, present)
-        webuis = tuple(p for p in webuis if not p.registration.is_ours)
-        plan = carry_over(self.base, self.plan, webuis) if came_back else present
-        self.base = webuis
-        self.take(plan)
-
-    def _taken_up(self, new: dict[Hashable, Any], present: set[Hashable]) -> bool:
-        """Whether the webui registered anew what it had; its registrations stand for that now."""
-        identity, store = self.store.identity, self.store
-        gone = [p.registration for p in self.base if identity(p.registration.item) not in present]
-        came_back = False
-        for item in new.values():
-            name, place = store.name_of(item), name_of(store.callback_of(item))
-            for registration in gone:
-                if (registration.name, name_of(registration.callback)) == (name, place):
-                    registration.item = item
-                    gone.remove(registration)
-                    came_back = True
-                    break
-        if came_back:
-            for placement in self.plan:
-                if placement.registration.is_ours:
-                    mine = placement.registration
-                    mine.item = store.renewed(mine.item, mine.name)
-        return came_back
-
-    def _foreign(self, item: Any) -> Placement:
-        file = self.store.file_of(item)
-        owner = self.owners.of(self.store.callback_of(item), file)
-        return Placement(Registration(self, item, self.store.name_of(item), owner))
-
-    def own_by(self, owners: Owners) -> None:
-        """Tell anew whose the webui's registrations are: it may know other extensions by now."""
-        self.owners = owners
-        for placement in self.base:
-            found, store = placement.registration, self.store
-            if not found.is_ours:
-                callback = store.callback_of(found.item)
-                found.owner = owners.of(callback, store.file_of(found.item))
 
     def _check(self, asked: str, verb: str, callback: Any = None) -> None:
         if verb not in self.store.verbs:
@@ -460,7 +244,7 @@ class CallPoint(Sequence[Registration]):
         return to, holders[to]
 
     def _switch(self, verb: str, reference: Reference, *, on: bool) -> AnswerLine:
-        asked = f"{verb} {_shown(reference)} in {self.path}"
+        asked = f"{verb} {shown(reference)} in {self.path}"
         begun = time.perf_counter()
         self._check(asked, "mute")
         with registry.lock:
@@ -568,83 +352,6 @@ class CallPoint(Sequence[Registration]):
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return self.report()._repr_mimebundle_()
-
-
-class Rearrange(Change):
-    """The step of a point from its present placements to others."""
-
-    def __init__(
-        self, point: CallPoint, after: Placements, verb: str, registration: Registration | None
-    ) -> None:
-        self.point = point
-        self.before = point.plan
-        self.after = after
-        self.verb = verb
-        self.registration = registration
-
-    def prepare(self) -> None:
-        """Look at what the webui has now."""
-        self.point.refresh()
-
-    def commit(self) -> None:
-        """Make the webui call the placements after the step."""
-        self.point.take(carry_over(self.before, self.after, self.point.plan))
-
-    def revert(self) -> None:
-        """Make it call those before the step, with what others did since."""
-        self.point.take(carry_over(self.after, self.before, self.point.plan))
-
-    def describe(self) -> ChangeDescription:
-        """What it is, for the journal."""
-        about = self.registration
-        if about is None:
-            return ChangeDescription(self.verb, self.point.path, "livepatch", "everything")
-        text = about.source if self.verb in ("add", "replace") else None
-        return ChangeDescription(self.verb, self.point.path, about.owner, about.name, text)
-
-
-def point_of(store: Store, owners: Owners) -> CallPoint:
-    """The point over a store; the same object for the same data of the webui."""
-    with registry.lock:
-        point = _points.get(store.key)
-        if point is None:
-            point = _points[store.key] = CallPoint(store, owners)
-        elif _same(point.plan, point.base) and not isinstance(point.store, TimedStore):
-            point.store = store
-        point.own_by(owners)
-        point.refresh()
-        return point
-
-
-def look_again() -> None:
-    """Look at every point anew: the webui's registries are as they shall be."""
-    with registry.lock:
-        for point in list(_points.values()):
-            point.refresh(is_settled=True)
-
-
-def matches(registration: Registration, reference: Reference) -> bool:
-    """Whether a reference may mean a registration: itself, its callable, or a name it has."""
-    if reference is registration:
-        return True
-    if isinstance(reference, str):
-        names = registration.name, name_of(registration.callback), registration.path
-        return reference in names or registration.name.endswith(f"/{reference}")
-    callback = registration.callback
-    # Two looks at one bound method give two objects that are equal.
-    return bool(callback is reference) or (
-        type(callback) is type(reference) and callable(reference) and callback == reference
-    )
-
-
-def _same(one: Placements, other: Placements) -> bool:
-    return [(p.registration, p.on) for p in one] == [(p.registration, p.on) for p in other]
-
-
-def _shown(reference: Reference) -> Any:
-    if isinstance(reference, (int, str)):
-        return reference
-    return reference.name if isinstance(reference, Registration) else name_of(reference)
 
 
 def _took(begun: float) -> str:

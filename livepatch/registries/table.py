@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from livepatch.engine import TargetNotFound
 from livepatch.reports.callbacks import callbacks_table
 
-from .point import matches
+from .finding import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from livepatch.engine.answers import AnswerLine
     from livepatch.reports import Report
 
-    from .point import CallPoint, Reference
+    from .finding import Reference
+    from .point import CallPoint
     from .registration import Registration
 
 

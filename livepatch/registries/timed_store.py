@@ -11,7 +11,7 @@ from .store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from .point import CallPoint
+    from .followed import FollowedPoint
     from .timing import CallMeter
 
 
@@ -24,7 +24,7 @@ class TimedStore(Store):
         point: whose registrations are timed.
     """
 
-    def __init__(self, inner: Store, meter: CallMeter, point: CallPoint) -> None:
+    def __init__(self, inner: Store, meter: CallMeter, point: FollowedPoint) -> None:
         super().__init__(inner.event, inner.path, inner.key)
         self.inner = inner
         self.meter = meter

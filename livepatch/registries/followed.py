@@ -1,0 +1,197 @@
+"""What a webui has at one point, followed: what it registers and drops, and what is ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from livepatch.engine.registry import registry
+
+from .facts import name_of
+from .placements import Placement, Placements, carry_over, live, same
+from .rearrange import Rearrange
+from .registration import Registration
+from .timed_store import TimedStore
+from .watching import watch
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from livepatch.engine.change import Change
+
+    from .extension import Owners
+    from .point import CallPoint
+    from .registration import State
+    from .store import Store
+    from .timing import CallMeter
+
+
+class FollowedPoint:
+    """The registrations of one point: the webui's, ours among them, and the way back.
+
+    Attributes:
+        store: where the webui keeps it.
+        owners: tells whose a callable is.
+        base: the placements without us.
+        plan: the placements as the webui has them.
+    """
+
+    def __init__(self, store: Store, owners: Owners) -> None:
+        self.store = store
+        self.owners = owners
+        self.base: Placements = ()
+        self.plan: Placements = ()
+
+    @property
+    def event(self) -> str:
+        """The name of the event or hook."""
+        return self.store.event
+
+    @property
+    def path(self) -> str:
+        """What it is, in words."""
+        return self.store.path
+
+    @property
+    def note(self) -> str:
+        """What has to be said of how its registrations are called."""
+        return self.store.note
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """What can be done here."""
+        return self.store.verbs
+
+    @property
+    def folded(self) -> bool:
+        """Whether a table of all events only counts its registrations."""
+        return self.store.folded
+
+    def way_back(self) -> Change:
+        """The change that takes everything of ours back."""
+        self.refresh()
+        return Rearrange(self, self.base, "restore", None)
+
+    def own_layers(self) -> list[Registration]:
+        """Our registrations, and those of the webui that we muted or moved."""
+        return [p.registration for p in self.plan if p not in self.base]
+
+    def state_of(self, registration: Registration) -> State:
+        """The state of a registration of this point."""
+        return self.states().get(registration, "removed")
+
+    def states(self) -> dict[Registration, State]:
+        """The state of each, in the order of calls."""
+        with registry.lock:
+            self.refresh()
+            identity = self.store.identity
+            called = {*map(identity, self.store.read())}
+            return {
+                p.registration: "off"
+                if not p.on
+                else "active"
+                if identity(p.registration.item) in called
+                else "stale"
+                for p in self.plan
+            }
+
+    def take(self, plan: Placements) -> None:
+        """Make the webui call these placements."""
+        identity = self.store.identity
+        wanted = [r.item for r in live(plan)]
+        if [*map(identity, wanted)] != [*map(identity, self.store.read())]:
+            self.store.write(wanted)
+        self._know(plan)
+
+    def measure_by(self, meter: CallMeter | None) -> None:
+        """Have the calls timed, or cost nothing again.
+
+        Args:
+            meter: what learns of them; None: nobody any more.
+        """
+        with registry.lock:
+            self.refresh()
+            plain = self.store.inner if isinstance(self.store, TimedStore) else self.store
+            items = [r.item for r in live(self.plan)]
+            self.store = plain if meter is None else TimedStore(plain, meter, self)
+            self.store.write(items)
+
+    def registration_of(self, item: Any) -> Registration | None:
+        """The registration that an item of the webui's data stands for."""
+        placed = (p.registration for p in self.plan)
+        return next((r for r in placed if r.item is item), None)
+
+    def _know(self, plan: Placements) -> None:
+        self.plan = plan
+        if same(plan, self.base):
+            self.plan = self.base
+            registry.changed.pop(id(self), None)
+            watch.leave(self)
+        else:
+            registry.changed[id(self)] = self
+            watch.follow(self)
+
+    def refresh(self, *, is_settled: bool = False) -> None:
+        """Look at what the webui has now: it may have registered and dropped others since.
+
+        What it registers anew under the same name, as at a reload of its page, is still the same
+        registration: what is muted stays muted, and what is replaced stays replaced.
+
+        Args:
+            is_settled: whether an empty registry is empty for good.
+        """
+        items, identity = self.store.read(), self.store.identity
+        expected = [identity(r.item) for r in live(self.plan)]
+        # A webui that reloads its page clears its registry first.
+        reloads = not items and expected and not is_settled
+        if [*map(identity, items)] == expected or reloads:
+            return
+        known = {identity(p.registration.item): p for p in (*self.base, *self.plan)}
+        new = {identity(item): item for item in items if identity(item) not in known}
+        came_back = self._taken_up(new, {*map(identity, items)})
+        known = {identity(p.registration.item): p for p in (*self.base, *self.plan)}
+        found = tuple(known.get(identity(item)) or self._foreign(item) for item in items)
+        placed = {p.registration for p in found}
+        kept = tuple(p for p in self.plan if not p.on or p.registration in placed)
+        shown = tuple(p for p in kept if p.on)
+        present = carry_over(shown, kept, found) if len(shown) < len(kept) else found
+        webuis = carry_over(self.plan, self.base, present)
+        webuis = tuple(p for p in webuis if not p.registration.is_ours)
+        plan = carry_over(self.base, self.plan, webuis) if came_back else present
+        self.base = webuis
+        self.take(plan)
+
+    def _taken_up(self, new: dict[Hashable, Any], present: set[Hashable]) -> bool:
+        """Whether the webui registered anew what it had; its registrations stand for that now."""
+        identity, store = self.store.identity, self.store
+        gone = [p.registration for p in self.base if identity(p.registration.item) not in present]
+        came_back = False
+        for item in new.values():
+            name, place = store.name_of(item), name_of(store.callback_of(item))
+            for registration in gone:
+                if (registration.name, name_of(registration.callback)) == (name, place):
+                    registration.item = item
+                    gone.remove(registration)
+                    came_back = True
+                    break
+        if came_back:
+            for placement in self.plan:
+                if placement.registration.is_ours:
+                    mine = placement.registration
+                    mine.item = store.renewed(mine.item, mine.name)
+        return came_back
+
+    def _foreign(self, item: Any) -> Placement:
+        file = self.store.file_of(item)
+        owner = self.owners.of(self.store.callback_of(item), file)
+        return Placement(
+            Registration(cast("CallPoint", self), item, self.store.name_of(item), owner)
+        )
+
+    def own_by(self, owners: Owners) -> None:
+        """Tell anew whose the webui's registrations are: it may know other extensions by now."""
+        self.owners = owners
+        for placement in self.base:
+            found, store = placement.registration, self.store
+            if not found.is_ours:
+                callback = store.callback_of(found.item)
+                found.owner = owners.of(callback, store.file_of(found.item))
