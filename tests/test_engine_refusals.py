@@ -146,3 +146,11 @@ def test_the_name_of_a_pair_is_looked_up_in_the_holder_itself():
     assert (script.run(1), Local().run()) == ("old", "old")
     with pytest.raises(lp.TargetNotFound, match=r"did you mean not_in_sys_modules\.run\?"):
         lp.replace(script, "runs", lambda a: "new")
+
+
+@pytest.mark.parametrize("wrapper", [lambda: 1, lambda **kwargs: 1, "def f(*, original): return 1"])
+def test_a_wrapper_that_cannot_take_the_original_is_refused(wrapper):
+    with pytest.raises(lp.PatchRefused, match="takes no argument for `original`") as refused:
+        lp.wrap("samples.functions.plain", wrapper, name="wrapper")
+    assert len(str(refused.value).splitlines()) == 3
+    assert functions.plain(1) == ("old", 1, 2, 1)

@@ -6,6 +6,7 @@ import itertools
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import CO_VARARGS
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -189,6 +190,12 @@ def _patch(
         raise PatchRefused(asked, found, "give a function or its source text")
     if wanted.verb == "wrap":
         wrapper = new if isinstance(new, FunctionType) else as_function(new)
+        if not (wrapper.__code__.co_argcount or wrapper.__code__.co_flags & CO_VARARGS):
+            raise PatchRefused(
+                asked,
+                f"the wrapper ({place(wrapper)}) takes no argument for `original`",
+                "write it as def wrapper(original, *args, **kwargs)",
+            )
     else:
         wrapper = wrapper_of(wanted.verb, new, kind_of(stack.model.__code__))  # type: ignore[arg-type]
     return Patch(wrapper, text, facts, clone(stack.base), describes=False)
