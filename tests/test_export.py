@@ -263,6 +263,12 @@ def test_values_are_written_down_only_when_they_are_named(tmp_path):
     _refused("'secret'", "not given back by its repr", folder=tmp_path, with_values=["secret"])
 
 
+def test_what_uses_livepatch_itself_stays_in_the_notebook(tmp_path):
+    lp.wrap(f"{T}.wrapped", lambda original, a: (len(lp.patches()), original(a)))
+    _refused("uses 'lp' of livepatch", folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_method_of_one_instance_has_no_name_elsewhere(tmp_path):
     model = sample.Model()
     lp.replace(model.greet, lambda self: "only this one")

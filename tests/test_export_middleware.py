@@ -180,6 +180,25 @@ def test_beside_a_stack_that_livepatch_has_changed(tmp_path, monkeypatch):
     assert client.get("/").text == "Counted 5 > Other own"
 
 
+def test_within_a_wrapper_that_hides_what_it_holds(tmp_path, monkeypatch):
+    from starlette.testclient import TestClient
+
+    lp.middleware(apps.starlette_app()).add(Outer, word="exported")
+    exported = lp.export(tmp_path, name="hidden", flavor="starlette")
+    lp.restore_all()
+    monkeypatch.syspath_prepend(str(exported.path / "src"))
+    import hidden_changes  # type: ignore[import-not-found]
+
+    app = apps.starlette_app()
+    client = TestClient(app)
+    hidden_changes.apply(app)
+    assert client.get("/").text == "Outer exported > Counted 1 > Other own"
+    inner = app.middleware_stack
+    app.middleware_stack = lambda scope, receive, send: inner(scope, receive, send)
+    hidden_changes.remove()
+    assert client.get("/").text == "Counted 2 > Other own"  # past it, with no work of ours
+
+
 def test_an_option_that_cannot_be_written_down_and_a_move(tmp_path):
     import pytest
 

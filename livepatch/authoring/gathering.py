@@ -101,7 +101,7 @@ class Gatherer:
         if isinstance(value, ModuleType):
             self._import_module(name, value, needed_by)
         elif self._is_importable(value, namespace):
-            self._import_from(name, value)
+            self._import_from(name, value, needed_by)
         elif isinstance(value, FunctionType):
             self._take_function(name, value, needed_by)
         elif isinstance(value, type):
@@ -159,6 +159,7 @@ class Gatherer:
                 f"{needed_by} uses the module {name!r}, which cannot be imported by a name",
                 "use the function that you need of it instead",
             )
+        self._check_not_ours(name, full, needed_by)
         self.modules.add(full)
         self.imports[name] = f"import {full}" if full == name else f"import {full} as {name}"
 
@@ -171,8 +172,16 @@ class Gatherer:
             return False
         return leads_to(module, path, value)
 
-    def _import_from(self, name: str, value: Any) -> None:
+    def _check_not_ours(self, name: str, module: str, needed_by: str) -> None:
+        if module.partition(".")[0] == "livepatch" and not module.startswith("livepatch.demo"):
+            raise self._refused(
+                f"{needed_by} uses {name!r} of livepatch, which is not there where it will run",
+                "keep what uses livepatch in the notebook, outside of the changes",
+            )
+
+    def _import_from(self, name: str, value: Any, needed_by: str) -> None:
         module, path = home_of(value)
+        self._check_not_ours(name, module, needed_by)
         self.modules.add(module)
         first, _, rest = path.partition(".")
         if rest:
