@@ -9,6 +9,8 @@ from samples import functions
 
 import livepatch as lp
 from livepatch.engine.completion import targets_beginning
+from livepatch.engine.laying import Wanted, patch_without_effect
+from livepatch.engine.targets import find
 
 FUNCTION = "def new(a):\n    return a"
 
@@ -154,3 +156,12 @@ def test_a_wrapper_that_cannot_take_the_original_is_refused(wrapper):
         lp.wrap("samples.functions.plain", wrapper, name="wrapper")
     assert len(str(refused.value).splitlines()) == 3
     assert functions.plain(1) == ("old", 1, 2, 1)
+
+
+def test_a_dry_run_looks_at_the_wrapper_and_not_at_what_it_wraps(monkeypatch):
+    monkeypatch.setattr(functions, "nothing", lambda: "old", raising=False)
+    wanted = Wanted("wrap", "wrapper", "a test", {})
+    target = find("", functions.nothing)
+    patch_without_effect("", target, "def wrapper(original): return original()", wanted)
+    with pytest.raises(lp.PatchRefused, match="takes no argument for `original`"):
+        patch_without_effect("", target, "def wrapper(): return 1", wanted)

@@ -179,6 +179,7 @@ def _patch(
         return patch_from_callable(asked, new, target, stack.model)
     text: Any
     facts: tuple[str, ...] = ()
+    graft: Graft | None = None
     if isinstance(new, str):
         graft = Graft(asked, new, target, stack.model, wanted.namespace)
         new = stack.model if dry_run else graft.build()
@@ -190,10 +191,11 @@ def _patch(
         raise PatchRefused(asked, found, "give a function or its source text")
     if wanted.verb == "wrap":
         wrapper = new if isinstance(new, FunctionType) else as_function(new)
-        if not (wrapper.__code__.co_argcount or wrapper.__code__.co_flags & CO_VARARGS):
+        code = wrapper.__code__ if graft is None else graft.code
+        if not (code.co_argcount or code.co_flags & CO_VARARGS):
             raise PatchRefused(
                 asked,
-                f"the wrapper ({place(wrapper)}) takes no argument for `original`",
+                f"the wrapper ({place(code)}) takes no argument for `original`",
                 "write it as def wrapper(original, *args, **kwargs)",
             )
     else:
