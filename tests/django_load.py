@@ -106,8 +106,50 @@ class Clients:
                 self.errors.append(f"{url}: {answer.status}")
 
 
-def cycles(server: Server, count: int, name: str) -> dict[str, Any]:
+INITIAL = """
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    initial = True
+    dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    operations = [
+        migrations.CreateModel("Tag", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("name", models.CharField(max_length=50)),
+        ]),
+        migrations.CreateModel("Note", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("text", models.CharField(max_length=100)),
+            ("user", models.ForeignKey(
+                null=True, on_delete=models.CASCADE, to=settings.AUTH_USER_MODEL)),
+            ("tags", models.ManyToManyField(to="notes.Tag")),
+        ]),
+    ]
+"""
+LATER = """
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    dependencies = [("notes", "{before}")]
+    operations = [migrations.{operation}]
+"""
+ADDED = 'AddField("Note", "colour", models.CharField(max_length=20, default="teal"))'
+
+
+def _migrate(app: Any, name: str, before: str, operation: str) -> None:
+    app.write(f"migrations/{name}.py", LATER.format(before=before, operation=operation))
+
+
+def cycles(server: Server, count: int, name: str, *, migrations: bool = False) -> dict[str, Any]:
     """Load, reload with a new field, a broken reload, unload, under clients and writers.
+
+    Args:
+        server: where.
+        count: how often.
+        name: the server's name.
+        migrations: whether the app has migrations: one adds the field, another takes it away.
 
     Returns:
         How many requests there were, of which kinds, and what went wrong.
@@ -117,15 +159,23 @@ def cycles(server: Server, count: int, name: str) -> dict[str, Any]:
     def do(verb: str) -> str:
         return in_server(Command(verb, "notes"), name)
 
-    started = server.place.livepatch("exec", name, "-c", WRITERS)
+    # Threads are no requests: none waits at the gate while a migration runs.
+    writers = WRITERS.replace('"note_set"', '"no such accessor"') if migrations else WRITERS
+    started = server.place.livepatch("exec", name, "-c", writers)
     assert started.returncode == 0, started.stderr
     with Clients(server.port) as clients:
-        for _ in range(count):
+        for number in range(count):
             notes = copy_app(server.apps)
+            second, third = f"0002_in_{number}", f"0003_in_{number}"
+            if migrations:
+                notes.write("migrations/__init__.py", "")
+                notes.write("migrations/0001_initial.py", INITIAL)
             assert do("load").startswith("loaded notes")
             assert server.get("/notes/")[0] == 200
             notes.edit("models.py", "# more fields", FIELD)
             notes.edit("views.py", 'GREETING = "notes"', 'GREETING = "edited"')
+            if migrations:
+                _migrate(notes, second, "0001_initial", ADDED)
             assert do("reload").startswith("reloaded notes")
             assert server.get("/notes/")[1].startswith("detide")
             broken = (
@@ -135,6 +185,11 @@ def cycles(server: Server, count: int, name: str) -> dict[str, Any]:
             with pytest.raises(LivepatchError, match="NameError"):
                 do("reload")
             assert server.get("/notes/")[1].startswith("detide")
+            if migrations:
+                notes.edit("models.py", broken, "def __str__")
+                notes.edit("models.py", FIELD, "")
+                _migrate(notes, third, second, 'RemoveField("Note", "colour")')
+                assert f"applied {third}" in do("reload")
             assert do("unload").startswith("unloaded notes")
             assert server.get("/notes/")[0] == 404
     stopped = server.place.livepatch("exec", name, "-c", STOPPED)

@@ -99,6 +99,9 @@ class Server:
     def make_database(self) -> None:
         """The tables of the project: made once, then copied."""
         database = self.project / "site.sqlite3"
+        if "SITE_POSTGRES" in self.environment:
+            migrated = self.manage("migrate", "--verbosity", "0")
+            assert migrated.returncode == 0, migrated.stderr
         if database.exists() or "SITE_POSTGRES" in self.environment:
             return
         if not DATABASE:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+
 import pytest
 from django_load import cycles
 from django_servers import Server
+from postgres_support import postgres, programs
 from reach_support import place
 
+CYCLES = int(os.environ.get("LIVEPATCH_SOAK_DJANGO", "50"))
+pytestmark = pytest.mark.timeout(3600)
 
-@pytest.mark.timeout(1800)
+
+@pytest.mark.parametrize("migrations", [False, True], ids=["models", "migrations"])
+@pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
 @pytest.mark.parametrize("kind", ["gunicorn", "uvicorn", "runserver"])
-def test_fifty_cycles(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with place() as here:
+def test_fifty_cycles(
+    kind: str, database: str, migrations: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database == "PostgreSQL" and programs() is None:
+        pytest.skip("no PostgreSQL is installed here")
+    with contextlib.ExitStack() as stack:
+        environment = {}
+        if database == "PostgreSQL":
+            environment["SITE_POSTGRES"] = json.dumps(stack.enter_context(postgres()))
+        here = stack.enter_context(place())
         monkeypatch.setenv("LIVEPATCH_RUNTIME_DIR", str(here.runtime))
-        server = Server(kind, here)
-        try:
-            found = cycles(server.start(), 50, "site_settings")
-        finally:
-            server.end()
-    print(kind, found)
+        server = Server(kind, here, **environment)
+        stack.callback(server.end)
+        found = cycles(server.start(), CYCLES, "site_settings", migrations=migrations)
+    print(kind, database, "with migrations" if migrations else "", found)
     assert found["errors"] == []
     assert found["writer errors"] == "[]"
-    assert found["requests"] > 1000
+    assert found["requests"] > 10 * CYCLES
