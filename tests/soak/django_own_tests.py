@@ -53,7 +53,10 @@ def main(tests: str, cycles: int, labels: list[str]) -> int:
     with tempfile.TemporaryDirectory() as apps:
         os.chdir(tests)
         sys.path[:0] = [apps, tests, str(here), str(here.parent)]
-        os.environ["TMPDIR"] = apps
+        # As in runtests.py: some of the tests write beside the temporary folder that they get.
+        scratch = Path(apps) / "scratch"
+        scratch.mkdir()
+        tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
         import runtests
         from django.test.runner import DiscoverRunner
 
