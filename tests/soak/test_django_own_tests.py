@@ -1,7 +1,7 @@
 """Django's own tests give the same result in a process in which apps came and went before.
 
-``LIVEPATCH_DJANGO_TESTS`` names the folder ``tests`` of the source distribution of the Django that is
-installed; it is not part of the wheel.
+``LIVEPATCH_DJANGO_TESTS`` names the folder ``tests`` of the source distribution of the Django that
+is installed; it is not part of the wheel.
 """
 
 from __future__ import annotations
