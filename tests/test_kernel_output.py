@@ -82,6 +82,11 @@ def test_a_webui_that_puts_streams_of_its_own_there_takes_no_cells_output(
     assert client.run("print('to the notebook')").stdout == "to the notebook\n"
     client.run("with inside(None):\n    print('of the webui')")
     assert client.run("written.getvalue()").result == repr(b"of the webui\n")
+    client.control("shutdown_request", {"restart": True})
+    cell = "import io, sys; from livepatch.kernel.context import inside\n"
+    cell += "with inside(None): sys.stdout = io.TextIOWrapper(io.BytesIO())"
+    client.run(cell)
+    assert client.run("print('and after a restart')").stdout == "and after a restart\n"
 
 
 @pytest.mark.parametrize(

@@ -122,14 +122,10 @@ class Footprint:
 
 def _route_streams(app: Any) -> Callable[[], None]:
     routes = Routes(*app.output_streams)
-
-    def renew() -> None:  # a function: events only take what they can call without arguments
-        routes.renew()
-
-    app.shell.events.register("pre_execute", renew)
+    app.kernel.before_cell = routes.renew
 
     def undo() -> None:
-        app.shell.events.unregister("pre_execute", renew)
+        del app.kernel.before_cell
         routes.remove()
 
     return undo

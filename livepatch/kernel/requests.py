@@ -159,8 +159,12 @@ class WebuiKernel(IPythonKernel):
         with suppress(LookupError):
             super()._abort_queues(subshell_id)
 
+    def before_cell(self) -> None:
+        """What the footprint has to see to before a cell runs; by itself nothing."""
+
     async def do_execute(self, *args: Any, **options: Any) -> dict[str, Any]:
         """Execute a cell; an interrupt ends the cell and nothing else."""
+        self.before_cell()
         self._while_running.begin()
         try:
             reply: dict[str, Any] = await self.interrupts.execute(
