@@ -244,3 +244,33 @@ def test_who_implements_what(notes_app: App, monkeypatch: pytest.MonkeyPatch) ->
     lp.django.unload_app("notes")
     assert [row.kind for row in lp.django.implementations("notes")] == ["entry point"]
     shutil.rmtree(installed)
+
+
+def test_changes_are_exported_as_an_app(
+    apps_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    from django.http import HttpResponse
+
+    own = client().get("/blog/write/").content
+
+    def write(request):
+        return HttpResponse("written by an export")
+
+    lp.replace("blog.views.write", write)
+    folder = Path(str(lp.export(tmp_path, name="own-words", flavor="django").path))
+    lp.restore_all()
+    assert client().get("/blog/write/").content == own
+    monkeypatch.syspath_prepend(str(folder / "src"))
+    (package,) = [path.name for path in (folder / "src").iterdir()]
+    lp.django.load_app(package)
+    assert client().get("/blog/write/").content == b"written by an export"
+    lp.django.disable_app(package)
+    assert client().get("/blog/write/").content == own
+    lp.django.enable_app(package)
+    assert client().get("/blog/write/").content == b"written by an export"
+    lp.django.unload_app(package)
+    assert client().get("/blog/write/").content == own
+    assert "django.apps" in (folder / "src" / package / "apps.py").read_text()
+    assert package not in sys.modules

@@ -78,7 +78,8 @@ def export(
         folder: the folder in which the extension's own folder (or file) is made.
         name: the extension's name: letters, digits, ``_`` and ``-``.
         flavor: ``a1111``, ``forge``, ``forge-classic``, ``sdnext``, ``demo``, ``textgen``,
-            ``comfyui``, ``starlette``, ``gradio``, ``aiohttp``, ``plain``; default: this webui's.
+            ``comfyui``, ``django``, ``starlette``, ``gradio``, ``aiohttp``, ``plain``; default:
+            this webui's.
         single_file: one self-contained file, where the flavor takes one.
         with_values: names of values that the changes use and that may be written down; functions
             and classes are written down as they are needed.

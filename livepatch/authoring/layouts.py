@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .found import Live
 
 SCRIPTS = ("a1111", "forge", "forge-classic", "sdnext", "demo")
-PACKAGES = ("starlette", "gradio", "aiohttp", "plain")
+PACKAGES = ("django", "starlette", "gradio", "aiohttp", "plain")
 ONE_FILE = (*SCRIPTS, "textgen", "comfyui")
 FLAVORS = (*ONE_FILE, *PACKAGES)
 
@@ -67,6 +67,8 @@ def layout(names: Names, live: Live) -> dict[str, str]:
             "pyproject.toml": _package_project(names),
             **{f"src/{names.package}/{path}": text for path, text in inner.items()},
         }
+    if names.flavor == "django":
+        files[f"src/{names.package}/apps.py"] = _django_config(names)
     return {**files, "README.md": _readme(names, live)}
 
 
@@ -326,6 +328,23 @@ def _comfyui_project(names: Names) -> str:
     )
 
 
+def _django_config(names: Names) -> str:
+    return (
+        f'"""{names.about}"""\n\nfrom __future__ import annotations\n\n'
+        "from django.apps import AppConfig\n\nfrom . import EXTENSION, apply, remove\n\n\n"
+        "class ExportedConfig(AppConfig):\n"
+        '    """Makes the changes when Django is set up; in a running server, when it is loaded."""'
+        f'\n\n    name = "{names.package}"\n    verbose_name = "{names.name}"\n'
+        '    default_auto_field = "django.db.models.BigAutoField"\n\n'
+        "    def ready(self):\n"
+        '        """Make them; of modules that come later, such as views, when they come."""\n'
+        "        apply()\n\n"
+        "    def unready(self):\n"
+        '        """Take them back: lp.django.unload_app and disable_app call it."""\n'
+        "        if EXTENSION.applied:\n            remove()\n"
+    )
+
+
 def _package_project(names: Names) -> str:
     return (
         '[build-system]\nrequires = ["setuptools>=61"]\n'
@@ -346,6 +365,9 @@ _HOW_TO = {
     "`--extensions {name}`. The switch is on its page.",
     "comfyui": "Put this folder into `custom_nodes`. Rename it to `{name}.disabled` to switch it "
     "off.",
+    "django": '`pip install` this folder, then `INSTALLED_APPS += ["{package}"]`; in a running '
+    "server `%django_app load {package}` makes the changes, and `%django_app unload {package}` "
+    "takes them back.",
     "package": "`pip install` this folder. `import {package}; {package}.apply(app)` makes the "
     "changes, `{package}.remove()` takes them back; the entry point is in the group "
     "`livepatch.extensions`.",
@@ -354,7 +376,8 @@ _HOW_TO = {
 
 def _readme(names: Names, live: Live) -> str:
     kind = names.flavor if names.flavor in _HOW_TO else "scripts"
-    kind = "package" if names.flavor in PACKAGES else kind
+    is_package = names.flavor in PACKAGES and names.flavor not in _HOW_TO
+    kind = "package" if is_package else kind
     made = parts.made_with(names.flavor)
     rows = [f"- {change.about}" for change in live.changes]
     rows += [f"- callback at {event}" for event in live.callbacks]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from .admin import Pages
     from .layer import AppLayer
     from .tables import TableStep
+
+
+log = logging.getLogger("livepatch")
 
 
 @dataclass(frozen=True)
@@ -282,6 +286,7 @@ class LiveDjango:
         registry.publish(snapshot)
         for step in steps:
             recorder.exchange(_effects(step.before), _effects(step.after))
+            _change_over(step)
             self.placements[step.label] = step.after
         self._set_installed_apps(configs)
         caches.forget_apps()
@@ -335,6 +340,30 @@ class LiveDjango:
 
 def _shown(placement: Placement | None) -> bool:
     return placement is not None and placement.on
+
+
+def _change_over(step: Step) -> None:
+    """Tell an app that goes, and one that was told so and is back: ``unready()``, ``ready()``.
+
+    What it registers with Django as it gets ready again is known from the first time.
+    """
+    old, new = step.before, step.after
+    stays = old is not None and new is not None and new.on and new.version is old.version
+    if old is not None and old.on and not stays and hasattr(old.version.config, "unready"):
+        old.version.rests = True
+        _call(old.version.config.unready)
+    if new is not None and new.on and new.version.rests:
+        new.version.rests = False
+        with recorder.Recorder(set(), _effects(new)):
+            _call(new.version.config.ready)
+
+
+def _call(function: Any) -> None:
+    try:
+        function()
+    except Exception:
+        # The change is made, and requests run on it: the app's own fault is told, never passed on.
+        log.exception("livepatch: %s failed", function.__qualname__)
 
 
 def _of(step: Step) -> Version:

@@ -38,6 +38,7 @@ class Version:
         alias: the database of its tables.
         migrations: whether it has migrations.
         states: all models of the project as they were when it had been imported.
+        rests: whether its ``unready()`` was called: put back, it gets ready again.
         at_start: whether the app was in ``INSTALLED_APPS`` when the server started.
     """
 
@@ -54,6 +55,7 @@ class Version:
     prefix: str | None = None
     middleware: tuple[str, ...] = ()
     elsewhere: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rests: bool = False
     at_start: bool = False
 
     @property
