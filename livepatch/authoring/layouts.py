@@ -141,9 +141,12 @@ def _registrations(names: Names, live: Live, prefix: str, indent: str) -> str:
         f"script_callbacks.on_script_unloaded({prefix}when_unloaded)",
     ]
     if names.flavor != "demo":
-        lines.insert(0, f"script_callbacks.on_ui_settings({prefix}add_settings)")
+        lines[:0] = [
+            'if hasattr(script_callbacks, "on_ui_settings"):',
+            f"    script_callbacks.on_ui_settings({prefix}add_settings)",
+        ]
     lines += [
-        f"script_callbacks.on_{event}({prefix}{function})"
+        f'{prefix}EXTENSION.register(script_callbacks, "{event}", {prefix}{function})'
         for event, function, _ in parts.called_by_webui(live)
     ]
     return "".join(f"{indent}{line}\n" for line in lines)

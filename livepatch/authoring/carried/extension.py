@@ -136,6 +136,14 @@ class Extension:
             self.app = app
             return warnings
 
+    def register(self, script_callbacks: Any, event: str, function: Callable[..., Any]) -> None:
+        """Have the webui call a function at an event, where this webui has it."""
+        register = getattr(script_callbacks, f"on_{event}", None)
+        if register is None:
+            self._warn(f"left out: callback {event}: this webui has no such event")
+        else:
+            register(function)
+
     def own(self, name: str) -> Any:
         """One of its own functions, classes or values, by its name."""
         return self._names()[name]
