@@ -16,8 +16,8 @@ def modules_to_come(target: str) -> set[str]:
     Empty where the module of the name is there, so that waiting would not help.
 
     Example:
-        >>> sorted(modules_to_come("wsgiref.to_come.function"))
-        ['wsgiref', 'wsgiref.to_come']
+        >>> sorted(modules_to_come("later.to_come.function"))
+        ['later', 'later.to_come']
         >>> modules_to_come("sys.no_such_function")
         set()
     """
