@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from livepatch.authoring.export import export
 from livepatch.authoring.lint.lint import lint
+from livepatch.authoring.watching import watch
 from livepatch.engine import (
     Layer,
     adopt,
@@ -83,6 +84,7 @@ __all__ = [
     "transaction",
     "undo",
     "unload_ipython_extension",
+    "watch",
     "wrap",
 ]
 

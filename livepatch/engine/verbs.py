@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .stacks import Stack
 
 NOTEBOOK = "notebook"
+OWNER = "__livepatch_owner__"  # a module that has this name says whose its layers are
 _NOT_GIVEN: Any = object()
 
 
@@ -245,6 +246,9 @@ def _codes_of(stacks: Iterable[Stack]) -> list[Any]:
 
 def owner_of(namespace: dict[str, Any]) -> str:
     """Whose layer it is that code with these globals makes: the notebook's, or its module's."""
+    owner = namespace.get(OWNER)
+    if isinstance(owner, str):
+        return owner
     module = str(namespace.get("__name__", "unknown"))
     return NOTEBOOK if module in registry.notebook_modules else module
 

@@ -42,6 +42,8 @@ class Entry:
         time: when it became true, in UTC.
         undone: whether it is taken back at present.
         cell: the number of the notebook's cell that made it, where one did.
+        superseded: whether its step is forgotten: a watched file has newer versions, and undo
+            goes back by one of them.
     """
 
     number: int
@@ -50,6 +52,7 @@ class Entry:
     time: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     undone: bool = False
     cell: int | None = None
+    superseded: bool = False
 
     def __str__(self) -> str:
         what = ", ".join(f"{c.verb} {c.target} ({c.owner}'s {c.name!r})" for c in self.changes)
@@ -104,7 +107,14 @@ class Journal(Sequence[Entry]):
         self._entries.append(entry)
         self._redoable.clear()
         if self._file is not None:
-            self._file.append(lambda: _line_of(entry))
+            self._file.append(lambda: _line_of(entry, step))
+
+    def supersede(self, step: Step) -> None:
+        """Forget how a step is undone, and what it keeps in memory; it stays in the record."""
+        for entry in reversed(self._entries):
+            if entry.step is step:
+                entry.step, entry.superseded = type(step)(), True
+                return
 
     @property
     def path(self) -> Path | None:
@@ -132,7 +142,9 @@ class Journal(Sequence[Entry]):
         self.end()
         self._file = file = JournalFile(path)
         for entry in self._entries:
-            file.append(lambda entry=entry: _line_of(entry))  # type: ignore[misc]
+            if entry.superseded:
+                continue
+            file.append(lambda entry=entry: _line_of(entry, entry.step))  # type: ignore[misc]
             if entry.undone:
                 self._tell("undo", entry)
         return path
@@ -213,7 +225,7 @@ class Journal(Sequence[Entry]):
             ForeignChange: someone else changed a target since; nothing was touched.
         """
         _refuse_inside_a_transaction("undo")
-        entry = next((e for e in reversed(self._entries) if not e.undone), None)
+        entry = next((e for e in reversed(self._entries) if not (e.undone or e.superseded)), None)
         if entry is None:
             raise PatchRefused("undo", "the journal has no step that is not undone", "lp.journal")
 
@@ -261,13 +273,13 @@ def _refuse_inside_a_transaction(asked: str) -> None:
         )
 
 
-def _line_of(entry: Entry) -> dict[str, Any]:
+def _line_of(entry: Entry, step: Step) -> dict[str, Any]:
     return {
         "step": entry.number,
         "time": entry.time.isoformat(timespec="milliseconds"),
         "cell": entry.cell,
         "outcome": "done",
-        "changes": change_lines(entry.step.changes, entry.changes),
+        "changes": change_lines(step.changes, entry.changes),
     }
 
 

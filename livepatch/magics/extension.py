@@ -10,6 +10,8 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
+from livepatch.authoring.older_scripts import answer_no_more, answer_older_scripts
+from livepatch.authoring.watching import stop_all
 from livepatch.engine import LivepatchError, restore_all
 from livepatch.engine.adopting import heal
 from livepatch.engine.registry import registry
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from IPython.core.magic import Magics
 
 COMPLETED = ("replace", "restore", "patches")
-FILES = ("export", "lint")
+FILES = ("export", "lint", "watch")
 LOOKING = ("where", "trace", "diff", "journal")
 
 # IPython's %autoreload exchanges the webui's code before a cell; the cell may reload it as well.
@@ -38,10 +40,11 @@ def magics_classes() -> list[type[Magics]]:
     from .live_patch import LivePatch
     from .looking import Looking
     from .pages import Pages
+    from .watching import Watching
     from .web import Web
     from .webui import Webui
 
-    return [LivePatch, Looking, History, Webui, Web, Pages, Hosts, Authoring, Django]
+    return [LivePatch, Looking, History, Webui, Web, Pages, Hosts, Authoring, Watching, Django]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -56,6 +59,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from .django import complete_django_app
     from .hosts import complete_callbacks, complete_extensions
     from .pages import complete_events, complete_routes
+    from .watching import complete_watch
     from .web import complete_middleware
 
     classes = magics_classes()
@@ -84,6 +88,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.set_hook("complete_command", complete_extensions, str_key="%extensions")
     shell.set_hook("complete_command", complete_export, str_key="%export")
     shell.set_hook("complete_command", complete_lint, str_key="%lint")
+    shell.set_hook("complete_command", complete_watch, str_key="%watch")
+    answer_older_scripts(COMPLETED)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
@@ -93,6 +99,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         shell: the IPython shell that asked.
     """
     end_every_timing()
+    stop_all()
+    answer_no_more(COMPLETED)
     try:
         print(restore_all())
     except LivepatchError as error:  # the rest is restored; the magics go all the same

@@ -290,6 +290,7 @@ def detach(timeout: float = 5.0) -> None:
         attachment, _process.attachment = _process.attachment, None
         _end_journal()
         try:
+            _stop_watching()
             _restore_all_patches()
         finally:  # a patch that cannot be taken back must not keep the kernel in the process
             if attachment is not None:
@@ -304,6 +305,13 @@ def _end_journal() -> None:
 
     journal.cell_now = None
     journal.end()
+
+
+def _stop_watching() -> None:
+    """The next save must not patch what is restored now."""
+    from livepatch.authoring.watching import stop_all
+
+    stop_all()
 
 
 def _restore_all_patches() -> None:

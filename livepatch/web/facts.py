@@ -8,6 +8,7 @@ import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine import verbs
 from livepatch.engine.registry import registry
 from livepatch.engine.sources import place
 from livepatch.engine.verbs import NOTEBOOK
@@ -63,7 +64,7 @@ def caller() -> str:
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "unknown"))
         if module.partition(".")[0] not in PASSED_OVER:
-            return NOTEBOOK if module in registry.notebook_modules else module
+            return verbs.owner_of(frame.f_globals)
         frame = frame.f_back
     return "unknown"
 

@@ -1,0 +1,81 @@
+"""The magic of watched files: ``%watch``."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from livepatch.authoring.watching import watch, watches
+from livepatch.reports import Answer
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from livepatch.authoring.watching import Watch
+
+NOTHING = "nothing is watched · %watch FOLDER runs its files now and on every save"
+
+
+@magics_class
+class Watching(Magics):
+    """Changes that live in files, and follow them."""
+
+    shell: InteractiveShell
+
+    @magic_arguments()
+    @argument("path", nargs="*", help="a file, or a folder whose files *.py are meant")
+    @argument("--off", action="store_true", help="watch no more: those, or everything")
+    @line_magic
+    def watch(self, line: str) -> Watch | Answer | None:
+        """Run files now and whenever they are saved; without a path, show what is watched.
+
+        The files are Python with ``livepatch.replace(…)`` and the other verbs. What a file no
+        longer says is taken back, and a file that is gone takes all of its back. One that does not
+        compile, or raises, changes nothing until it is mended::
+
+            %watch ~/playground
+            %watch
+            %watch --off
+        """
+        args = parse_argstring(self.watch, line)
+        paths = [Path(_unquoted(text)).expanduser() for text in args.path]
+        if args.off:
+            return self._off([path.absolute() for path in paths])
+        if paths:
+            print(f"= lp.watch({', '.join(repr(str(path)) for path in paths)})")
+            return watch(*paths)
+        present = watches()
+        for one in present[:-1]:
+            print(one)
+        return present[-1] if present else Answer(NOTHING)
+
+    def _off(self, paths: list[Path]) -> Answer:
+        chosen = [w for w in watches() if not paths or set(paths) & set(w.paths)]
+        if not chosen and paths:
+            raise UsageError(f"{', '.join(map(str, paths))} is not watched; look at %watch")
+        lines = [watched.stop() for watched in chosen]
+        return Answer("\n".join(lines) or NOTHING, "watch.stop()" if lines else "")
+
+
+def _unquoted(text: str) -> str:
+    return shlex.split(text)[0] if text[:1] in "'\"" else text
+
+
+def complete_watch(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: ARG001 - IPython's
+    """Folders and files ``*.py`` below the word under the cursor, and what is watched.
+
+    Args:
+        shell: the shell that asks.
+        event: IPython's completion event.
+    """
+    if "--off" in event.line.split():
+        return [str(path) for watched in watches() for path in watched.paths]
+    folder = Path(event.symbol or ".").expanduser()
+    folder = folder if folder.is_dir() else folder.parent
+    names = sorted(folder.iterdir()) if folder.is_dir() else []
+    return ["--off", *(str(p) for p in names if p.is_dir() or p.suffix == ".py")]
