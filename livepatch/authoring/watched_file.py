@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from livepatch.engine import Step
 
+THREAD = "livepatch-watch"
+
 log = logging.getLogger("livepatch")
 
 
@@ -98,8 +100,9 @@ class WatchedFile:
             # Whatever a file raises, SystemExit too: the webui and the watching go on.
             except BaseException as error:
                 self._fail(error)
-                if isinstance(error, KeyboardInterrupt):  # Stop, in the cell that began to watch
-                    raise
+                is_ours = threading.current_thread().name == THREAD
+                if isinstance(error, KeyboardInterrupt) and not is_ours:
+                    raise  # Stop, in the cell that began to watch
                 return False
             milliseconds = (time.perf_counter() - begun) * 1000
             layers_ = "1 layer" if count == 1 else f"{count} layers"
@@ -126,6 +129,7 @@ class WatchedFile:
                 layer.remove()
             sys.modules.pop(self._name, None)
             linecache.cache.pop(str(self.path), None)
+            _known.pop(self.path, None)
             self.answer = answer(f"took back {self.path.name}")
             log.info("livepatch: %s", self.answer)
 
@@ -201,6 +205,14 @@ class WatchedFile:
     def _fail(self, error: BaseException) -> None:
         self.error = WatchError(str(self.path), _line_of(error, str(self.path)), _message(error))
         log.warning("livepatch: %s", self.error)
+
+
+_known: dict[Path, WatchedFile] = {}
+
+
+def known_file(path: Path) -> WatchedFile:
+    """A file with what it did, also when it was watched before."""
+    return _known.setdefault(path, WatchedFile(path))
 
 
 def _layers_of(changes: Collection[Change]) -> set[Layer]:

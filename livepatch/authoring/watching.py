@@ -21,7 +21,7 @@ from livepatch.errors import HostUnsupported, TargetNotFound
 from livepatch.reports import Report
 
 from .older_scripts import answer_no_more, answer_older_scripts
-from .watched_file import WatchedFile, WatchError
+from .watched_file import THREAD, WatchedFile, WatchError, known_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +33,7 @@ SETTLED = 0.03  # seconds: who is still writing writes again within that time
 log = logging.getLogger("livepatch")
 
 Stamp = tuple[int, int, int]
+Identities = list[tuple[Path, int]]
 
 
 class Watch:
@@ -75,7 +76,7 @@ class Watch:
     def start(self) -> None:
         """Run every file once, and from then on whenever one is saved."""
         answer_older_scripts(self)
-        notify = _notify(self._asked, self._folders())
+        folders, notify = self._listen()
         try:
             self._look(settled=0.0)
         except BaseException:
@@ -83,7 +84,7 @@ class Watch:
             answer_no_more(self)
             raise
         self._thread = threading.Thread(
-            target=self._follow, args=(notify,), name="livepatch-watch", daemon=True
+            target=self._follow, args=(folders, notify), name=THREAD, daemon=True
         )
         self._thread.start()
 
@@ -104,19 +105,23 @@ class Watch:
         stay = f"{count} layer{'s' * (count != 1)} of its files stay: lp.restore(…) takes them off"
         return answer(f"stopped watching {_shown(self.paths)}", *([stay] if count else []))
 
-    def _follow(self, notify: Any) -> None:
+    def _listen(self) -> tuple[Identities, Any]:
+        """What the system tells from now on, and of which folders."""
+        folders = self._folders()
+        return _identities(folders), _notify(self._asked, folders)
+
+    def _follow(self, folders: Identities, notify: Any) -> None:
         waits = 0
         while True:
             try:
                 with notify:
-                    folders = _identities(self._folders())
                     while folders == _identities(self._folders()):
                         told = notify.watch(LONGEST, STEP, waits, self._stopping)
                         if self._stopping.is_set() or told in ("stop", "signal"):
                             return
                         waits = 0 if self._look() else STEP
                 # A folder was moved away or made anew: the system tells of the former one only.
-                notify = _notify(self._asked, self._folders())
+                folders, notify = self._listen()
                 self._look(settled=0.0)
             # A file can raise anything, and a disk can go away: the webui must not feel it.
             except BaseException:
@@ -124,7 +129,7 @@ class Watch:
                 if self._stopping.wait(1.0):
                     return
                 try:
-                    notify = _notify(self._asked, self._folders())
+                    folders, notify = self._listen()
                 except Exception:
                     log.exception("livepatch: %s is not watched any more", _shown(self.paths))
                     return
@@ -173,7 +178,7 @@ class Watch:
                     done = False
                     continue
                 self._stamps[path] = stamp
-                file = self._files.get(path) or self._files.setdefault(path, WatchedFile(path))
+                file = self._files.get(path) or self._files.setdefault(path, known_file(path))
                 file.save()
             for path in self._files.keys() - found.keys():
                 if not self._is_seen_again(path, settled):
@@ -350,7 +355,7 @@ def _stamp(path: Path) -> Stamp | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _identities(folders: list[Path]) -> list[tuple[Path, int]]:
+def _identities(folders: list[Path]) -> Identities:
     found = []
     for folder in folders:
         try:
