@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import venv
 from typing import TYPE_CHECKING
 
@@ -149,6 +150,30 @@ def test_the_webui_is_attached_to_when_it_starts_and_once_only(here: Place, flav
     # Python has compiled the script meanwhile; that goes as well.
     uninstall(folder)
     assert not done.folder.exists()
+
+
+@pytest.mark.parametrize("flavor", ["a1111", "textgen"])
+def test_files_in_the_playground_are_run_at_the_start_and_on_every_save(
+    here: Place, flavor: str
+) -> None:
+    done = install(webui_folder(here.folder, flavor), "named")
+    mine = done.folder / "playground" / "mine.py"
+    mine.write_text("import livepatch\nlivepatch.replace('__main__.greeting', lambda: 'mine')\n")
+    code = WEBUI.format(
+        folder=str(done.folder.parent.parent),
+        script=str(done.folder / SCRIPT.get(flavor, "scripts/livepatch_attach.py")),
+        loader="def greeting(): return 'no function of this yet'\n" + LOADERS[flavor],
+        greeter=str(here.script),
+    )
+    said: list[str] = []
+    webui = here.serve([sys.executable, "-c", code], env=here.environment, skipped=said)
+    assert said[-1] == f"livepatch: watching {mine.parent}\n"
+    mine.write_text("import livepatch\nlivepatch.replace('__main__.greeting', lambda: 'saved')\n")
+    deadline = time.monotonic() + 60
+    while webui.get() != "saved":
+        assert time.monotonic() < deadline
+    assert uninstall(done.folder.parent.parent).note is not None
+    assert mine.exists()
 
 
 def test_a_kernel_that_was_taken_out_stays_out_when_the_ui_is_reloaded(here: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from livepatch.errors import LivepatchError
 from livepatch.reach.attach import attach, current
@@ -14,14 +15,21 @@ class _Process:
     attached = False
 
 
-def attach_at_start(name: str) -> None:
+PLAYGROUND = "playground"  # the folder of the extension whose files are watched
+
+
+def attach_at_start(name: str, script: str | None = None) -> None:
     """Attach once in the life of this process; what goes wrong is one line on stderr.
+
+    The files in the folder ``playground`` of the extension are run, now and whenever they are
+    saved.
 
     "Reload UI" and the restarts of a UI run extensions again: a kernel that is there stays, and one
     that the user has taken out stays out.
 
     Args:
         name: the webui's name.
+        script: the extension's script that calls.
     """
     if _Process.attached or current() is not None:
         return
@@ -34,3 +42,23 @@ def attach_at_start(name: str) -> None:
         _Process.attached = True
         said = f"livepatch: open a notebook on this webui: livepatch lab {attachment.name}"
         print(said, flush=True)
+        if script is not None:
+            _watch_playground(Path(script))
+
+
+def _watch_playground(script: Path) -> None:
+    folder = next((f for f in script.absolute().parents[:2] if (f / PLAYGROUND).is_dir()), None)
+    if folder is None:
+        return
+    from livepatch.authoring.watching import watch
+
+    playground = folder / PLAYGROUND
+    try:
+        watched = watch(playground)
+    except LivepatchError as error:
+        if any(playground.glob("*.py")):
+            reason = f"{error.found}; {error.advice}"
+            print(f"livepatch: {playground} is not watched: {reason}", file=sys.stderr)
+    else:
+        if watched.files:
+            print(f"livepatch: watching {playground}", flush=True)

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import HostUnsupported, LivepatchError
+from livepatch.reach.atstart import PLAYGROUND
 from livepatch.reach.flavors import Flavor, flavor_of, python_of
 from livepatch.reach.folder import normal_name
 from livepatch.reach.textgen_settings import settings_file, with_extension, without_extension
@@ -157,11 +158,13 @@ def _write_folder(
     try:
         (draft / flavor.script).parent.mkdir(parents=True)
         (draft / flavor.script).write_bytes(content.encode())
+        (draft / PLAYGROUND).mkdir()
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         if not folder.exists():
             draft.replace(folder)
             return
         (folder / flavor.script).parent.mkdir(exist_ok=True)
+        (folder / PLAYGROUND).mkdir(exist_ok=True)
         for part in (flavor.script, MANIFEST):
             (draft / part).replace(folder / part)
     finally:
@@ -170,6 +173,8 @@ def _write_folder(
 
 def _remove_folder(folder: Path, manifest: dict[str, Any]) -> list[str]:
     """Remove our files, what Python compiled from them, and folders that are then empty."""
+    with contextlib.suppress(OSError):  # not there, or files of the user's are in it
+        (folder / PLAYGROUND).rmdir()
     for name in (*manifest["files"], MANIFEST):
         file = folder / name
         file.unlink(missing_ok=True)
