@@ -134,8 +134,8 @@ class LiveDjango:
         """Everything Django's own again, where no app is changed any more."""
         if self.urls.current is not None:
             self.urls.publish(None)
-            self.requests.wait_for_older()
-        self.urls.go_back()
+            running = self.requests.wait_for_older() or self.requests.is_inside_one
+            self.urls.go_back(keep=bool(running))
         self.hooks.end()
         self.requests.end()
         admin.go_back()
@@ -227,7 +227,7 @@ class LiveDjango:
         notes.still_running = max(notes.still_running, self.requests.wait_for_older())
         caches.forget_apps()
         self._show(steps, notes)
-        if not notes.still_running:
+        if not notes.still_running and not self.requests.is_inside_one:
             self.urls.retire()
 
     def _retreat(self, steps: list[Step], begun: list[TableStep]) -> None:

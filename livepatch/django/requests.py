@@ -41,11 +41,13 @@ class Requests:
     Attributes:
         handlers: the handlers that requests came through.
         patience: how long a change waits for requests that began before it, in seconds.
+        at_gate: how many requests wait at the gate.
     """
 
     def __init__(self, arrived: Callable[[Any], None]) -> None:
         self.arrived = arrived
         self.patience = PATIENCE
+        self.at_gate = 0
         self.handlers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._numbers = itertools.count()
         self._epoch = 0
@@ -120,6 +122,11 @@ class Requests:
                 with contextlib.suppress(RuntimeError):  # its loop was closed meanwhile
                     loop.call_soon_threadsafe(_resolve, future)
 
+    @property
+    def is_inside_one(self) -> bool:
+        """Whether this code runs in a request itself: nobody waits for that one."""
+        return _own_request.get() is not None
+
     def enter(self, handler: Any) -> int | None:
         """Count a request; None when the gate is closed and it has to wait."""
         number = next(self._numbers)
@@ -140,8 +147,10 @@ class Requests:
     def wait_at_gate(self) -> None:
         """Wait until the gate is open."""
         with self._changed:
+            self.at_gate += 1
             while self._closed:
                 self._changed.wait()
+            self.at_gate -= 1
 
     async def wait_at_gate_async(self) -> None:
         """Wait until the gate is open, without holding the loop."""
@@ -151,7 +160,12 @@ class Requests:
                 return
             future = loop.create_future()
             self._waiting.append((loop, future))
-        await future
+            self.at_gate += 1
+        try:
+            await future
+        finally:
+            with self._changed:
+                self.at_gate -= 1
 
     def _wait_for_uncounted(self, deadline: float) -> None:
         """Wait for the requests that were under way when counting began."""

@@ -111,6 +111,24 @@ def create_missing(config: Any, alias: str) -> tuple[list[str], list[str]]:
     return made, beyond
 
 
+def has_tables(config: Any, alias: str) -> bool:
+    """Whether the tables of an app are all there, with all of their columns.
+
+    Args:
+        config: the app, as it was when it left them.
+        alias: the database.
+    """
+    connection = connections[alias]
+    present = _tables(connection)
+    found = [m for m in config.get_models(include_auto_created=True) if tables_of([m], alias)]
+    for model in found:
+        table = model._meta.db_table
+        columns = {field.column for field in model._meta.local_fields} - {None}
+        if table not in present or not columns.issubset(_columns(connection, table)):
+            return False
+    return bool(found)
+
+
 def drop(tables: list[str], config: Any, alias: str) -> None:
     """Take away again what :func:`create_missing` has just made."""
     connection = connections[alias]

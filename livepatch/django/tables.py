@@ -213,16 +213,9 @@ def step_for(
         return Migrated(new, fresh=old is None)
     if not new.tables and (old is None or not old.tables):
         return None
-    if old is None and unloaded is not None and _has_tables(unloaded):
+    if old is None and unloaded is not None and schema.has_tables(unloaded.config, unloaded.alias):
         old = unloaded
     return Created(new) if old is None or old.migrations else Changed(old, new)
-
-
-def _has_tables(version: Version) -> bool:
-    """Whether the tables of a version that was unloaded are all there still."""
-    with connections[version.alias].cursor() as cursor:
-        present = set(connections[version.alias].introspection.table_names(cursor))
-    return bool(version.tables) and present.issuperset(version.tables)
 
 
 def has_database(alias: str) -> bool:

@@ -96,9 +96,13 @@ class Urls:
         sys.modules.pop(name, None)
         clear_url_caches()
 
-    def go_back(self) -> None:
-        """The project's own patterns again, and no version."""
-        if self._own is not None:
+    def go_back(self, *, keep: bool) -> None:
+        """Forget the versions and the project's own patterns, which are published again.
+
+        Args:
+            keep: whether a request has a version still; then they stay until the next change.
+        """
+        if not keep:
             self.retire()
         self._own = None
 

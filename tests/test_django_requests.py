@@ -1,0 +1,133 @@
+"""Requests under way while apps come and go: each keeps the version that it began with."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("django")
+
+from django_support import App, client
+
+import livepatch as lp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A view that tells when it was reached, and ends when it may.
+VIEWS = """
+from django.http import HttpResponse
+from django.urls import reverse
+
+import builtins
+from .models import Note
+
+
+def index(request):
+    began, may_end = builtins.slow_events
+    began.set()
+    assert may_end.wait(60)
+    return HttpResponse(f"{reverse('notes:index')} {Note.objects.count()}")
+"""
+
+
+class Slow:
+    """A request that is inside the app's view."""
+
+    def __init__(self) -> None:
+        import builtins
+
+        self.began, self.may_end = threading.Event(), threading.Event()
+        builtins.slow_events = self.began, self.may_end  # type: ignore[attr-defined]
+        self.answers: list[tuple[int, str]] = []
+        self.thread = threading.Thread(target=self._ask)
+        self.thread.start()
+        assert self.began.wait(60)
+
+    def _ask(self) -> None:
+        from django.db import connections
+
+        page = client().get("/notes/")
+        self.answers.append((page.status_code, page.content.decode()))
+        connections.close_all()
+
+    def end(self) -> tuple[int, str]:
+        self.may_end.set()
+        self.thread.join(60)
+        (answer,) = self.answers
+        return answer
+
+
+@pytest.fixture
+def slow(notes_app: App) -> Iterator[type[Slow]]:
+    import builtins
+
+    notes_app.write("views.py", VIEWS)
+    notes_app.write(
+        "urls.py",
+        'from django.urls import path\n\nfrom . import views\n\napp_name = "notes"\n'
+        'urlpatterns = [path("", views.index, name="index")]\n',
+    )
+    lp.django.load_app("notes")
+    builtins.slow_events = ()  # type: ignore[attr-defined]
+    yield Slow
+    del builtins.slow_events  # type: ignore[attr-defined]
+
+
+def changed_in_a_thread(change) -> threading.Thread:
+    """A change that waits for requests, on a thread of its own."""
+    from django.db import connections
+
+    def run() -> None:
+        change()
+        connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_an_unload_waits_for_the_requests_that_are_inside(slow: type[Slow]) -> None:
+    request = slow()
+    changing = changed_in_a_thread(lambda: lp.django.unload_app("notes"))
+    # New requests find it gone while the old one is still inside.
+    gone = threading.Event()
+    while "notes" in str(client().get("/admin/").content) and not gone.wait(0.01):
+        pass
+    assert changing.is_alive()
+    status, text = request.end()
+    changing.join(60)
+    assert (status, text.split()[0]) == (200, "/notes/")
+    assert client().get("/notes/").status_code == 404
+
+
+def test_a_request_is_pinned_to_the_urls_it_began_with(
+    slow: type[Slow], notes_app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when a change no longer waits for it: `reverse()` in the old view fits the old URLs."""
+    from livepatch.django.verbs import live
+
+    monkeypatch.setattr(live.requests, "patience", 0.05)
+    request = slow()
+    said = str(lp.django.disable_app("notes"))
+    assert "1 requests still run on what was before" in said
+    assert client().get("/notes/").status_code == 404
+    status, text = request.end()
+    assert (status, text.split()[0]) == (200, "/notes/")
+
+
+def test_a_view_can_unload_its_own_app(slow: type[Slow], notes_app: App) -> None:
+    """The request that asks is not waited for: it would be for ever."""
+    notes_app.write(
+        "views.py",
+        "from django.http import HttpResponse\n\nimport livepatch as lp\n\n\n"
+        'def index(request):\n    return HttpResponse(str(lp.django.unload_app("notes")))\n',
+    )
+    lp.django.reload_app("notes")
+    page = client().get("/notes/")
+    assert page.status_code == 200
+    assert page.content.decode().startswith("unloaded notes")
+    assert "still run" not in page.content.decode()
+    assert client().get("/notes/").status_code == 404
