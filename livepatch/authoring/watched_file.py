@@ -108,6 +108,8 @@ class WatchedFile:
             layers_ = "1 layer" if count == 1 else f"{count} layers"
             self.answer = answer(f"loaded {self.path.name}", layers_, f"{milliseconds:.0f} ms")
             self.error, self.since = None, datetime.now(timezone.utc)
+            if self in _gone:
+                _gone.remove(self)
             log.info("livepatch: %s", self.answer)
             return True
 
@@ -129,9 +131,18 @@ class WatchedFile:
                 layer.remove()
             sys.modules.pop(self._name, None)
             linecache.cache.pop(str(self.path), None)
-            _known.pop(self.path, None)
+            self._forget_earlier_ones()
+            self.since = None
             self.answer = answer(f"took back {self.path.name}")
             log.info("livepatch: %s", self.answer)
+
+    def _forget_earlier_ones(self) -> None:
+        """Undo brings back the file that went last: more of them would stay in memory for good."""
+        for file in _gone:
+            if file is not self and file._step is not None:
+                journal.supersede(file._step)
+                _known.pop(file.path, None)
+        _gone[:] = [self]
 
     def _run(self, code: Any, text: bytes) -> int:
         module = ModuleType(self._name)
@@ -208,6 +219,7 @@ class WatchedFile:
 
 
 _known: dict[Path, WatchedFile] = {}
+_gone: list[WatchedFile] = []
 
 
 def known_file(path: Path) -> WatchedFile:

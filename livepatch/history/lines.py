@@ -12,7 +12,8 @@ import builtins
 import hashlib
 import symtable
 import textwrap
-from types import FunctionType
+from functools import lru_cache
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine_package
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from livepatch.engine.layers import Patch
 
 Line = dict[str, Any]
+
+# Of a sweep that patches for every picture it is the same texts again and again.
+KEPT = 256
 
 _ENGINE = engine_package.__path__[0]
 
@@ -73,11 +77,20 @@ def _restack(change: Restack, described: ChangeDescription) -> Line:
         line["guard"] = patch.guard.limit
     about = change.placement.layer.about
     model = change.stack.model if isinstance(change.stack, FunctionStack) else None
-    source = source_of(about) if about is not None else model and original_of(model)
-    line["original"] = digest(source) if source is not None else None
+    if about is not None:
+        source = source_of(about)
+        line["original"] = digest(source) if source is not None else None
+    else:
+        line["original"] = _original_digest(model.__code__) if model is not None else None
     form, text, names = _new_code(patch, described.source, model)
     home = getattr(patch.given, "__module__", None) or (patch.namespace or {}).get("__name__")
     return {**line, "form": form, "source": text, "names": names, "module": home}
+
+
+@lru_cache(maxsize=KEPT)
+def _original_digest(code: CodeType) -> str | None:
+    source = _source_of_original(code)
+    return digest(source) if source is not None else None
 
 
 def _new_code(
@@ -94,18 +107,40 @@ def _new_code(
         return "class", source, sorted(names)
     if not isinstance(given, FunctionType):
         return None, source, []
-    names = {n for n in global_names(given.__code__) if n in given.__globals__}
+    names = {n for n in _global_names(given.__code__) if n in given.__globals__}
     names |= set(given.__code__.co_freevars) - {"__class__"}
-    node = definition_of(given)
-    if isinstance(node, ast.Lambda):
-        return "lambda", ast.unparse(node), sorted(names)
-    return ("function" if node is not None else None), source, sorted(names)
+    form, text = _definition(given)
+    return form, text or source, sorted(names)
+
+
+_global_names = lru_cache(maxsize=KEPT)(global_names)
+
+
+def _definition(given: FunctionType) -> tuple[str | None, str | None]:
+    """How a function was written, and of a lambda its text alone."""
+    kept = _definitions.get(given.__code__)
+    if kept is None:
+        node = definition_of(given)
+        if isinstance(node, ast.Lambda):
+            kept = ("lambda", ast.unparse(node))
+        else:
+            kept = ("function" if node is not None else None, None)
+        if len(_definitions) >= KEPT:
+            _definitions.clear()
+        _definitions[given.__code__] = kept
+    return kept
+
+
+_definitions: dict[CodeType, tuple[str | None, str | None]] = {}
 
 
 def original_of(model: FunctionType) -> str | None:
     """The source text of the webui's own code; None where there is none, or it is not Python."""
-    is_ours = model.__code__.co_filename.startswith(_ENGINE)
-    return None if is_ours else source_of(model.__code__)
+    return _source_of_original(model.__code__)
+
+
+def _source_of_original(code: CodeType) -> str | None:
+    return None if code.co_filename.startswith(_ENGINE) else source_of(code)
 
 
 def digest(source: str) -> str:
@@ -119,7 +154,8 @@ def digest(source: str) -> str:
     return hashlib.sha256(lines.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def names_used(text: str) -> set[str]:
+@lru_cache(maxsize=KEPT)
+def names_used(text: str) -> frozenset[str]:
     r"""The names that a text takes from around it; none of a text that does not compile.
 
     Example:
@@ -129,7 +165,7 @@ def names_used(text: str) -> set[str]:
     try:
         table = symtable.symtable(textwrap.dedent(text), "<text>", "exec")
     except (SyntaxError, ValueError):
-        return set()
+        return frozenset()
     own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
     own |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_imported()}
     used: set[str] = set()
@@ -143,4 +179,4 @@ def names_used(text: str) -> set[str]:
             if s.is_referenced() and (is_module or s.is_global())
         }
         tables += table.get_children()
-    return used - own
+    return frozenset(used - own)
