@@ -88,6 +88,31 @@ def test_lab_opens_a_notebook_on_the_webui_and_keeps_to_loopback(here: Place) ->
     assert webui.get() == "hello"
 
 
+TAKEN_MEANWHILE = """
+import contextlib, socket
+from livepatch.reach import demo
+own, first = demo._is_free, [True]
+demo._is_free = lambda port: first.pop() if first else own(port)
+with socket.socket() as taken:
+    with contextlib.suppress(OSError):  # another demo of this machine has it
+        taken.bind(("127.0.0.1", demo.PORT))
+        taken.listen()
+    with demo.demo_webui() as (webui, address):
+        print(address != f"http://127.0.0.1:{demo.PORT}", demo._answers(f"{address}/api/health"))
+"""
+
+
+def test_a_port_that_is_taken_while_the_demo_starts_does_not_end_it(here: Place) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TAKEN_MEANWHILE],
+        env=here.environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.stdout == "True True\n", done.stderr
+
+
 @pytest.mark.skipif(os.name != "posix", reason="process groups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_demo_starts_the_webui_and_lab_and_ends_both(here: Place, number: signal.Signals) -> None:

@@ -62,9 +62,15 @@ def answer_older_scripts(wanted_by: object) -> None:
         sys.meta_path.append(_finder)
 
 
-def answer_no_more(wanted_by: object) -> None:
-    """Take the answer away when nobody else wants it, and what of it was imported."""
+def answer_no_more(wanted_by: object = None) -> None:
+    """Take the answer away when nobody else wants it, and what of it was imported.
+
+    Args:
+        wanted_by: who wants it no more; None: everybody, as the kernel goes.
+    """
     _wanted.discard(wanted_by)
+    if wanted_by is None:
+        _wanted.clear()
     if _wanted:
         return
     if _finder in sys.meta_path:

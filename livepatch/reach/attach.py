@@ -295,6 +295,7 @@ def detach(timeout: float = 5.0) -> None:
         finally:  # a patch that cannot be taken back must not keep the kernel in the process
             if attachment is not None:
                 attachment.kernel.stop(timeout)
+                _answer_older_scripts_no_more()
                 for call in attachment.at_end:
                     call()
 
@@ -312,6 +313,13 @@ def _stop_watching() -> None:
     from livepatch.authoring.watching import stop_all
 
     stop_all()
+
+
+def _answer_older_scripts_no_more() -> None:
+    """The notebooks that wanted it went with the kernel."""
+    from livepatch.authoring.older_scripts import answer_no_more
+
+    answer_no_more()
 
 
 def _restore_all_patches() -> None:

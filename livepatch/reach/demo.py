@@ -28,7 +28,7 @@ from livepatch.reach.provisioner import CHOICE_VARIABLE
 from livepatch.reach.webuis import Webui, running_webuis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NAME = "demo"
 PORT = 7865
@@ -74,24 +74,38 @@ def demo_webui(
     """
     for module in ("fastapi", "gradio", "uvicorn"):
         require(module, "demo", "run the demo")
-    if port is None and _is_free(PORT):
-        port = PORT
-    port = port or _any_free_port()
-    command = [*(sys.executable, "-m", "livepatch", "run", "--name", NAME)]
-    command += ["-m", "livepatch.demo", "--port", str(port)]
+    ports = [port] if port else [*([PORT] if _is_free(PORT) else []), _any_free_port()]
+    command = [*(sys.executable, "-m", "livepatch", "run", "--name", NAME, "-m", "livepatch.demo")]
     if extensions is not None:
         extensions.mkdir(parents=True, exist_ok=True)
         command += ["--extensions-dir", str(extensions)]
-    # In a session of its own: the terminal's Ctrl-C reaches us alone, and we end it.
-    output = sys.stderr if log is None else log
     with ending_with_us() as take:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-        take(process)
+        process, webui, address = _serve(command, ports, sys.stderr if log is None else log, take)
         try:
-            address = f"http://127.0.0.1:{port}"
-            yield _wait_until_it_serves(process, address), address
+            yield webui, address
         finally:
             _end(process)
+
+
+def _serve(
+    command: list[str], ports: list[int], output: IO[Any], take: Callable[[Any], object]
+) -> tuple[subprocess.Popen[bytes], Webui, str]:
+    """Start it on the first port that nobody else takes while it starts: that is seconds."""
+    for port in ports:
+        # In a session of its own: the terminal's Ctrl-C reaches us alone, and we end it.
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], stdout=output, stderr=output, start_new_session=True
+        )
+        take(process)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            return process, _wait_until_it_serves(process, address), address
+        except BaseException as error:
+            _end(process)
+            was_taken = isinstance(error, LivepatchError) and not _is_free(port)
+            if not was_taken or port == ports[-1]:
+                raise
+    raise AssertionError("there is a last port")
 
 
 def _is_free(port: int) -> bool:

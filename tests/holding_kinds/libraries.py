@@ -291,11 +291,8 @@ def validator_of_pydantic(app):
 
 @holding(NOTES.replace("*args, ", ""), needs=("django",))
 def receiver_of_a_django_signal(app):
-    from django.conf import settings
     from django.dispatch import Signal
 
-    if not settings.configured:
-        settings.configure()
     signal = Signal()
     signal.connect(app.f)
     return noted(lambda: signal.send(None))
