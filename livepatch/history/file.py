@@ -91,7 +91,6 @@ class JournalFile:
         self._waiting: queue.SimpleQueue[Callable[[], Line] | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._handle: int | None = None
-        self._is_torn = False
         self._lost = 0
         self._failed = False
         self._ended = False
@@ -178,13 +177,9 @@ class JournalFile:
         assert self._handle is not None
         text = json.dumps({**line, "session": self.session}, ensure_ascii=False)
         data = text.encode(errors="backslashreplace") + b"\n"
-        if self._is_torn:
-            data = b"\n" + data
-        self._is_torn = True
         written = os.write(self._handle, data)
         if written < len(data):
             raise OSError(f"{self.path}: only {written} of {len(data)} bytes, is the disk full?")
-        self._is_torn = False
 
     def _header(self) -> Line:
         livepatch: Any = sys.modules.get("livepatch")
