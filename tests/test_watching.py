@@ -241,6 +241,28 @@ def test_however_an_editor_saves_it_is_one_version(folder):
     assert folder.watch.errors == []
 
 
+@pytest.mark.parametrize("between", ["moved away", "cut off"])
+def test_a_look_in_the_middle_of_a_save_is_no_version(folder, between):
+    mine, look = folder.path / "mine.py", folder.watch._look
+    folder.write(replacing("one"))
+
+    def look_then_save():
+        """The editor writes the new version after the look that met none."""
+        folder.watch._look = look
+        done = look()
+        mine.write_text(replacing("two"))
+        return done
+
+    folder.watch._look = look_then_save
+    if between == "moved away":
+        mine.rename(folder.path / "mine.py~")
+    else:
+        os.truncate(mine, 0)
+        os.utime(mine, (1, 1))
+    folder.until(lambda: functions.plain(1) == "two")
+    assert [said.partition(" · ")[0] for said in folder.told] == ["loaded mine.py"] * 2
+
+
 def test_a_file_that_is_still_being_written_is_no_event(folder):
     folder.write(replacing("one"))
     for _ in range(3):
@@ -281,8 +303,9 @@ def test_a_folder_that_is_moved_away_and_made_anew_is_followed(folder, tmp_path)
     folder.path.rename(tmp_path / "away")
     folder.until(lambda: functions.plain(1) == OLD)
     folder.path.mkdir()
-    folder.write(replacing("again"))
-    folder.until(lambda: functions.plain(1) == "again")
+    for value in ("again", "and again"):
+        folder.write(replacing(value))
+        folder.until(lambda value=value: functions.plain(1) == value)
 
 
 def test_a_save_is_a_step_and_undo_goes_back_by_one_version(folder):
