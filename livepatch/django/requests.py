@@ -12,7 +12,6 @@ import contextlib
 import contextvars
 import functools
 import itertools
-import sys
 import threading
 import time
 import weakref
@@ -20,6 +19,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from django.core.handlers.base import BaseHandler
+
+from livepatch.engine.frames import all_stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -215,24 +216,9 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 
 def _threads_in(code: Any) -> list[Any]:
-    """The frames of other threads that run this code; not those of coroutines.
-
-    While the stacks are walked no other thread may run: the frame of a generator that is suspended
-    in between leads to memory that is somebody else's by then (seen on CPython 3.11).
-    """
-    found = []
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(60)
-    try:
-        for top in sys._current_frames().values():
-            frame: Any = top
-            while frame is not None:
-                if frame.f_code is code:
-                    found.append(frame)
-                frame = frame.f_back
-    finally:
-        sys.setswitchinterval(interval)
-    return found
+    """The frames of other threads that run this code; not those of coroutines."""
+    frames = itertools.chain.from_iterable(all_stacks().values())
+    return [frame for frame in frames if frame.f_code is code]
 
 
 def _coroutines_of(code: Any) -> list[Any]:

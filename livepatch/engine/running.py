@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from .frames import outwards
+
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from types import CodeType, FrameType
+    from types import CodeType
 
 
 def running_calls(codes: Collection[CodeType]) -> int:
     """How many calls run one of these codes now, on all threads.
 
-    Suspended generators and coroutines have no running frame and are not counted.
+    Suspended generators and coroutines have no running frame and are not counted; on 3.11 neither
+    is what called one that runs (see ``frames``).
 
     Example:
         >>> def ask():
@@ -24,8 +27,6 @@ def running_calls(codes: Collection[CodeType]) -> int:
     wanted = {id(code) for code in codes}  # by identity: comparing codes compares their contents
     count = 0
     for top in sys._current_frames().values():
-        frame: FrameType | None = top
-        while frame is not None:
+        for frame in outwards(top):
             count += id(frame.f_code) in wanted
-            frame = frame.f_back
     return count

@@ -7,10 +7,11 @@ a change, and the changed one after a restore.
 
 from __future__ import annotations
 
-import sys
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.errors import TargetNotFound
+from livepatch.engine.frames import all_stacks
 from livepatch.engine.lookup import look_up
 from livepatch.engine.stacks import Restack
 from livepatch.registries.containers import InDict
@@ -104,14 +105,11 @@ def _class_of(path: str) -> Any:
 
 def _executors() -> Iterator[Any]:
     """What runs the prompts: a local variable of the thread that does."""
-    for frame in sys._current_frames().values():
-        looked = frame
-        while looked is not None:
-            if looked.f_code.co_name == "prompt_worker":
-                executor = looked.f_locals.get("e")
-                if hasattr(executor, "caches"):
-                    yield executor
-            looked = looked.f_back  # type: ignore[assignment]
+    for frame in itertools.chain.from_iterable(all_stacks().values()):
+        if frame.f_code.co_name == "prompt_worker":
+            executor = frame.f_locals.get("e")
+            if hasattr(executor, "caches"):
+                yield executor
 
 
 def _evict_from(cache: Any, types: set[str], *, everything: bool) -> None:

@@ -9,13 +9,14 @@ that run servers and loops are opened.
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.frames import all_stacks
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
 SERVER_CLASS = ("uvicorn.server", "Server")
@@ -75,8 +76,8 @@ def servers() -> list[RunningServer]:
         that is still starting is among them, with an ``address`` of None.
     """
     found: dict[int, RunningServer] = {}
-    for ident, frame in sys._current_frames().items():
-        held = list(_objects_on(frame))
+    for ident, stack in all_stacks().items():
+        held = list(_objects_on(stack))
         loop = next((value for value in held if isinstance(value, asyncio.AbstractEventLoop)), None)
         if loop is not None:
             held.extend(_servers_in_tasks(loop))
@@ -89,9 +90,9 @@ def servers() -> list[RunningServer]:
 def running_loops() -> list[RunningLoop]:
     """The event loops that run in the threads of this process, the calling thread's included."""
     found: dict[int, RunningLoop] = {}
-    for ident, frame in sys._current_frames().items():
+    for ident, stack in all_stacks().items():
         thread = _thread(ident)
-        for value in _objects_on(frame):
+        for value in _objects_on(stack):
             if isinstance(value, asyncio.AbstractEventLoop) and value.is_running():
                 found.setdefault(id(value), RunningLoop(thread, value))
     return list(found.values())
@@ -186,9 +187,9 @@ def is_instance_of(value: object, module: str, name: str) -> bool:
     return any(base.__name__ == name and base.__module__ == module for base in type(value).__mro__)
 
 
-def _objects_on(frame: FrameType | None) -> Iterator[Any]:
+def _objects_on(stack: Iterable[FrameType]) -> Iterator[Any]:
     """The servers and loops that a stack holds, innermost frame first."""
-    while frame is not None:
+    for frame in stack:
         module = frame.f_globals.get("__name__")
         if module in _LOOP_MODULES:
             yield frame.f_locals.get("self")
@@ -197,7 +198,6 @@ def _objects_on(frame: FrameType | None) -> Iterator[Any]:
             yield names.get("loop")
             yield getattr(names.get("self"), "_loop", None)
             yield names.get("self")
-        frame = frame.f_back
 
 
 def _servers_in_tasks(loop: asyncio.AbstractEventLoop) -> Iterator[Any]:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.frames import all_stacks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
@@ -126,14 +128,12 @@ def forget_what_was_computed() -> None:
 
 def _executors() -> Iterator[Any]:
     """What runs the prompts: a local variable of the thread that does."""
-    for frame in sys._current_frames().values():
-        looked: Any = frame
-        while looked is not None:
-            if looked.f_code.co_name == "prompt_worker":
-                executor = looked.f_locals.get("e")
+    for stack in all_stacks().values():
+        for frame in stack:
+            if frame.f_code.co_name == "prompt_worker":
+                executor = frame.f_locals.get("e")
                 if hasattr(executor, "caches"):
                     yield executor
-            looked = looked.f_back
 
 
 def _empty(cache: Any) -> None:
