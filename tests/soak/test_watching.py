@@ -104,7 +104,7 @@ def test_saves_leave_nothing_behind(journal, tmp_path, news, monkeypatch):
     assert files <= before[1]
     # The live one, and the one that undo goes back to.
     assert alive <= 2
-    # Of 100,000 bytes that each version holds; pytest keeps some, and the journal its last texts.
+    # A small part of the 100,000 bytes that each version holds; the journal keeps its last texts.
     assert slope < 5_000
     watch.stop()
     lp.restore_all()
