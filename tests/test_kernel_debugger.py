@@ -55,9 +55,9 @@ def test_a_breakpoint_stops_the_webuis_own_code(fresh_webui, fresh_client):
     webui.get("/state")
     before = webui.get("/state")
     webui.get("/attach")
-    attached = webui.get("/state")
     client = fresh_client(webui)
     client.run("%load_ext livepatch")
+    attached = webui.get("/state")
 
     said = client.run("%webui debugger on").result
     assert "stops every thread of the webui" in said

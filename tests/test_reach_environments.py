@@ -38,12 +38,12 @@ def second_environment(here: Place, *, with_livepatch: bool) -> str:
             ours = "livepatch" in path.name
             if (
                 path.suffix != ".pth"
-                and path.name != "__pycache__"
+                and path.name not in ("__pycache__", "livepatch")
                 and (not ours or with_livepatch)
             ):
                 with contextlib.suppress(FileExistsError):
                     (packages / path.name).symlink_to(path)
-    if with_livepatch and not (packages / "livepatch").exists():  # installed for development
+    if with_livepatch:  # installed for development, it lies elsewhere
         (packages / "livepatch").symlink_to(Path(livepatch.__file__).parent)
     return str(folder / "bin" / "python")
 

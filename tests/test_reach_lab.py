@@ -89,14 +89,14 @@ def test_lab_opens_a_notebook_on_the_webui_and_keeps_to_loopback(here: Place) ->
 
 
 TAKEN_MEANWHILE = """
-import contextlib, socket
+import socket
 from livepatch.reach import demo
 own, first = demo._is_free, [True]
 demo._is_free = lambda port: first.pop() if first else own(port)
 with socket.socket() as taken:
-    with contextlib.suppress(OSError):  # another demo of this machine has it
-        taken.bind(("127.0.0.1", demo.PORT))
-        taken.listen()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    demo.PORT = taken.getsockname()[1]
     with demo.demo_webui() as (webui, address):
         print(address != f"http://127.0.0.1:{demo.PORT}", demo._answers(f"{address}/api/health"))
 """

@@ -392,22 +392,22 @@ def test_work_of_an_extension_that_is_off_is_flagged(two_scripts: Webui) -> None
 
 
 def test_the_magics(webui: Webui) -> None:
-    webui.run("register('image_saved', note('one'))")
+    webui.run("register('image_saved', note('of_magics'))")
     shown = webui.shows("%callbacks image_saved")
     assert "= lp.callbacks()['image_saved']" in shown
-    assert "one" in shown
+    assert "of_magics" in shown
     assert "of extension" not in webui.shows("%hooks process")
-    answer = webui.shows("%callbacks mute one")
+    answer = webui.shows("%callbacks mute of_magics")
     assert "muted" in answer
-    assert "= lp.callbacks().mute('one')" in answer
+    assert "= lp.callbacks().mute('of_magics')" in answer
     assert webui.run("fire()") == []
-    webui.shows("%callbacks unmute one")
-    assert webui.run("fire()") == ["one"]
+    webui.shows("%callbacks unmute of_magics")
+    assert webui.run("fire()") == ["of_magics"]
     webui.run("def mine(params): ran.append('mine')")
-    assert "added mine" in webui.shows("%callbacks add image_saved mine --before one")
-    assert webui.run("fire()") == ["mine", "one"]
-    assert "moved" in webui.shows("%callbacks move mine --after one")
-    assert webui.run("fire()") == ["one", "mine"]
+    assert "added mine" in webui.shows("%callbacks add image_saved mine --before of_magics")
+    assert webui.run("fire()") == ["mine", "of_magics"]
+    assert "moved" in webui.shows("%callbacks move mine --after of_magics")
+    assert webui.run("fire()") == ["of_magics", "mine"]
     assert "takes a name" in webui.shows("%callbacks mute")
     assert "has no event" not in webui.shows("%callbacks --time")
     webui.run("fire()")
