@@ -99,6 +99,7 @@ def test_a_breakpoint_stops_the_webuis_own_code(fresh_webui, fresh_client):
     assert {name: now[name] for name in attached if attached[name] != now[name]} == {}
 
     client.run("%webui debugger on")
+    client.run("%unload_ext livepatch")  # this webui ends its kernel without livepatch.detach()
     webui.get("/detach")
     now = webui.get("/state")
     assert {name: now[name] for name in before if before[name] != now[name]} == {}
