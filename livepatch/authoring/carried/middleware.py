@@ -7,6 +7,7 @@ one store. Several exported extensions may do so on one app and end in any order
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -61,19 +62,19 @@ class Middleware(Change):
         return only_once(stack.add(self.label, made, options, (self.outside, self.inside)))
 
 
-class _Stack:
+class _Stack(ABC):
     def __init__(self, app: Any) -> None:
         self.app = app
 
+    @abstractmethod
     def add(
         self, label: str, made: Any, options: dict[str, Any], between: tuple[str | None, str | None]
     ) -> Callable[[], None]:
         """Add a middleware; answers what takes it out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leave_out(self, label: str) -> Callable[[], None]:
         """Leave one out; answers what puts it back."""
-        raise NotImplementedError
 
 
 def _position(names: Sequence[str], outside: str | None, inside: str | None) -> int | None:
