@@ -165,7 +165,7 @@ class WatchedFile:
                 exec(code, vars(module))
                 made = step.changes[begins:]
                 self._sweep(_layers_of(made))
-        except BaseException:
+        except BaseException:  # whatever it raised passes on; its module must not stay half run
             if former is None:
                 sys.modules.pop(self._name, None)
             else:

@@ -79,7 +79,7 @@ class Watch:
         folders, notify = self._listen()
         try:
             self._look(settled=0.0)
-        except BaseException:
+        except BaseException:  # passes on: a watch that did not begin leaves nothing behind
             notify.close()
             answer_no_more(self)
             raise

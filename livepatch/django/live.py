@@ -205,7 +205,7 @@ class LiveDjango:
                     begun.append(table)
                     table.expand(asked)
                 self._publish(steps, notes)
-            except BaseException:
+            except BaseException:  # passes on, once tables and registrations are as they were
                 self._retreat(steps, begun)
                 raise
         if self.put_off is not None:
