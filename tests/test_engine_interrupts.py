@@ -35,7 +35,7 @@ def replace_and_restore():
     """Until an interrupt comes; most of the time is spent in commits."""
     while True:
         layer = lp.replace("samples.functions.plain", new_plain)
-        for _ in range(20):
+        for _ in range(5):
             layer.off()
             layer.on()
         lp.restore("samples.functions.plain")

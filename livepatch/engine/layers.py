@@ -29,7 +29,7 @@ class Patch:
 
     Attributes:
         function: what calls shall run; of a plain value, the value.
-        text: its source text, or what finds it when it is asked for, where it can be had.
+        text: its source text, or what finds it when it is asked for first, where it can be had.
         facts: what the answer line has to say of it.
         handle: the ``original`` that it gets as first argument, where it wants one: a function
             whose code leads to the layer below.
@@ -53,8 +53,10 @@ class Patch:
 
     @property
     def source(self) -> str | None:
-        """Its source text."""
-        return self.text() if callable(self.text) else self.text
+        """Its source text, as it stood when it was asked for first: files change, it does not."""
+        if callable(self.text):
+            self.text = self.text()
+        return self.text
 
 
 class Placement(NamedTuple):
