@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import uuid
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,6 +191,69 @@ def test_fields_indexes_and_constraints_without_migrations(ledger: App, alias: s
     assert lp.undo()
     assert columns(alias) == ["id", "text", "user_id"]
     assert greeting() == "first"
+
+
+FILLED = """
+    kind = models.CharField(max_length=9, default="it's 5%")
+    amount = models.DecimalField(max_digits=5, decimal_places=2, default=1.5)
+    is_open = models.BooleanField(default=True)
+    said = models.TextField(blank=True)
+    facts = models.JSONField(default=dict)
+    raw = models.BinaryField(default=b"\\x00\\xff")
+    key = models.UUIDField(default=uuid.uuid4)
+    since = models.DateTimeField(auto_now_add=True)
+    kept = models.IntegerField(db_default=7)
+    doubled = models.GeneratedField(
+        expression=models.F("kept") * 2, output_field=models.IntegerField(), db_persist=True)
+    of_group = models.ForeignKey("auth.Group", models.CASCADE, null=True)
+    boss = models.ForeignKey("self", models.CASCADE, default=1)
+"""
+
+
+def test_a_thread_goes_on_writing_by_the_old_models(ledger: App, alias: str) -> None:
+    """Nobody can wait for it as for a request: it may hold a manager as long as it likes."""
+    from django.db import Error, connections, transaction
+
+    lp.django.load_app("ledger", database=alias)
+    old = entries(alias)
+    before = old.create(text="before")
+    with connections[alias].cursor() as cursor:
+        cursor.execute("UPDATE ledger_entry SET id = 1")
+    ledger.edit("models.py", "    # more", FILLED)
+    ledger.edit("models.py", "from django.conf", "import uuid\n\nfrom django.conf")
+    holds, may_go_on, ids = threading.Event(), threading.Event(), []
+
+    def write() -> None:
+        manager = old.all()
+        holds.set()
+        assert may_go_on.wait(60)
+        ids.append(manager.create(text="by the old model").pk)
+        connections.close_all()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert holds.wait(60)
+    try:
+        lp.django.reload_app("ledger")
+    finally:
+        may_go_on.set()
+        thread.join(60)
+    first = entries(alias).get(text="before")
+    late = entries(alias).get(pk=ids[0])
+    assert before.text == first.text
+    for row in (first, late):
+        found = [row.kind, row.amount, row.is_open, row.said, row.facts, bytes(row.raw)]
+        assert found == ["it's 5%", Decimal("1.50"), True, "", {}, b"\x00\xff"]
+        assert (row.kept, row.doubled, row.of_group, row.boss_id) == (7, 14, None, 1)
+        assert (row.key, row.since) == (first.key, first.since)
+        assert isinstance(row.key, uuid.UUID)
+        assert row.since is not None
+    # And yet no column may be empty.
+    with pytest.raises(Error), transaction.atomic(using=alias):
+        entries(alias).filter(pk=first.pk).update(kind=None)
+    lp.undo()
+    assert columns(alias) == ["id", "text", "user_id"]
+    assert old.count() == 2
 
 
 def test_a_constraint_that_rows_break_is_refused(ledger: App, alias: str) -> None:

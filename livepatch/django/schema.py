@@ -2,8 +2,8 @@
 
 With migrations Django's executor runs them. Without, the difference of the models before and after
 is worked out by Django's autodetector, and made in two steps. *Expand* comes before anybody sees
-the new models and leaves everything that the old code needs: a new column may be empty at first.
-*Contract* comes when nobody uses the old models any more.
+the new models and leaves everything that the old code needs: the database itself fills a new column
+of a row that does not name it. *Contract* comes when nobody uses the old models any more.
 """
 
 from __future__ import annotations
@@ -177,14 +177,28 @@ class Difference:
         known = (*EXPANDING, *NO_TABLE, *LATE)
         return not all(isinstance(op, known) for op in self.operations)
 
+    @property
+    def has_late_part(self) -> bool:
+        """Whether something is left for :meth:`contract`."""
+        return bool(self._late)
+
     def expand(self) -> None:
-        """What comes first: new tables, columns that may be empty, room in those that will go."""
+        """What comes first: new tables, columns that fill themselves, room in those that will go.
+
+        A thread of the server's own, or another process, may write rows by the old models at any
+        time, and nobody can wait for all of them. So the database has the default, and keeps it.
+        """
         if self.needs_gate:
             self._run(self.operations)
             return
         early: list[Any] = []
         for op in self.operations:
             if isinstance(op, ops.AddField) and _must_be_filled(op.field):
+                filled = self._filled_by_the_database(op)
+                if filled is not None:
+                    name = op.model_name, op.name
+                    early.append(ops.AddField(*name, filled, op.preserve_default))
+                    continue
                 early.append(ops.AddField(op.model_name, op.name, _nullable(op.field)))
                 self._late.append(ops.AlterField(op.model_name, op.name, op.field))
                 if not op.preserve_default:
@@ -199,6 +213,22 @@ class Difference:
             else:
                 early.append(op)
         self._run(early)
+
+    def _filled_by_the_database(self, op: ops.AddField) -> Any:
+        """The new field with the value for rows that are there as the default of its column.
+
+        None where the database cannot fill it: there is no value, or each row needs its own.
+        """
+        field: Any = op.field
+        if field.is_relation:  # the default may be a row
+            field = self.after.apps.get_model(self.label, op.model_name)._meta.get_field(op.name)
+        editor = connections[self.alias].schema_editor()  # only asked: it writes once entered
+        value = editor._effective_default(field)
+        if value is None or field.unique or editor.skip_default(field):
+            return None
+        filled: Any = op.field.clone()
+        filled.db_default = value
+        return filled
 
     def contract(self) -> None:
         """What comes last: columns that must be filled are, those that went are gone."""
@@ -330,7 +360,7 @@ def _refuse_without_default(connection: Any, model: Any, name: str) -> None:
 
 
 def _must_be_filled(field: Any) -> bool:
-    if field.many_to_many or field.null or field.primary_key:
+    if field.many_to_many or field.null or field.primary_key or field.generated:
         return False
     return getattr(field, "db_default", models.NOT_PROVIDED) is models.NOT_PROVIDED
 

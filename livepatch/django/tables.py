@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 class TableStep:
     """What a change of an app does to its tables; by its subclasses."""
 
-    has_late_part = False
-
     def __init__(self, label: str, alias: str) -> None:
         self.label, self.alias = label, alias
         self.facts: list[str] = []
+
+    @property
+    def has_late_part(self) -> bool:
+        """Whether something is left for :meth:`contract`."""
+        return False
 
     def needs_gate(self) -> bool:
         """Whether requests have to wait while it is made."""
@@ -65,7 +68,11 @@ class Changed(TableStep):
         super().__init__(new.label, new.alias)
         self.old, self.new = old, new
         self._difference: Difference | None = None
-        self.has_late_part = True
+
+    @property
+    def has_late_part(self) -> bool:
+        """Whether columns are to be filled or dropped."""
+        return self.difference.has_late_part
 
     def needs_gate(self) -> bool:
         """Only for what neither the old nor the new models could stand."""
@@ -79,7 +86,7 @@ class Changed(TableStep):
         return self._difference
 
     def expand(self, asked: str) -> None:
-        """New columns, empty where they have to be."""
+        """New columns, which the database fills."""
         with told_as(asked, self.label):
             self.difference.expand()
         self._tell()
