@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import operator
 from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from .sources import place
 from .summaries import summary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .layers import Patch
 
 _UNKNOWN: Any = object()
@@ -91,19 +94,13 @@ class Body:
 
     def _is_as_before(self) -> bool:
         """Whether the function is what it was when it was looked at last: spares a clone."""
-        own, function = self.own, self.function
-        now, says = Behaviour.of(function), Description.of(function)
-        attributes, kept = function.__dict__, own.base.__dict__
+        function, attributes, kept = self.function, self.function.__dict__, self.own.base.__dict__
         # By identity: comparing codes compares their contents, and a default may be an array.
         return (
-            now.code is own.behaviour.code
-            and now.defaults is own.behaviour.defaults
-            and now.keyword_defaults is own.behaviour.keyword_defaults
-            and says.doc is own.description.doc
-            and says.annotate is own.description.annotate
-            and says.annotations is own.description.annotations
+            _same(Behaviour.of(function), self.own.behaviour)
+            and _same(Description.of(function), self.own.description)
             and attributes.keys() == kept.keys()
-            and all(attributes[name] is kept[name] for name in attributes)
+            and _same(attributes.values(), map(kept.__getitem__, attributes))
         )
 
     def forget_leads(self) -> None:
@@ -208,6 +205,10 @@ class Body:
                 signature = inspect.signature(speaker or self.own.base)
         _set_signature(self.function, signature)
         self._signed = signature
+
+
+def _same(some: Iterable[object], others: Iterable[object]) -> bool:
+    return all(map(operator.is_, some, others))
 
 
 def _kept(now: Any, ours: Any, own: Any) -> Any:

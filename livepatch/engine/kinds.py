@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 Kind = Literal["plain function", "generator", "coroutine", "async generator"]
 
-KIND_FLAGS = (
-    inspect.CO_GENERATOR
-    | inspect.CO_COROUTINE
-    | inspect.CO_ASYNC_GENERATOR
-    | inspect.CO_ITERABLE_COROUTINE
-)
+_SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+KIND_FLAGS = _SUSPENDS | inspect.CO_ITERABLE_COROUTINE
+_KINDS: dict[int, Kind] = {  # a dictionary: it is asked for eleven times at each change
+    0: "plain function",
+    inspect.CO_GENERATOR: "generator",
+    inspect.CO_COROUTINE: "coroutine",
+    inspect.CO_ASYNC_GENERATOR: "async generator",
+}
 
 _HOW_TO_WRITE: dict[Kind, str] = {
     "plain function": "def, without yield",
@@ -42,13 +44,7 @@ def kind_of(code: CodeType) -> Kind:
         >>> kind_of(fetch.__code__)
         'coroutine'
     """
-    if code.co_flags & inspect.CO_ASYNC_GENERATOR:
-        return "async generator"
-    if code.co_flags & inspect.CO_COROUTINE:
-        return "coroutine"
-    if code.co_flags & inspect.CO_GENERATOR:
-        return "generator"
-    return "plain function"
+    return _KINDS[code.co_flags & _SUSPENDS]
 
 
 def of_same_kind(new: FunctionType, old: FunctionType, asked: str) -> FunctionType:

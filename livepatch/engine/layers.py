@@ -140,8 +140,8 @@ class Layer:
         with registry.lock:
             if self._pending is not None:
                 self._pending.cancel()
-            elif self.placement is not None:
-                apply(*(stack.without(self) for stack in self.stacks))
+            elif stacks := self.stacks:
+                apply(*[stack.without(self) for stack in stacks])
                 self.answer = answer(f"removed {self.target}", self.whose())
 
     def off(self) -> None:

@@ -65,7 +65,7 @@ def masked(commit: Callable[[], Result]) -> Result:
             registry.masked_threads.add(thread_id)
         # An interrupt sent before the mask is still pending in the interpreter. It arrives at the
         # next backward jump: here, where nothing has changed yet.
-        for _ in range(64):
+        for _ in range(2):
             pass
         while True:
             try:

@@ -89,7 +89,8 @@ class Stack(ABC):
         """Be what is found over this thing from now on; answers the keys."""
         keys = self.keys
         for key in keys:
-            registry.stacks[key] = self
+            if registry.stacks.get(key) is not self:  # asking is much cheaper than a weak entry
+                registry.stacks[key] = self
         return keys
 
     def install(self, placements: Placements) -> None:

@@ -30,6 +30,7 @@ class A1111Host(GradioHost):
 
     flavor = "a1111"
     specificity = WEBUI
+    module = CALLBACKS
     api_only = True
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
 

@@ -50,6 +50,10 @@ class Host:
     """Of several adapters that recognise the process the one with the highest is taken: 0 any
     Python process, 10 a server, 20 a UI framework, 100 one particular webui."""
 
+    module: ClassVar[str] = ""
+    """A module that every process of this flavor has loaded: while it is not in ``sys.modules``,
+    a change does not ask :meth:`is_detected`. Empty: it always asks."""
+
     @classmethod
     def is_detected(cls) -> bool:
         """Whether this process is a webui of this flavor; looks only at what is loaded."""

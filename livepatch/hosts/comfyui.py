@@ -36,6 +36,7 @@ class ComfyuiHost(AiohttpHost):
 
     flavor = "comfyui"
     specificity = WEBUI
+    module = "nodes"
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
 
     @classmethod

@@ -42,6 +42,7 @@ class DemoHost(GradioHost):
 
     flavor = "demo"
     specificity = 100
+    module = SHARED
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware"})
 
     @classmethod

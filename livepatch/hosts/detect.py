@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -98,7 +99,7 @@ def webui() -> Host | None:
     Asked at every change and at look-ups of names, where :func:`host` would take too long.
     """
     for adapter in _adapters_of_webuis(_foreign_adapters()):
-        if _recognises(adapter):
+        if (not adapter.module or adapter.module in sys.modules) and _recognises(adapter):
             return adapter()
     return None
 

@@ -55,6 +55,7 @@ class TextgenHost(GradioHost):
 
     flavor = "textgen"
     specificity = WEBUI
+    module = EXTENSIONS
     api_only = True
     offers = frozenset({"hooks", "extensions", "middleware", "interrupt"})
 
