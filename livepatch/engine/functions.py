@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,12 +100,32 @@ def switch(
         in_between: makes code that already behaves as ``behaviour`` but does not look at the
             function's defaults.
     """
-    same_defaults = (
-        function.__defaults__ is behaviour.defaults
-        and function.__kwdefaults__ is behaviour.keyword_defaults
-    )
-    if not same_defaults:
+    now = Behaviour.of(function)
+    defaults, keyword_defaults = behaviour.defaults, behaviour.keyword_defaults
+    # Most patches keep the values, in a tuple of their own: the steps are for the others.
+    if not (
+        _same_values(now.defaults, defaults) and _same_named(now.keyword_defaults, keyword_defaults)
+    ):
         function.__code__ = in_between()
-        function.__defaults__ = behaviour.defaults
-        function.__kwdefaults__ = behaviour.keyword_defaults
+    if now.defaults is not defaults:
+        function.__defaults__ = defaults
+    if now.keyword_defaults is not keyword_defaults:
+        function.__kwdefaults__ = keyword_defaults
     function.__code__ = behaviour.code
+
+
+def _same_values(some: Defaults, others: Defaults) -> bool:
+    if some is others:
+        return True
+    if some is None or others is None or len(some) != len(others):
+        return False
+    # By identity: 1 and True are equal, and what compares arrays answers with an array.
+    return all(map(operator.is_, some, others))
+
+
+def _same_named(some: KeywordDefaults, others: KeywordDefaults) -> bool:
+    if some is others:
+        return True
+    if some is None or others is None or some.keys() != others.keys():
+        return False
+    return all(some[name] is others[name] for name in some)
