@@ -256,6 +256,61 @@ def test_a_thread_goes_on_writing_by_the_old_models(ledger: App, alias: str) -> 
     assert old.count() == 2
 
 
+HELD = """
+def held():
+    import builtins
+
+    holds, may_go_on = builtins.ledger_events
+    holds.set()
+    assert may_go_on.wait(60)
+    return "note"
+
+
+class Entry(models.Model):
+    kind = models.CharField(max_length=9, default=held)
+"""
+
+
+def test_a_column_goes_when_no_thread_is_inside_the_orm_any_more(ledger: App, alias: str) -> None:
+    """One that began to write with the old model waits for the database as long as it takes."""
+    import builtins
+
+    from django.db import connections
+
+    ledger.edit("models.py", "\nclass Entry(models.Model):\n", HELD)
+    lp.django.load_app("ledger", database=alias)
+    old, began, held, may_go_on = entries(alias), [], threading.Event(), threading.Event()
+    builtins.ledger_events = held, may_go_on
+
+    def write() -> None:
+        began.append(old.create(text="of the old model").pk)
+        connections.close_all()
+
+    def change() -> None:
+        lp.django.reload_app("ledger")
+        connections.close_all()
+
+    ledger.edit("models.py", "    kind = models.CharField(max_length=9, default=held)\n", "")
+    writing, changing = threading.Thread(target=write), threading.Thread(target=change)
+    pause = threading.Event()
+    try:
+        writing.start()
+        assert held.wait(60)
+        changing.start()
+        while changing.is_alive() and not live().requests.inside_the_orm:
+            pause.wait(0.01)
+        assert live().requests.inside_the_orm == 1
+        assert "kind" in columns(alias)
+        assert entries(alias).model is not old.model
+    finally:
+        may_go_on.set()
+        writing.join(60)
+        changing.join(60)
+        del builtins.ledger_events
+    assert entries(alias).get(pk=began[0]).text == "of the old model"
+    assert "kind" not in columns(alias)
+
+
 def test_a_constraint_that_rows_break_is_refused(ledger: App, alias: str) -> None:
     lp.django.load_app("ledger", database=alias)
     greeting()

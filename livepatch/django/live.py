@@ -208,15 +208,24 @@ class LiveDjango:
             except BaseException:  # passes on, once tables and registrations are as they were
                 self._retreat(steps, begun)
                 raise
+        late = [table for table in tables if table.has_late_part]
+        if late:
+            self._wait_for_the_old_models(notes)
         if self.put_off is not None:
-            self.put_off += [table for table in tables if table.has_late_part]
-        elif any(table.has_late_part for table in tables):
-            notes.still_running += self.requests.wait_for_older()
-            for table in tables:
+            self.put_off += late
+        else:
+            for table in late:
                 table.contract()
         for table in tables:
             notes.facts += table.facts
         return notes
+
+    def _wait_for_the_old_models(self, notes: Notes) -> None:
+        """Before what only they need is taken away: requests, and whoever else uses the ORM."""
+        notes.still_running = max(notes.still_running, self.requests.wait_for_older())
+        threads = self.requests.wait_for_threads()
+        if threads:
+            notes.facts.append(f"{threads} threads still use the tables as they were before")
 
     def _publish(self, steps: list[Step], notes: Notes) -> None:
         self._hide([s for s in steps if _shown(s.before) and not _shown(s.after)], notes)

@@ -3,6 +3,9 @@
 Every request is counted with the *epoch* it began in. What a change takes away is taken away when
 the requests of earlier epochs have ended. A change of the database that the old code cannot stand
 is made behind a closed gate: requests that come meanwhile wait for it, none fails.
+
+Other threads of the server are not counted. Before a column goes those are waited for that are
+inside Django's ORM: they may have begun with the old models, and wait for the database since.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.handlers.base import BaseHandler
 
-from livepatch.engine.frames import all_stacks
+from livepatch.engine.frames import SUSPENDED, all_stacks
+
+from .naming import belongs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,12 +48,13 @@ class Requests:
         handlers: the handlers that requests came through.
         patience: how long a change waits for requests that began before it, in seconds.
         at_gate: how many requests wait at the gate.
+        inside_the_orm: how many threads a change waits for at present, that are no requests.
     """
 
     def __init__(self, arrived: Callable[[Any], None]) -> None:
         self.arrived = arrived
         self.patience = PATIENCE
-        self.at_gate = 0
+        self.at_gate = self.inside_the_orm = 0
         self.handlers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._numbers = itertools.count()
         self._epoch = 0
@@ -92,7 +98,8 @@ class Requests:
         """
         deadline = time.monotonic() + self.patience
         mine = _own_request.get()
-        self._wait_for_uncounted(deadline)
+        self._wait_for(self._before, deadline)
+        self._before = []
         with self._changed:
             self._epoch += 1
             epoch = self._epoch
@@ -103,6 +110,19 @@ class Requests:
                 if not older or left <= 0:
                     return len(older)
                 self._changed.wait(left)
+
+    def wait_for_threads(self) -> int:
+        """Wait until the threads that are inside Django's ORM now have left it once.
+
+        Returns:
+            How many have not after ``patience`` seconds.
+        """
+        deadline = time.monotonic() + self.patience
+        inside = _calls_of_the_orm(self._originals["get_response"].__code__)
+        self.inside_the_orm = len(inside)
+        left = self._wait_for(inside, deadline)
+        self.inside_the_orm = 0
+        return len(left)
 
     @contextlib.contextmanager
     def held_back(self) -> Iterator[int]:
@@ -168,14 +188,14 @@ class Requests:
             with self._changed:
                 self.at_gate -= 1
 
-    def _wait_for_uncounted(self, deadline: float) -> None:
-        """Wait for the requests that were under way when counting began."""
-        while self._before and time.monotonic() < deadline:
-            self._before = [one for one in self._before if not _has_ended(one)]
-            if self._before:
+    def _wait_for(self, under_way: list[Any], deadline: float) -> list[Any]:
+        """Wait for frames and coroutines that nobody counts; those that have not ended in time."""
+        while under_way and time.monotonic() < deadline:
+            under_way = [one for one in under_way if not _has_ended(one)]
+            if under_way:
                 with self._changed:
                     self._changed.wait(0.01)
-        self._before = []
+        return under_way
 
 
 def _counted(requests: Requests, original: Any) -> Any:
@@ -219,6 +239,20 @@ def _threads_in(code: Any) -> list[Any]:
     """The frames of other threads that run this code; not those of coroutines."""
     frames = itertools.chain.from_iterable(all_stacks().values())
     return [frame for frame in frames if frame.f_code is code]
+
+
+def _calls_of_the_orm(of_requests: Any) -> list[Any]:
+    """The outermost frame inside the ORM of each other thread that is there and is no request.
+
+    A generator's is none: whoever iterates over rows may have left the ORM between two of them.
+    """
+    found = []
+    for ident, stack in all_stacks().items():
+        if ident == threading.get_ident() or any(f.f_code is of_requests for f in stack):
+            continue
+        calls = [f for f in stack if belongs(f.f_globals.get("__name__"), "django.db")]
+        found += [f for f in calls if not f.f_code.co_flags & SUSPENDED][-1:]
+    return found
 
 
 def _coroutines_of(code: Any) -> list[Any]:

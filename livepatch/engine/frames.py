@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _UNSAFE = sys.version_info[:2] == (3, 11)
-_SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+"""The flags of code whose frames can be suspended."""
 _LONG = 0.1  # seconds: many walks, and little enough should somebody else hold the GIL by then
 _lock = threading.Lock()
 
@@ -34,7 +35,7 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
     """
     while frame is not None:
         yield frame
-        if _UNSAFE and frame.f_code.co_flags & _SUSPENDED:
+        if _UNSAFE and frame.f_code.co_flags & SUSPENDED:
             return
         frame = frame.f_back
 
