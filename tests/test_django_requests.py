@@ -131,3 +131,41 @@ def test_a_view_can_unload_its_own_app(slow: type[Slow], notes_app: App) -> None
     assert page.content.decode().startswith("unloaded notes")
     assert "still run" not in page.content.decode()
     assert client().get("/notes/").status_code == 404
+
+
+def test_the_registry_can_be_read_at_every_step_of_its_change(notes_app: App) -> None:
+    """Requests do not stop for it: what they read is there before each line and after it."""
+    import sys
+
+    from django.apps import apps
+    from django.apps.registry import Apps
+
+    from livepatch.django import registry
+
+    switches = {registry.go_live.__code__, registry.go_back.__code__}
+    seen: list[tuple[type, int]] = []
+
+    def read(frame, event, argument):
+        if frame.f_code not in switches:
+            return None
+        models = {model._meta.label for model in apps.get_models()}
+        assert "blog" in {config.label for config in apps.get_app_configs()}
+        assert {"blog.Post", "auth.User"} <= models
+        assert apps.get_model("blog", "Post") in apps.all_models["blog"].values()
+        seen.append((type(apps), frame.f_lineno))
+        return read
+
+    outer = sys.gettrace()
+    sys.settrace(read)
+    try:
+        lp.django.load_app("notes")
+        under_way = apps.get_models, apps.get_app_configs
+        lp.undo()
+    finally:
+        sys.settrace(outer)
+    assert {cls for cls, _ in seen} == {Apps, registry.LiveApps}
+    assert len(seen) > 10
+    # And by whoever was inside one of its methods as it became Django's own again.
+    assert type(apps) is Apps
+    for method in under_way:
+        assert list(method())

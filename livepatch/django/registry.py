@@ -132,7 +132,9 @@ def _of(registry: Any) -> Snapshot:
     staged = _views.staged
     if staged is not None:
         return staged
-    snapshot: Snapshot = registry.__dict__["_livepatch"]
+    snapshot: Snapshot | None = registry.__dict__.get("_livepatch")
+    if snapshot is None:  # it went back to Django's own class while this call was under way
+        return Snapshot(*(registry.__dict__[name] for name in _MAIN))
     return snapshot
 
 
@@ -144,20 +146,25 @@ def _put(registry: Any, snapshot: Snapshot) -> None:
 
 
 def go_live() -> None:
-    """Give the registry its live class; what it holds stays as it is."""
+    """Give the registry its live class; what it holds stays as it is.
+
+    Between any two steps a request may read it: what it holds is there before the class changes.
+    """
     if type(apps) is Apps:
-        held = [apps.__dict__.pop(name) for name in _MAIN]
-        apps.__dict__["_livepatch"] = Snapshot(*held)
+        apps.__dict__["_livepatch"] = Snapshot(*(apps.__dict__[name] for name in _MAIN))
         apps.__class__ = LiveApps
+        for name in _MAIN:  # unseen already, behind the properties of the class
+            del apps.__dict__[name]
 
 
 def go_back() -> None:
     """Give the registry Django's own class again."""
     if type(apps) is LiveApps:
-        snapshot = apps.__dict__.pop("_livepatch")
+        snapshot = live()
         held = (snapshot.configs, snapshot.models, snapshot.pending)
-        apps.__class__ = Apps
         apps.__dict__.update(zip(_MAIN, held, strict=True))
+        apps.__class__ = Apps
+        del apps.__dict__["_livepatch"]
         Apps.get_models.cache_clear()
 
 
