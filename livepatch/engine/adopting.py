@@ -56,12 +56,7 @@ def adopt(target: object, function: object = None) -> AnswerLine:
     found = find(asked, target, function)
     with registry.lock:
         present = _stack_of(asked, found)
-        changes: list[Change] = []
-        moved = [stack for stack in _stacks_named(found.path) if stack is not present]
-        for stack in moved:
-            changes += _move(asked, stack, present, found)
-        if not moved and present.placements and not present.is_reached():
-            changes.append(Adopt(present))
+        changes = _changes(asked, present, found)
         if not changes:
             raise PatchRefused(
                 asked,
@@ -82,25 +77,9 @@ def heal() -> list[AnswerLine]:
     Returns:
         An answer line for each target that had to be mended.
     """
-    mended = []
     with registry.lock:
-        for stack in list(registry.patched.values()):
-            if stack.is_reached() or not is_over_function(stack):
-                continue
-            asked = f"keep the layers on {stack.path}"
-            try:
-                found = find(asked, stack.path)
-                if isinstance(found, Target):
-                    stack_of(found)  # takes a new definition in
-                stack.check_not_foreign(asked)
-            except (
-                Exception
-            ):  # the name is gone, or the change is foreign: the layers show as stale
-                continue
-            stack.reinstall()
-            if stack.is_reached():
-                mended.append(answer(f"kept the layers on {stack.path}", "it was loaded again"))
-    return mended
+        answers = [_heal(stack) for stack in [*registry.patched.values()]]
+    return [line for line in answers if line is not None]
 
 
 class Adopt(Change):
@@ -136,6 +115,34 @@ def _stack_of(asked: str, found: AnyTarget) -> Stack:
             asked, f"{found.path} is a class", f"name one of its methods: {found.path}.method"
         )
     return stack_of(found) if isinstance(found, Target) else value_stack_of(found.path, found.slot)
+
+
+def _changes(asked: str, present: Stack, found: AnyTarget) -> list[Change]:
+    """What makes a foreign change the base; nothing where there is none."""
+    changes: list[Change] = []
+    moved = [stack for stack in _stacks_named(found.path) if stack is not present]
+    for stack in moved:
+        changes += _move(asked, stack, present, found)
+    if not moved and present.placements and not present.is_reached():
+        changes.append(Adopt(present))
+    return changes
+
+
+def _heal(stack: Stack) -> AnswerLine | None:
+    if stack.is_reached() or not is_over_function(stack):
+        return None
+    asked = f"keep the layers on {stack.path}"
+    try:
+        found = find(asked, stack.path)
+        if isinstance(found, Target):
+            stack_of(found)  # takes a new definition in
+        stack.check_not_foreign(asked)
+    except Exception:  # the name is gone, or the change is foreign: the layers show as stale
+        return None
+    stack.reinstall()
+    if not stack.is_reached():
+        return None
+    return answer(f"kept the layers on {stack.path}", "it was loaded again")
 
 
 def _stacks_named(path: str) -> list[Stack]:

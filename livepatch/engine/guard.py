@@ -16,11 +16,12 @@ import time
 import traceback
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .answers import answer
 from .delegation import each, each_async
-from .registry import registry
+from .masking import with_free_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,20 +128,20 @@ class Guard:
 
         A call of the webui's never waits for the lock: who holds it may be waiting for the webui.
         """
-        layer = self.layer
-        if layer is None or not registry.lock.acquire(blocking=False):
+        if self.layer is not None:
+            with_free_lock(partial(self._switch_off, self.layer))
+
+    def _switch_off(self, layer: Layer) -> None:
+        if layer.state != "active":
             return
         try:
-            if layer.state == "active":
-                layer.off()
-                failures = f"after {self.count} failure{'s' * (self.count != 1)}"
-                last = self.failures[-1].error
-                layer.answer = answer(f"switched off {layer.target}", layer.whose(), failures, last)
-                log.warning("livepatch: %s", layer.answer)
+            layer.off()
+            failures = f"after {self.count} failure{'s' * (self.count != 1)}"
+            last = self.failures[-1].error
+            layer.answer = answer(f"switched off {layer.target}", layer.whose(), failures, last)
+            log.warning("livepatch: %s", layer.answer)
         except Exception:  # someone else changed the target: the layer stays, and is passed by
             log.exception("livepatch: %s could not be switched off", layer.target)
-        finally:
-            registry.lock.release()
 
 
 def _is_answer(error: BaseException) -> bool:

@@ -90,9 +90,7 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
     with registry.lock:
         layer = _layer_of(target, about, wanted, [stack for stack, _ in parts])
         again = layer.placement is not None
-        for _, patch in parts:
-            if patch.guard is not None:
-                patch.guard.layer = layer
+        _tell_guards(layer, parts)
         make = partial(_changes, layer, parts, wanted.verb)
         if wanted.when == "idle":
             _wait(asked, layer, parts, make)
@@ -248,6 +246,12 @@ def _layer_of(target: AnyTarget, about: type | None, wanted: Wanted, stacks: lis
         if found is not None:
             return found
     return Layer(about, target.path, wanted.owner, wanted.name, wanted.verb)
+
+
+def _tell_guards(layer: Layer, parts: Parts) -> None:
+    for _, patch in parts:
+        if patch.guard is not None:
+            patch.guard.layer = layer
 
 
 def _changes(layer: Layer, parts: Parts, verb: str) -> list[Restack]:

@@ -107,6 +107,24 @@ def certainly(commit: Callable[[], Result]) -> Result:
     return result
 
 
+def with_free_lock(work: Callable[[], object]) -> None:
+    """Do something with the engine's lock held, unless another thread holds it.
+
+    Args:
+        work: what is to be done; not called when the lock is not free. It never waits for it.
+    """
+    acquired: list[bool] = []
+    try:
+        # The lock is taken and noted inside one call of C: between `lock.acquire()` and a `try`
+        # after it, an interrupt would leave it locked.
+        acquired.extend(map(registry.lock.acquire, (False,)))
+        if acquired == [True]:
+            work()
+    finally:
+        if acquired == [True]:
+            registry.lock.release()
+
+
 def _leave(thread_id: int) -> bool:
     """End the mask; answer whether an interrupt was held back."""
     with registry.mask_lock:

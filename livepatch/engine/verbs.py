@@ -98,17 +98,19 @@ def restore(target: object, function: object = None, *, name: str | None = None)
     """
     asked = f"restore {shown(target)}"
     with registry.lock:
-        path, on_it = _layers_on(asked, target, function)
-        wanted = [(stack, layer) for stack, layer in on_it if name in (None, layer.name)]
-        waiting = [
-            layer
-            for layer in registry.pending
-            if layer.target == path and name in (None, layer.name)
-        ]
-        for layer in waiting:
-            layer.remove()
-        if wanted:
-            return _remove(path, wanted, len(on_it) - len(wanted))
+        return _restore(asked, target, function, name)
+
+
+def _restore(asked: str, target: object, function: object, name: str | None) -> AnswerLine:
+    path, on_it = _layers_on(asked, target, function)
+    wanted = [(stack, layer) for stack, layer in on_it if name in (None, layer.name)]
+    waiting = [
+        layer for layer in registry.pending if layer.target == path and name in (None, layer.name)
+    ]
+    for layer in waiting:
+        layer.remove()
+    if wanted:
+        return _remove(path, wanted, len(on_it) - len(wanted))
     if waiting:
         return answer(f"cancelled {path}", "nothing was changed")
     if name is None:
@@ -151,28 +153,32 @@ def restore_all() -> AnswerLine:
         >>> restore_all()
         nothing to restore: nothing is patched
     """
-    refused: list[Exception] = []
     with registry.lock:
-        for layer in [*registry.pending]:
-            layer.remove()
-        changes = []
-        for stack in [*registry.patched.values()]:
-            ours = [p.layer for p in stack.placements if p.layer.owner not in registry.kept_owners]
-            if not ours:
-                continue
-            try:
-                stack.check_not_foreign(f"restore {stack.path}")
-            except Exception as error:
-                if not is_refusal(error):
-                    raise
-                refused.append(error)
-            else:
-                changes.append(stack.without(*ours))
-        unreached = running_facts(_codes_of(change.stack for change in changes))
-        others, refusals = ways_back()
-        refused += refusals
-        if changes or others:
-            apply(*changes, *others.values())
+        return _restore_all()
+
+
+def _restore_all() -> AnswerLine:
+    refused: list[Exception] = []
+    for layer in [*registry.pending]:
+        layer.remove()
+    changes = []
+    for stack in [*registry.patched.values()]:
+        ours = [p.layer for p in stack.placements if p.layer.owner not in registry.kept_owners]
+        if not ours:
+            continue
+        try:
+            stack.check_not_foreign(f"restore {stack.path}")
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            refused.append(error)
+        else:
+            changes.append(stack.without(*ours))
+    unreached = running_facts(_codes_of(change.stack for change in changes))
+    others, refusals = ways_back()
+    refused += refusals
+    if changes or others:
+        apply(*changes, *others.values())
     if refused:
         raise refused[0]  # the others are restored
     if not changes and not others:
