@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -101,6 +101,122 @@ def test_an_unload_waits_for_the_requests_that_are_inside(slow: type[Slow]) -> N
     changing.join(60)
     assert (status, text.split()[0]) == (200, "/notes/")
     assert client().get("/notes/").status_code == 404
+
+
+def requests_here() -> Any:
+    from livepatch.django.verbs import live
+
+    return live.requests
+
+
+class Relay:
+    """A change, and requests that hold it up one after the other: each in another wait of it."""
+
+    def __init__(self, change) -> None:
+        self.requests = [self._under_way()]
+        self.epoch = requests_here().epoch
+        self.changing = changed_in_a_thread(change)
+
+    def _under_way(self) -> tuple[threading.Event, threading.Thread, list[int]]:
+        from blog import views
+
+        views.slow_began, views.slow_may_end = began, may_end = threading.Event(), threading.Event()
+        answers: list[int] = []
+
+        def ask() -> None:
+            from django.db import connections
+
+            answers.append(client().get("/blog/slow/").status_code)
+            connections.close_all()
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        assert began.wait(60)
+        return may_end, thread, answers
+
+    def waits(self) -> bool:
+        """Until the change waits for the request that began last; False: it has ended."""
+        requests, pause = requests_here(), threading.Event()
+        while self.changing.is_alive():
+            if requests.epoch > self.epoch and requests.awaited:
+                self.epoch = requests.epoch
+                return True
+            pause.wait(0.005)
+        return False
+
+    def go_on(self) -> bool:
+        """Let a request begin, and that end which the change waits for; then as ``waits``."""
+        self.requests.append(self._under_way())
+        may_end, thread, _ = self.requests[-2]
+        may_end.set()
+        thread.join(60)
+        return self.waits()
+
+    def end(self) -> list[int]:
+        """Let all end: the statuses of the requests."""
+        for may_end, _, _ in self.requests:
+            may_end.set()
+        for _, thread, _ in self.requests:
+            thread.join(60)
+        self.changing.join(60)
+        assert not self.changing.is_alive()
+        return [status for _, _, answers in self.requests for status in answers]
+
+
+def seen_of_notes() -> dict[str, bool]:
+    """Where requests meet the app."""
+    from django.apps import apps
+    from django.contrib import admin
+
+    return {
+        "admin": any(model._meta.app_label == "notes" for model in admin.site._registry),
+        "url": client().get("/notes/").status_code == 200,
+        "models": "notes" in apps.app_configs,
+    }
+
+
+def test_an_unload_waits_between_its_steps(notes_app: App) -> None:
+    """Each is made when no request is left that could miss what it takes."""
+    from django.contrib.auth.models import User
+
+    lp.django.load_app("notes")
+    assert seen_of_notes() == {"admin": True, "url": True, "models": True}
+    stale = User._meta._relation_tree
+    relay = Relay(lambda: lp.django.unload_app("notes"))
+    try:
+        assert relay.waits()
+        # The page that lists the app goes before what it links to.
+        assert seen_of_notes() == {"admin": False, "url": True, "models": True}
+        assert relay.go_on()
+        # A view finds its models until it has ended.
+        assert seen_of_notes() == {"admin": False, "url": False, "models": True}
+        assert relay.go_on()
+        assert seen_of_notes() == {"admin": False, "url": False, "models": False}
+        # As a request does that had worked it out before and is slow to store it.
+        User._meta.__dict__["_relation_tree"] = stale
+        User._meta.__dict__.pop("related_objects", None)
+        while relay.go_on():
+            pass
+    finally:
+        statuses = relay.end()
+    assert "note" not in [relation.name for relation in User._meta.related_objects]
+    # The one of the last wait too, which began with the URLs of a version that is gone.
+    assert set(statuses) == {200}
+    assert len(statuses) == 6
+
+
+def test_a_load_waits_between_its_steps(notes_app: App) -> None:
+    relay = Relay(lambda: lp.django.load_app("notes"))
+    try:
+        assert relay.waits()
+        assert seen_of_notes() == {"admin": False, "url": False, "models": True}
+        assert relay.go_on()
+        # A page that lists the app comes after what it links to.
+        assert seen_of_notes() == {"admin": False, "url": True, "models": True}
+        assert not relay.go_on()
+        assert seen_of_notes() == {"admin": True, "url": True, "models": True}
+    finally:
+        assert set(relay.end()) == {200}
 
 
 def test_a_request_is_pinned_to_the_urls_it_began_with(

@@ -297,9 +297,9 @@ def test_a_column_goes_when_no_thread_is_inside_the_orm_any_more(ledger: App, al
         writing.start()
         assert held.wait(60)
         changing.start()
-        while changing.is_alive() and not live().requests.inside_the_orm:
+        while changing.is_alive() and not live().requests.awaited:
             pause.wait(0.01)
-        assert live().requests.inside_the_orm == 1
+        assert live().requests.awaited == 1
         assert "kind" in columns(alias)
         assert entries(alias).model is not old.model
     finally:

@@ -210,7 +210,10 @@ class LiveDjango:
                 raise
         late = [table for table in tables if table.has_late_part]
         if late:
-            self._wait_for_the_old_models(notes)
+            # The requests that had the old models have ended; a thread may have them still.
+            threads = self.requests.wait_for_threads()
+            if threads:
+                notes.facts.append(f"{threads} threads still use the tables as they were before")
         if self.put_off is not None:
             self.put_off += late
         else:
@@ -219,13 +222,6 @@ class LiveDjango:
         for table in tables:
             notes.facts += table.facts
         return notes
-
-    def _wait_for_the_old_models(self, notes: Notes) -> None:
-        """Before what only they need is taken away: requests, and whoever else uses the ORM."""
-        notes.still_running = max(notes.still_running, self.requests.wait_for_older())
-        threads = self.requests.wait_for_threads()
-        if threads:
-            notes.facts.append(f"{threads} threads still use the tables as they were before")
 
     def _publish(self, steps: list[Step], notes: Notes) -> None:
         self._hide([s for s in steps if _shown(s.before) and not _shown(s.after)], notes)

@@ -47,17 +47,18 @@ class Requests:
     Attributes:
         handlers: the handlers that requests came through.
         patience: how long a change waits for requests that began before it, in seconds.
+        epoch: how often a change has waited for the requests that were there.
         at_gate: how many requests wait at the gate.
-        inside_the_orm: how many threads a change waits for at present, that are no requests.
+        awaited: how many requests or threads a change waits for at present.
     """
 
     def __init__(self, arrived: Callable[[Any], None]) -> None:
         self.arrived = arrived
         self.patience = PATIENCE
-        self.at_gate = self.inside_the_orm = 0
+        self.at_gate = self.awaited = 0
         self.handlers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._numbers = itertools.count()
-        self._epoch = 0
+        self.epoch = 0
         self._running: dict[int, int] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -98,17 +99,20 @@ class Requests:
         """
         deadline = time.monotonic() + self.patience
         mine = _own_request.get()
+        with self._changed:
+            self.epoch += 1
+            epoch = self.epoch
         self._wait_for(self._before, deadline)
         self._before = []
         with self._changed:
-            self._epoch += 1
-            epoch = self._epoch
             while True:
                 running = list(self._running.items())
                 older = [k for k, began in running if began < epoch and k != mine]
                 left = deadline - time.monotonic()
                 if not older or left <= 0:
+                    self.awaited = 0
                     return len(older)
+                self.awaited = len(older)
                 self._changed.wait(left)
 
     def wait_for_threads(self) -> int:
@@ -119,10 +123,7 @@ class Requests:
         """
         deadline = time.monotonic() + self.patience
         inside = _calls_of_the_orm(self._originals["get_response"].__code__)
-        self.inside_the_orm = len(inside)
-        left = self._wait_for(inside, deadline)
-        self.inside_the_orm = 0
-        return len(left)
+        return len(self._wait_for(inside, deadline))
 
     @contextlib.contextmanager
     def held_back(self) -> Iterator[int]:
@@ -151,7 +152,7 @@ class Requests:
     def enter(self, handler: Any) -> int | None:
         """Count a request; None when the gate is closed and it has to wait."""
         number = next(self._numbers)
-        self._running[number] = self._epoch
+        self._running[number] = self.epoch
         self.handlers.add(handler)
         if self._closed and _own_request.get() is None:
             self.leave(number)
@@ -161,7 +162,7 @@ class Requests:
     def leave(self, number: int) -> None:
         """A request has ended."""
         began = self._running.pop(number, None)
-        if began != self._epoch or self._closed:
+        if began != self.epoch or self._closed:
             with self._changed:
                 self._changed.notify_all()
 
@@ -192,9 +193,11 @@ class Requests:
         """Wait for frames and coroutines that nobody counts; those that have not ended in time."""
         while under_way and time.monotonic() < deadline:
             under_way = [one for one in under_way if not _has_ended(one)]
+            self.awaited = len(under_way)
             if under_way:
                 with self._changed:
                     self._changed.wait(0.01)
+        self.awaited = 0
         return under_way
 
 
