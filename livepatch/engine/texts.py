@@ -6,7 +6,9 @@ in the code's globals would be asked then, but those globals are the webui's mod
 answers with the module's own text. A file needs nobody's help. ipykernel names cells in the same
 way, after files in the temporary folder.
 
-A text is kept while a code object of its own lives, and its file until then or to the exit.
+A text is kept while a code object of its own lives, and its file until then or to the exit. Paths
+are strings here: ``pathlib`` interns their parts, and the interpreter's table of such strings grows
+with every name that ever was.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ import tempfile
 import threading
 import tokenize
 import weakref
-from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ class Texts:
         # A code object can end anywhere, also while this thread holds the lock: its end is only
         # noted, and cleared up after with the next text.
         self._ended: collections.deque[str] = collections.deque()
-        self._folder: Path | None = None
+        self._folder: str | None = None
         self._process = 0
 
     def keep(self, name: str, text: str, code_of: Callable[[str], CodeType]) -> CodeType:
@@ -100,7 +101,7 @@ class Texts:
         if kept is None:
             return None
         lines = kept.text.splitlines(keepends=True)
-        if filename not in linecache.cache and not Path(filename).exists():
+        if filename not in linecache.cache and not os.path.exists(filename):
             # There is no file: the disk is full, or somebody cleaned the temporary folder. Without
             # a modification time, linecache.checkcache() takes the entry for a loader's and leaves
             # it alone.
@@ -115,22 +116,23 @@ class Texts:
         readable = re.sub(r"[^\w.]+", "_", name[len(_UNWRITTEN) : -1], flags=re.ASCII)
         filename = None
         try:
-            filename = self._private_folder() / f"{readable[-120:]}.py"
-            if str(filename) not in self._texts or not filename.exists():
-                filename.write_bytes(_encoded(text))
+            filename = os.path.join(self._private_folder(), f"{readable[-120:]}.py")
+            if filename not in self._texts or not os.path.exists(filename):
+                with open(filename, "wb") as file:
+                    file.write(_encoded(text))
         except (OSError, SyntaxError, UnicodeError):
             # No disk, no space, or a coding cookie that the text cannot be written in: a change
             # does not fail for that.
             if filename is not None:
-                _delete(str(filename))
+                _delete(filename)
             return name
-        return str(filename)
+        return filename
 
-    def _private_folder(self) -> Path:
+    def _private_folder(self) -> str:
         # After a fork the folder is the parent's.
-        if self._folder is None or self._process != os.getpid() or not self._folder.is_dir():
+        if self._folder is None or self._process != os.getpid() or not os.path.isdir(self._folder):
             self._process = os.getpid()
-            self._folder = Path(tempfile.mkdtemp(prefix="livepatch-"))  # with mode 0700
+            self._folder = tempfile.mkdtemp(prefix="livepatch-")  # with mode 0700
             atexit.register(_remove_folder, self._folder, self._process)
         return self._folder
 
@@ -141,7 +143,7 @@ class Texts:
             if kept is not None and not kept.is_used():
                 del self._texts[filename]
                 linecache.cache.pop(filename, None)
-                if self._folder == Path(filename).parent and self._process == os.getpid():
+                if self._folder == os.path.dirname(filename) and self._process == os.getpid():
                     _delete(filename)
 
 
@@ -169,7 +171,7 @@ def _delete(filename: str) -> None:
         os.unlink(filename)
 
 
-def _remove_folder(folder: Path, process: int) -> None:
+def _remove_folder(folder: str, process: int) -> None:
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)
 
