@@ -133,12 +133,20 @@ def test_a_text_that_no_file_can_hold_still_has_its_lines(webui):
     assert inspect.getsource(webui.f)
 
 
-def test_a_full_disk_does_not_stand_against_a_change(webui, monkeypatch):
-    def full(self, data):
-        raise OSError(28, "No space left on device")
+@contextlib.contextmanager
+def no_byte_more_in_any_file():
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    replace("def f(number): return 'on a full disk'")
+
+def test_a_full_disk_does_not_stand_against_a_change(webui):
+    with no_byte_more_in_any_file():
+        replace("def f(number): return 'on a full disk'")
     assert webui.f(1) == "on a full disk"
     assert inspect.getsource(webui.f) == "def f(number): return 'on a full disk'"
     assert place(webui.f) == "the cell, line 1"
