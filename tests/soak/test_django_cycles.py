@@ -32,7 +32,11 @@ def test_fifty_cycles(
         monkeypatch.setenv("LIVEPATCH_RUNTIME_DIR", str(here.runtime))
         server = Server(kind, here, **environment)
         stack.callback(server.end)
-        found = cycles(server.start(), CYCLES, "site_settings", migrations=migrations)
+        try:
+            found = cycles(server.start(), CYCLES, "site_settings", migrations=migrations)
+        except BaseException:
+            print("".join(server.lines)[-10_000:])
+            raise
     print(kind, database, "with migrations" if migrations else "", found)
     said = "".join(server.lines)
     assert found["errors"] == [], said[-10_000:]
