@@ -18,7 +18,7 @@ from django_support import copy_app
 from reach_support import place
 
 from livepatch.errors import LivepatchError
-from livepatch.reach.webuis import running_webuis
+from livepatch.reach.webuis import running_webuis, with_live_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,8 @@ def test_every_worker_of_gunicorn_carries_a_command_out_or_none(serve) -> None:
     assert {webui.name for webui in workers} == {"site_settings"}
     assert len(workers) == 2
     assert server.process.pid not in {webui.pid for webui in workers}
+    found = [with_live_details(webui, timeout=60) for webui in workers]
+    assert {webui.address for webui in found} == {f"http://127.0.0.1:{server.port}"}
     notes = copy_app(server.apps)
 
     assert do("load").count("loaded notes") == 2
@@ -106,6 +108,7 @@ def test_apps_come_and_go_under_load(serve, kind: str) -> None:
     server = serve(kind)
     (webui,) = running_webuis()
     assert (webui.pid == server.process.pid) is (kind == "uvicorn")
+    assert with_live_details(webui, timeout=60).address == f"http://127.0.0.1:{server.port}"
     found = cycles(server, 1, "site_settings")
     assert found["errors"] == []
     assert found["writer errors"] == "[]"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from livepatch.errors import HostUnsupported
 
 from .sequence_hooks import stores_of_lists
-from .servers import RunningServer, describe_loop, servers
+from .servers import RunningServer, address_of_gunicorn, describe_loop, servers
 from .torch_hooks import stores_of_modules, torch_modules
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Host:
     def address(self) -> str | None:
         """The URL the webui answers at; None while no server listens."""
         server = self.server()
-        return server.address if server is not None else None
+        return server.address if server is not None else address_of_gunicorn()
 
     @property
     def loop(self) -> str:

@@ -40,7 +40,7 @@ class DjangoHost(Host):
 
     @property
     def address(self) -> str | None:
-        """Where it serves, as far as its server says: uvicorn's socket, runserver's argument."""
+        """Where it serves: uvicorn's or gunicorn's socket, runserver's argument."""
         return super().address or _address_of_runserver()
 
     @property

@@ -9,6 +9,7 @@ that run servers and loops are opened.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,32 @@ def address_of(server: Any) -> str | None:
         host, port = getattr(config, "host", None), getattr(config, "port", None)
         if isinstance(host, str) and port:  # a port of 0 is a wish, not an address
             return _url(scheme, host, port)
+    return None
+
+
+def address_of_gunicorn() -> str | None:
+    """The URL that gunicorn's master listens at, in one of its workers.
+
+    The worker stands on the stack of the main thread, in the call that forked it, and has the
+    sockets it was born with.
+
+    Returns:
+        ``http://host:port`` of the first socket that has one; None in any other process, and for
+        Unix sockets.
+    """
+    if "gunicorn.arbiter" not in sys.modules:
+        return None
+    for frame in all_stacks().get(threading.main_thread().ident or 0, ()):
+        if frame.f_globals.get("__name__") != "gunicorn.arbiter":
+            continue
+        for sock in getattr(frame.f_locals.get("worker"), "sockets", None) or ():
+            try:
+                name = sock.getsockname()
+            except OSError:  # closed: the worker is stopping
+                continue
+            if isinstance(name, tuple):
+                is_encrypted = getattr(getattr(sock, "conf", None), "is_ssl", False)
+                return _url("https" if is_encrypted else "http", name[0], name[1])
     return None
 
 
