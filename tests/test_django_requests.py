@@ -285,3 +285,39 @@ def test_the_registry_can_be_read_at_every_step_of_its_change(notes_app: App) ->
     assert type(apps) is Apps
     for method in under_way:
         assert list(method())
+
+
+def test_the_autoreloader_stands_it_that_a_module_goes_while_it_lists_them(
+    notes_app: App,
+) -> None:
+    """It would end the server: it looks up the names that it listed the moment before."""
+    import sys
+    from types import ModuleType
+
+    from django.utils import autoreload
+
+    lp.django.load_app("notes")
+    lists = autoreload.iter_all_python_module_files
+    code = getattr(lists, "__wrapped__", lists).__code__
+    name = "a_module_that_goes"
+    sys.modules[name] = ModuleType(name)
+    lines: list[int] = []
+
+    def take_out(frame, event, argument):
+        if frame.f_code is not code:
+            return None
+        lines.append(frame.f_lineno)
+        if "keys" in frame.f_locals:
+            sys.modules.pop(name, None)
+        return take_out
+
+    outer = sys.gettrace()
+    sys.settrace(take_out)
+    try:
+        files = lists()
+    finally:
+        sys.settrace(outer)
+        there = sys.modules.pop(name, None)
+    assert there is None
+    assert {"blog", "notes"} <= {file.parent.name for file in files if file.name == "models.py"}
+    assert len(set(lines)) < len(lines)

@@ -15,7 +15,7 @@ from django.utils.autoreload import file_changed
 from livepatch.errors import PatchRefused
 from livepatch.web import django_stack
 
-from . import admin, caches, dependencies, modules, recorder, registry
+from . import admin, caches, dependencies, modules, recorder, registry, reloader
 from .naming import belongs
 from .requests import Requests
 from .urls import Urls
@@ -128,6 +128,7 @@ class LiveDjango:
         admin.go_live()
         self.hooks.begin()
         self.requests.begin()
+        reloader.make_fit(self.requests)
         file_changed.connect(self._is_taken_care_of)
 
     def end(self) -> None:

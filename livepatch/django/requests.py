@@ -29,6 +29,7 @@ from .naming import belongs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import CodeType
 
 PATIENCE = 10.0
 
@@ -124,6 +125,10 @@ class Requests:
         deadline = time.monotonic() + self.patience
         inside = _calls_of_the_orm(self._originals["get_response"].__code__)
         return len(self._wait_for(inside, deadline))
+
+    def wait_for_calls(self, code: CodeType) -> None:
+        """Wait until the calls of a function that run now in other threads have returned."""
+        self._wait_for(_threads_in(code), time.monotonic() + self.patience)
 
     @contextlib.contextmanager
     def held_back(self) -> Iterator[int]:
