@@ -65,18 +65,22 @@ def find_live(asked: str, flavor: str, with_values: Collection[str]) -> Live:
     """
     live = Live(Gatherer(asked, with_values))
     with registry.lock:
-        for layer in _in_order():
-            if layer.owner not in registry.kept_owners:
-                if layer.state == "active":
-                    _take_layer(asked, layer, live)
-                else:
-                    live.left_out.append(f"{layer.target} ({layer.whose()}) is {layer.state}")
+        _take_layers(asked, live)
         others(asked, flavor, live)
     if not (live.changes or live.callbacks or live.hooks):
         nothing = "nothing is changed through livepatch"
         left = f"no change is on: {'; '.join(live.left_out)}" if live.left_out else nothing
         raise ExportRefused(asked, left, "change something first, for example: %%replace T")
     return live
+
+
+def _take_layers(asked: str, live: Live) -> None:
+    for layer in _in_order():
+        if layer.owner not in registry.kept_owners:
+            if layer.state == "active":
+                _take_layer(asked, layer, live)
+            else:
+                live.left_out.append(f"{layer.target} ({layer.whose()}) is {layer.state}")
 
 
 def _in_order() -> list[Layer]:

@@ -56,6 +56,7 @@ class Watch:
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._waits = 0  # for so many milliseconds at most, 0: until something happens
 
     @property
     def errors(self) -> list[WatchError]:
@@ -111,15 +112,12 @@ class Watch:
         return _identities(folders), _notify(self._asked, folders)
 
     def _follow(self, folders: Identities, notify: Any) -> None:
-        waits = 0
         while True:
             try:
                 with notify:
-                    while folders == _identities(self._folders()):
-                        told = notify.watch(LONGEST, STEP, waits, self._stopping)
-                        if self._stopping.is_set() or told in ("stop", "signal"):
-                            return
-                        waits = 0 if self._look() else STEP
+                    goes_on = self._look_when_told(folders, notify)
+                if not goes_on:
+                    return
                 # A folder was moved away or made anew: the system tells of the former one only.
                 folders, notify = self._listen()
                 self._look(settled=0.0)
@@ -133,6 +131,19 @@ class Watch:
                 except Exception:
                     log.exception("livepatch: %s is not watched any more", _shown(self.paths))
                     return
+
+    def _look_when_told(self, folders: Identities, notify: Any) -> bool:
+        """Look at the files as the system tells, until the folders are others.
+
+        Returns:
+            Whether there is more to do: nobody has ended it.
+        """
+        while folders == _identities(self._folders()):
+            told = notify.watch(LONGEST, STEP, self._waits, self._stopping)
+            if self._stopping.is_set() or told in ("stop", "signal"):
+                return False
+            self._waits = 0 if self._look() else STEP
+        return True
 
     def _folders(self) -> list[Path]:
         """The folders whose events matter: a file that is replaced is an event of its folder."""
@@ -169,25 +180,28 @@ class Watch:
             Whether all is done; False while somebody is still writing.
         """
         with self._lock:
-            found = {path: stamp for path in self._candidates() if (stamp := _stamp(path))}
-            done = True
-            for path, stamp in found.items():
-                if self._stamps.get(path) == stamp:
-                    continue
-                if not self._is_written(path, stamp, settled):
-                    done = False
-                    continue
-                self._stamps[path] = stamp
-                file = self._files.get(path) or self._files.setdefault(path, known_file(path))
-                file.save()
-            for path in self._files.keys() - found.keys():
-                if not self._is_seen_again(path, settled):
-                    done = False
-                    continue
-                self._stamps.pop(path, None)
-                self._files.pop(path).gone()
-            self._unclear.intersection_update(self._files)
-            return done
+            return self._run_changed(settled)
+
+    def _run_changed(self, settled: float) -> bool:
+        found = {path: stamp for path in self._candidates() if (stamp := _stamp(path))}
+        done = True
+        for path, stamp in found.items():
+            if self._stamps.get(path) == stamp:
+                continue
+            if not self._is_written(path, stamp, settled):
+                done = False
+                continue
+            self._stamps[path] = stamp
+            file = self._files.get(path) or self._files.setdefault(path, known_file(path))
+            file.save()
+        for path in self._files.keys() - found.keys():
+            if not self._is_seen_again(path, settled):
+                done = False
+                continue
+            self._stamps.pop(path, None)
+            self._files.pop(path).gone()
+        self._unclear.intersection_update(self._files)
+        return done
 
     def _is_written(self, path: Path, stamp: Stamp, settled: float) -> bool:
         """Whether nobody is in the middle of writing a file."""

@@ -145,10 +145,10 @@ def replay_all(
             f"the steps that were live at the session's end: {present}",
             "look at lp.journal.saved()",
         )
+    ready = [one for one in found if one.state == "ready" and (not steps or one.step in steps)]
     with transaction():
-        for one in found:
-            if one.state == "ready" and (not steps or one.step in steps):
-                _replay(one, namespace)
+        for one in ready:
+            _replay(one, namespace)
 
 
 def _look_at(saved: SavedLayer, namespace: dict[str, Any]) -> Replayed:

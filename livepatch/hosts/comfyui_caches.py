@@ -54,11 +54,8 @@ def evict(queue: Any, changes: Sequence[Change], classes: Mapping[str, Any]) -> 
         _drop_at_the_end(queue)
         return
     try:
-        for executor in _executors():
-            for kind in KINDS:
-                cache = getattr(executor.caches, kind, None)
-                if cache is not None:
-                    _evict_from(cache, types, everything=everything)
+        for cache in _caches():
+            _evict_from(cache, types, everything=everything)
         if queue.currently_running:
             _drop_at_the_end(queue)
     finally:
@@ -101,6 +98,14 @@ def _class_of(path: str) -> Any:
         if isinstance(thing, type):
             return thing
     return None
+
+
+def _caches() -> Iterator[Any]:
+    for executor in _executors():
+        for kind in KINDS:
+            cache = getattr(executor.caches, kind, None)
+            if cache is not None:
+                yield cache
 
 
 def _executors() -> Iterator[Any]:

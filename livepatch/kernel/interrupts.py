@@ -147,12 +147,8 @@ class Interrupts:
         Returns:
             How many there were.
         """
-        with self._lock:
-            running = [
-                (thread_id, held[-1])
-                for thread_id, held in self._executions.items()
-                if threads is None or thread_id in threads
-            ]
+        innermost = self._innermost()
+        running = [i for i in innermost.items() if threads is None or i[0] in threads]
         for thread_id, execution in running:
             if not self._cancelled(execution):
                 self._raise_in(thread_id, execution)
@@ -165,17 +161,15 @@ class Interrupts:
         time after an interrupt is in a call that ends only by itself.
         """
         frames = sys._current_frames()
-        with self._lock:
-            busy = {
-                ident: held[-1]
-                for ident, held in self._executions.items()
-                if held[-1].interrupted and not held[-1].awaiting
-            }
         return {
             ident: (execution, frames[ident], frames[ident].f_lasti)
-            for ident, execution in busy.items()
-            if ident in frames
+            for ident, execution in self._innermost().items()
+            if execution.interrupted and not execution.awaiting and ident in frames
         }
+
+    def _innermost(self) -> dict[int, _Execution]:
+        with self._lock:
+            return {ident: held[-1] for ident, held in self._executions.items()}
 
     def first_told(self, thread_id: int) -> bool:
         """Whether the cell in that thread is told for the first time that it goes on."""

@@ -117,10 +117,7 @@ class _Run:
     def wait(self) -> None:
         """Wait until the code has ended."""
         try:
-            while not self._done.wait(LOOK_INTERVAL):
-                self._tell_when_it_holds_the_loop()
-                if not self._loop.is_running():
-                    raise self._loop_is_gone()
+            self._wait()
         except KeyboardInterrupt:
             self.cancel()
             if not self._done.wait(CANCEL_PATIENCE):
@@ -131,6 +128,12 @@ class _Run:
                 )
                 raise
         self._tell_how_long_it_held_the_loop()
+
+    def _wait(self) -> None:
+        while not self._done.wait(LOOK_INTERVAL):
+            self._tell_when_it_holds_the_loop()
+            if not self._loop.is_running():
+                raise self._loop_is_gone()
 
     def cancel(self) -> None:
         """Let the code end at its next await."""

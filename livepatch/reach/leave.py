@@ -34,19 +34,23 @@ def detach_webui(webui: Webui, timeout: float = 15.0) -> None:
     client = client_of(webui)
     client.start_channels(stdin=False, hb=False, iopub=False)
     try:
-        deadline = time.monotonic() + timeout
-        while not _asked(client, webui) and webui.is_running:
-            if time.monotonic() > deadline:
-                raise LivepatchError(
-                    f"detach from {webui}",
-                    f"its kernel gave no answer within {timeout:.0f} s: a cell waits in it",
-                    "the kernel ends by itself when that cell does",
-                )
-        while webui.connection_file.exists() and is_alive(webui.pid, webui.started):
-            time.sleep(0.02)
+        _ask_until_it_ends(client, webui, timeout)
     finally:
         client.stop_channels()
         client.context.destroy(linger=0)
+
+
+def _ask_until_it_ends(client: BlockingKernelClient, webui: Webui, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not _asked(client, webui) and webui.is_running:
+        if time.monotonic() > deadline:
+            raise LivepatchError(
+                f"detach from {webui}",
+                f"its kernel gave no answer within {timeout:.0f} s: a cell waits in it",
+                "the kernel ends by itself when that cell does",
+            )
+    while webui.connection_file.exists() and is_alive(webui.pid, webui.started):
+        time.sleep(0.02)
 
 
 def _asked(client: BlockingKernelClient, webui: Webui) -> bool:

@@ -65,12 +65,14 @@ def modules(pid: int) -> list[str]:
             handle, loaded, ctypes.sizeof(loaded), ctypes.byref(size), LIST_MODULES_ALL
         ):
             return []
-        names = []
-        for module in loaded[: size.value // ctypes.sizeof(wintypes.HMODULE)]:
-            name = ctypes.create_unicode_buffer(260)
-            if kernel32.K32GetModuleBaseNameW(handle, wintypes.HMODULE(module), name, len(name)):
-                names.append(name.value)
-        return names
+        found = loaded[: size.value // ctypes.sizeof(wintypes.HMODULE)]
+        return list(filter(None, (_name_of(kernel32, handle, module) for module in found)))
+
+
+def _name_of(kernel32: Any, handle: int, module: int | None) -> str:
+    name = ctypes.create_unicode_buffer(260)
+    kernel32.K32GetModuleBaseNameW(handle, wintypes.HMODULE(module), name, len(name))
+    return name.value
 
 
 def _is_active(kernel32: Any, handle: int) -> bool:

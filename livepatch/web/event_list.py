@@ -59,6 +59,10 @@ class EventList(OperationList):
         counting = [o for o in on if o.layer.verb == "mute"] or on
         return counting[-1] if counting else None
 
+    def mutes_of(self, event: Any) -> list[Operation]:
+        """What mutes an event, the first first."""
+        return [o for o in self.plan if o.slot is event and o.layer.verb == "mute"]
+
     def own_function(self, event: Any) -> Any:
         """The webui's own function of an event."""
         return self._own.get(id(event), {"fn": event.fn})["fn"]

@@ -239,11 +239,10 @@ class Events(Sequence[LiveEvent]):
         asked = f"unmute {_shown(event)} in {self.path}"
         with registry.lock:
             found = self._find(asked, event)
-            plan = self.events.plan
-            muted = [o for o in plan if o.slot is found.event and o.layer.verb == "mute"]
+            muted = self.events.mutes_of(found.event)
             if not muted:
                 raise TargetNotFound(asked, f"{found.label} is not muted", "look at %events")
-            rest = tuple(o for o in plan if o not in muted)
+            rest = tuple(o for o in self.events.plan if o not in muted)
             layer = cast("EventLayer", muted[-1].layer)
             call = f"lp.events().unmute({found.label!r})"
             self.events.apply("unmute", layer, rest, call)

@@ -33,20 +33,27 @@ def middleware_of(app: Any) -> MiddlewareStack:
     """
     asked = f"look at the middleware of {_shown(app)}"
     with registry.lock:
-        for owner in _unwrapped(app):
-            stack = _stacks.get(id(owner))
-            if stack is None or stack.owner is not owner:
-                stack = _stack_over(owner)
-            if stack is not None:
-                stack.refresh(asked)
-                _stacks[id(owner)] = stack
-                return stack
+        stack = _stack_in(asked, app)
+    if stack is not None:
+        return stack
     raise PatchRefused(
         asked,
         f"a {type(app).__module__}.{type(app).__qualname__} has no stack that livepatch knows",
         "give a Starlette, FastAPI or aiohttp app, one of its routers, mounts or routes, or a "
         "handler of Django",
     )
+
+
+def _stack_in(asked: str, app: Any) -> MiddlewareStack | None:
+    for owner in _unwrapped(app):
+        stack = _stacks.get(id(owner))
+        if stack is None or stack.owner is not owner:
+            stack = _stack_over(owner)
+        if stack is not None:
+            stack.refresh(asked)
+            _stacks[id(owner)] = stack
+            return stack
+    return None
 
 
 def _stack_over(owner: Any) -> MiddlewareStack | None:

@@ -28,20 +28,24 @@ def routes_of(app: Any) -> Routes:
     """
     asked = f"look at the routes of {_shown(app)}"
     with registry.lock:
-        for one in _unwrapped(app):
-            if is_django_handler(one):
-                path = f"routes of {_path_of(one)}"
-                return Routes(django_list_of(one, path), path)
-            if is_aiohttp_app(one):
-                path = f"routes of {_path_of(one)}"
-                return Routes(aiohttp_list_of(one, path), path)
-        router = router_of(app)
-        if router is None:
-            raise _no_app(asked, app)
-        path = f"routes of {_path_of(app)}"
-        routes = list_of(router, path)
-        add_documented(routes, app)
-        return Routes(routes, path)
+        return _routes_of(asked, app)
+
+
+def _routes_of(asked: str, app: Any) -> Routes:
+    for one in _unwrapped(app):
+        if is_django_handler(one):
+            path = f"routes of {_path_of(one)}"
+            return Routes(django_list_of(one, path), path)
+        if is_aiohttp_app(one):
+            path = f"routes of {_path_of(one)}"
+            return Routes(aiohttp_list_of(one, path), path)
+    router = router_of(app)
+    if router is None:
+        raise _no_app(asked, app)
+    path = f"routes of {_path_of(app)}"
+    routes = list_of(router, path)
+    add_documented(routes, app)
+    return Routes(routes, path)
 
 
 def _no_app(asked: str, app: Any) -> PatchRefused:

@@ -138,7 +138,7 @@ class Guard:
             try:
                 self.follow(only=spec, is_asked=True)
             except LivepatchError as error:
-                declared[:] = [given for given in declared if given is not spec]
+                declared[:] = tuple(given for given in declared if given is not spec)
                 raise error.__cause__ or error from None
 
     def store(self, value: Any) -> None:
@@ -171,26 +171,29 @@ class Guard:
             only: the one declaration that may become live; default: all of them.
             is_asked: whether somebody waits for it, and is told of an error.
         """
+        with registry.lock:
+            self._follow(only, is_asked=is_asked)
+
+    def _follow(self, only: Any, *, is_asked: bool) -> None:
         stack = self.stack
         asked = f"add the webui's own middleware to {stack.path}"
-        with registry.lock:
-            stack.refresh(asked)
-            shown = [p.layer for p in stack.shown if p.on]
-            region = stack.between_frameworks()
-            live = {id(layer.spec): layer for layer in region}
-            wanted: list[MiddlewareLayer] = []
-            for spec in stack.specs():
-                layer = live.get(id(spec.given))
-                if layer is None and (only is None or spec.given is only):
-                    layer = self._made(asked, spec, is_asked)
-                if layer is not None:
-                    wanted.append(layer)
-            if wanted == region:
-                return
-            first = stack.first_of_its_own(stack.shown)
-            begin = shown.index(region[0]) if region else min(first, len(shown))
-            found = [*shown[:begin], *wanted, *shown[begin + len(region) :]]
-            stack.publish(stack.rebased(found))
+        stack.refresh(asked)
+        shown = [p.layer for p in stack.shown if p.on]
+        region = stack.between_frameworks()
+        live = {id(layer.spec): layer for layer in region}
+        wanted: list[MiddlewareLayer] = []
+        for spec in stack.specs():
+            layer = live.get(id(spec.given))
+            if layer is None and (only is None or spec.given is only):
+                layer = self._made(asked, spec, is_asked)
+            if layer is not None:
+                wanted.append(layer)
+        if wanted == region:
+            return
+        first = stack.first_of_its_own(stack.shown)
+        begin = shown.index(region[0]) if region else min(first, len(shown))
+        found = [*shown[:begin], *wanted, *shown[begin + len(region) :]]
+        stack.publish(stack.rebased(found))
 
     def _made(self, asked: str, spec: Spec, is_asked: bool) -> MiddlewareLayer | None:
         try:

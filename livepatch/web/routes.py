@@ -26,7 +26,7 @@ from .route_walk import Row, rows_of
 if TYPE_CHECKING:
     from livepatch.reports import Report
 
-    from .route_list import RouteList
+    from .route_list import Cell, RouteList
 
 Reference = Any  # a route, a path, "METHOD /path", a name, a function or a position
 
@@ -232,7 +232,7 @@ class Routes(Sequence[LiveRoute]):
                 if old
                 else RouteLayer(routes, row.label, owner, "move")
             )
-            rest = [cell for cell in routes.cells() if cell.slot is not slot]
+            rest = _cells_beside(slot, routes)
             anchor = at.cell.slot if at else slot_at(asked, rest, index or 0)
             plan = tuple(o for o in routes.plan if o is not old)
             place_said = f"before={at.label!r}" if at else f"index={index}"
@@ -357,6 +357,10 @@ class Routes(Sequence[LiveRoute]):
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return self.report()._repr_mimebundle_()
+
+
+def _cells_beside(slot: Any, routes: RouteList) -> list[Cell]:
+    return [cell for cell in routes.cells() if cell.slot is not slot]
 
 
 def _signatures(old: Any, new: Any) -> str:

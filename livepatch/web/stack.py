@@ -197,7 +197,8 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             if before is after is index is None:
                 raise PatchRefused(asked, "no place was said", "before=…, after=… or index=…")
             old = next(p for p in self.plan if p.layer is found)
-            rest = [p for p in self.plan if p is not old]
+            rest = list(self.plan)
+            rest.remove(old)
             position = position_in(self, asked, before, after, index, rest)
             rest.insert(position, Placement(found, old.on))
             self._apply("move", found, tuple(rest), f"move({found.name!r}, …)")
@@ -429,7 +430,8 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
     def _live(self) -> list[MiddlewareLayer]:
         with registry.lock:
             self.refresh(f"look at {self.path}")
-            return [p.layer for p in self.plan if p.on]
+            plan = self.plan
+        return [p.layer for p in plan if p.on]
 
     def __str__(self) -> str:
         return str(self.report())

@@ -84,11 +84,7 @@ class Extension:
             except Exception as error:  # a module that it needs is missing: the webui goes on
                 self._warn(f"nothing was changed: {type(error).__name__}: {error}")
                 return self.warnings
-            to_come: set[str] = set()
-            for number, change in enumerate(self.changes):
-                if number not in self._undo:
-                    to_come |= self._apply(number, change, around)
-            self._wait(to_come, verify=verify)
+            self._wait(self._apply_missing(around), verify=verify)
             return self.warnings
 
     @property
@@ -157,6 +153,14 @@ class Extension:
         file, holder = self.definitions
         definitions = definitions_in(file, holder)
         return Around(self.owner, self._names(), definitions, self.app, self.made_with, verify)
+
+    def _apply_missing(self, around: Around) -> set[str]:
+        """Make the changes that are not made; answers the modules that some have to wait for."""
+        to_come: set[str] = set()
+        for number, change in enumerate(self.changes):
+            if number not in self._undo:
+                to_come |= self._apply(number, change, around)
+        return to_come
 
     def _apply(self, number: int, change: Change, around: Around) -> set[str]:
         """Make one change; answers the modules that it has to wait for."""
