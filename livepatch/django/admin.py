@@ -159,12 +159,18 @@ def staged(old: list[Pages], new: list[Pages] | None = None) -> Iterator[Pages]:
     outer, _views.tables = getattr(_views, "tables", {}), tables
     try:
         yield registered
-        for site in sites():
-            key = id(site._registry)
-            if key in before:
-                registered[id(site)] = _difference(before[key], tables[key])
+        registered.update(_registered(before, tables))
     finally:
         _views.tables = outer
+
+
+def _registered(before: Any, tables: Any) -> Pages:
+    found: Pages = {}
+    for site in sites():
+        key = id(site._registry)
+        if key in before:
+            found[id(site)] = _difference(before[key], tables[key])
+    return found
 
 
 def publish(old: list[Pages], new: list[Pages]) -> None:

@@ -204,15 +204,19 @@ def exchange_with_models(old: Effects | None, new: Effects | None) -> None:
 
 
 def _exchange(signal: Any, old: list[Any], new: list[Any]) -> None:
-    gone = [id(entry) for entry in old]
-    keys = [entry[0] for entry in new]
     with signal.lock:
-        # Another list: a send under way goes on along its own. Weak references compare equal when
-        # what they lead to does, so entries are told apart by identity.
-        kept = [e for e in signal.receivers if id(e) not in gone]
-        taken = [entry[0] for entry in kept]
-        signal.receivers = [*kept, *(e for e, k in zip(new, keys, strict=True) if k not in taken)]
+        # Another list: a send under way goes on along its own.
+        signal.receivers = _exchanged(signal.receivers, old, new)
         signal.sender_receivers_cache.clear()
+
+
+def _exchanged(present: list[Any], old: list[Any], new: list[Any]) -> list[Any]:
+    # Weak references compare equal when what they lead to does, so entries are told apart by
+    # identity.
+    gone = [id(entry) for entry in old]
+    kept = [entry for entry in present if id(entry) not in gone]
+    taken = [entry[0] for entry in kept]
+    return [*kept, *(entry for entry in new if entry[0] not in taken)]
 
 
 def _exchange_checks(old: Any, new: Any) -> None:

@@ -107,14 +107,17 @@ class Requests:
         self._before = []
         with self._changed:
             while True:
-                running = list(self._running.items())
-                older = [k for k, began in running if began < epoch and k != mine]
+                older = self._older(epoch, mine)
                 left = deadline - time.monotonic()
                 if not older or left <= 0:
                     self.awaited = 0
-                    return len(older)
-                self.awaited = len(older)
+                    return older
+                self.awaited = older
                 self._changed.wait(left)
+
+    def _older(self, epoch: int, mine: int | None) -> int:
+        """How many requests run that began before."""
+        return sum(began < epoch and k != mine for k, began in list(self._running.items()))
 
     def wait_for_threads(self) -> int:
         """Wait until the threads that are inside Django's ORM now have left it once.
@@ -175,8 +178,7 @@ class Requests:
         """Wait until the gate is open."""
         with self._changed:
             self.at_gate += 1
-            while self._closed:
-                self._changed.wait()
+            self._changed.wait_for(lambda: not self._closed)
             self.at_gate -= 1
 
     async def wait_at_gate_async(self) -> None:

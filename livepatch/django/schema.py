@@ -79,8 +79,6 @@ def create_missing(config: Any, alias: str) -> tuple[list[str], list[str]]:
         The tables and columns that were made, and what there is beyond the models.
     """
     connection = connections[alias]
-    made: list[str] = []
-    beyond: list[str] = []
     present = _tables(connection)
     wanted = [
         model
@@ -88,26 +86,35 @@ def create_missing(config: Any, alias: str) -> tuple[list[str], list[str]]:
         if tables_of([model], alias) and not model._meta.auto_created
     ]
     if not wanted:
-        return made, beyond
+        return [], []
     with connection.schema_editor(atomic=True) as editor:
-        for model in wanted:
-            if model._meta.db_table not in present:
-                editor.create_model(model)
-                made.append(model._meta.db_table)
-                continue
-            columns = _columns(connection, model._meta.db_table)
-            for field in model._meta.local_fields:
-                if field.column is not None and field.column not in columns:
-                    _check_default(connection, model, field)
-                    editor.add_field(model, field)
-                    made.append(f"{model._meta.db_table}.{field.column}")
-            names = {field.column for field in model._meta.local_fields}
-            beyond += _check_beyond(connection, model, names)
-            for field in model._meta.local_many_to_many:
-                through = field.remote_field.through
-                if through._meta.auto_created and through._meta.db_table not in present:
-                    editor.create_model(through)
-                    made.append(through._meta.db_table)
+        return _create_missing(editor, wanted, present)
+
+
+def _create_missing(
+    editor: Any, wanted: list[Any], present: set[str]
+) -> tuple[list[str], list[str]]:
+    made: list[str] = []
+    beyond: list[str] = []
+    connection = editor.connection
+    for model in wanted:
+        if model._meta.db_table not in present:
+            editor.create_model(model)
+            made.append(model._meta.db_table)
+            continue
+        columns = _columns(connection, model._meta.db_table)
+        for field in model._meta.local_fields:
+            if field.column is not None and field.column not in columns:
+                _check_default(connection, model, field)
+                editor.add_field(model, field)
+                made.append(f"{model._meta.db_table}.{field.column}")
+        names = {field.column for field in model._meta.local_fields}
+        beyond += _check_beyond(connection, model, names)
+        for field in model._meta.local_many_to_many:
+            through = field.remote_field.through
+            if through._meta.auto_created and through._meta.db_table not in present:
+                editor.create_model(through)
+                made.append(through._meta.db_table)
     return made, beyond
 
 
@@ -134,13 +141,17 @@ def drop(tables: list[str], config: Any, alias: str) -> None:
     connection = connections[alias]
     found = list(config.get_models(include_auto_created=True))
     with connection.schema_editor(atomic=True) as editor:
-        for model in reversed(found):
-            if model._meta.db_table in tables and not model._meta.auto_created:
-                editor.delete_model(model)
-        for model in found:
-            for field in model._meta.local_fields:
-                if f"{model._meta.db_table}.{field.column}" in tables:
-                    editor.remove_field(model, field)
+        _drop(editor, tables, found)
+
+
+def _drop(editor: Any, tables: list[str], found: list[Any]) -> None:
+    for model in reversed(found):
+        if model._meta.db_table in tables and not model._meta.auto_created:
+            editor.delete_model(model)
+    for model in found:
+        for field in model._meta.local_fields:
+            if f"{model._meta.db_table}.{field.column}" in tables:
+                editor.remove_field(model, field)
 
 
 class Difference:
@@ -248,11 +259,14 @@ class Difference:
         present = _tables(connection)
         with connection.schema_editor(atomic=True) as editor:
             for op in operations:
-                before = self._state.clone()
-                op.state_forwards(self.label, self._state)
-                if not self._is_done(op, before, connection, present):
-                    op.database_forwards(self.label, editor, before, self._state)
-                    self.done.append(op.describe())
+                self._make(op, editor, present)
+
+    def _make(self, op: Any, editor: Any, present: set[str]) -> None:
+        before = self._state.clone()
+        op.state_forwards(self.label, self._state)
+        if not self._is_done(op, before, editor.connection, present):
+            op.database_forwards(self.label, editor, before, self._state)
+            self.done.append(op.describe())
 
     def _is_done(self, op: Any, before: Any, connection: Any, present: set[str]) -> bool:
         """Whether another process of the server has made it already: they share the tables."""
@@ -331,17 +345,18 @@ def _check_beyond(connection: Any, model: Any, names: set[str]) -> list[str]:
     """The columns that no field of a model has, where rows can be written without them."""
     table, beyond = model._meta.db_table, []
     with connection.cursor() as cursor:
-        for column in connection.introspection.get_table_description(cursor, table):
-            if column.name in names:
-                continue
-            beyond.append(f"{table}.{column.name}")
-            if not column.null_ok and column.default is None:
-                raise SchemaFailed(
-                    f"load {model._meta.label}",
-                    f"the table {table} has a column {column.name} that must be filled, and no "
-                    f"field of {model._meta.label} fills it",
-                    "give the model that field, or drop the column",
-                )
+        columns = connection.introspection.get_table_description(cursor, table)
+    for column in columns:
+        if column.name in names:
+            continue
+        beyond.append(f"{table}.{column.name}")
+        if not column.null_ok and column.default is None:
+            raise SchemaFailed(
+                f"load {model._meta.label}",
+                f"the table {table} has a column {column.name} that must be filled, and no "
+                f"field of {model._meta.label} fills it",
+                "give the model that field, or drop the column",
+            )
     return beyond
 
 

@@ -27,6 +27,8 @@ from .serving import is_on_a_servers_stack
 from .versions import Placement, version_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from livepatch.reports import Report
 
 live = LiveDjango()
@@ -120,27 +122,28 @@ def reload_app(label: str) -> AppLayer:
         label = _known(asked, label)
         _refuse_ourselves(asked, label)
         labels = dependencies.in_order([label], registry.live().configs)
-        placed = {name: live.placement(name) for name in labels}
+        placed = _placed(labels)
         plans = [
             Plan(p.version.entry, old=p.version, prefix=p.version.prefix, database=p.version.alias)
             for p in placed.values()
-            if p is not None
         ]
         versions = outside_of_loops(lambda: build(asked, plans, live))
-        steps = [
-            Step(v.label, before, Placement(v, before.on))
-            for v in versions
-            if (before := placed[v.label]) is not None
-        ]
+        steps = [Step(v.label, placed[v.label], Placement(v, placed[v.label].on)) for v in versions]
         change = _apply(steps, "reload", owner, f"reload_app({label!r})")
         version = next(v for v in versions if v.label == label)
         facts = [" ".join([version.package, version_of(version.config)]).strip()]
-        others = [name for name in labels if name != label]
+        others = list(labels)
+        others.remove(label)
         if others:
             facts.append(f"with {', '.join(others)}, which depend on it")
         if version.at_start:
             facts.append("receivers that it connected at the start were found by their module")
         return _told(f"reloaded {label}", label, change, facts, begun)
+
+
+def _placed(labels: Iterable[str]) -> dict[str, Placement]:
+    """How the apps are there now; not those that are no apps of this server's."""
+    return {name: p for name in labels if (p := live.placement(name)) is not None}
 
 
 def disable_app(label: str) -> AppLayer:
@@ -171,9 +174,7 @@ def disable_app(label: str) -> AppLayer:
     with engine_registry.lock, _Live(asked):
         label = _known(asked, label)
         _refuse_ourselves(asked, label)
-        needed = dependencies.dependents(label, registry.live().configs)
-        off = registry.live().hidden
-        said = {k: r for k, r in needed.items() if "depends_on" in r and k not in off}
+        said = _dependents_that_are_on(label)
         if said:
             raise DependencyError(
                 asked, f"{', '.join(said)} depend on it", f"%django_app disable {min(said)} first"
@@ -186,6 +187,13 @@ def disable_app(label: str) -> AppLayer:
         change = _apply(steps, "disable", owner, f"disable_app({label!r})")
         facts = ["its models stay, everything else is off", *_connected_still(before)]
         return _told(f"disabled {label}", label, change, facts, begun)
+
+
+def _dependents_that_are_on(label: str) -> list[str]:
+    """The apps that say themselves that they depend on one."""
+    seen = registry.live()
+    needed = dependencies.dependents(label, seen.configs)
+    return [k for k, r in needed.items() if "depends_on" in r and k not in seen.hidden]
 
 
 def enable_app(label: str) -> AppLayer:
@@ -217,7 +225,8 @@ def enable_app(label: str) -> AppLayer:
         if before.on:
             return _nothing_to_do(label, owner, "is on already")
         seen = registry.live()
-        others = {k: c for k, c in seen.configs.items() if k != label}
+        others = dict(seen.configs)
+        others.pop(label, None)
         dependencies.check(asked, before.version.config, others, seen.hidden - {label})
         start = live.start.get(label)
         original = start is not None and start.version is before.version
@@ -305,10 +314,16 @@ def apps() -> Report[AppRow]:
     with engine_registry.lock:
         configs = django_apps.app_configs
         rows = [_row(config, configs) for config in configs.values()]
-        for label, layer in live.layers.items():
-            if label not in configs:
-                rows.append(AppRow(label, "", "unloaded", "", None, (), (), (), layer.owner))
+        rows += _unloaded(configs)
     return apps_table(rows)
+
+
+def _unloaded(configs: Any) -> list[AppRow]:
+    return [
+        AppRow(label, "", "unloaded", "", None, (), (), (), layer.owner)
+        for label, layer in live.layers.items()
+        if label not in configs
+    ]
 
 
 def _row(config: Any, configs: Any) -> AppRow:
