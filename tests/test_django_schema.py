@@ -311,6 +311,50 @@ def test_a_column_goes_when_no_thread_is_inside_the_orm_any_more(ledger: App, al
     assert "kind" not in columns(alias)
 
 
+def test_a_column_that_cannot_be_filled_in_the_end_is_taken_back(ledger: App, alias: str) -> None:
+    """A row of the old version came between: nothing can stand in a field without a default."""
+    import builtins
+
+    from django.db import connections
+
+    ledger.edit("models.py", "\nclass Entry(models.Model):\n", HELD)
+    lp.django.load_app("ledger", database=alias)
+    old, held, may_go_on = entries(alias), threading.Event(), threading.Event()
+    builtins.ledger_events = held, may_go_on
+    caught: list[LivepatchError] = []
+
+    def write() -> None:
+        old.create(text="between")
+        connections.close_all()
+
+    def change() -> None:
+        with pytest.raises(LivepatchError, match="could not be changed: IntegrityError") as found:
+            lp.django.reload_app("ledger")
+        caught.append(found.value)
+        connections.close_all()
+
+    ledger.edit("models.py", "    # more", "    weight = models.IntegerField()")
+    before = columns(alias)
+    writing, changing = threading.Thread(target=write), threading.Thread(target=change)
+    pause = threading.Event()
+    try:
+        writing.start()
+        assert held.wait(60)
+        changing.start()
+        while changing.is_alive() and not live().requests.awaited:
+            pause.wait(0.01)
+    finally:
+        may_go_on.set()
+        writing.join(60)
+        changing.join(60)
+        del builtins.ledger_events
+    assert len(str(caught[0]).splitlines()) == 3
+    assert str(caught[0]).startswith("reload ledger")
+    assert columns(alias) == before
+    assert entries(alias).model is old.model
+    assert entries(alias).get(text="between").kind == "note"
+
+
 def test_a_constraint_that_rows_break_is_refused(ledger: App, alias: str) -> None:
     lp.django.load_app("ledger", database=alias)
     greeting()
@@ -373,6 +417,30 @@ def test_a_migration_that_fails_half_way_leaves_everything_as_before(
     assert columns(alias) == before
     assert applied(alias) == ["0001_initial"]
     assert greeting() == "first"
+
+
+def test_what_the_database_does_not_know_of_a_field_waits_for_nobody(
+    ledger: App, alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another label, other choices; and a function of the app is another in each version."""
+    ledger.edit(
+        "models.py",
+        "    # more",
+        "    kind = models.CharField(max_length=9, default=held, validators=[held])",
+    )
+    ledger.edit("models.py", "class Entry", "def held(*_):\n    return 'first'\n\n\nclass Entry")
+    lp.django.load_app("ledger", database=alias)
+    monkeypatch.setattr(live().requests, "held_back", None)
+    ledger.edit("models.py", "'first'", "'second'")
+    ledger.edit(
+        "models.py", "validators=", 'verbose_name="sort", choices=[("a", "b")], validators='
+    )
+    said = str(lp.django.reload_app("ledger"))
+    assert "field" not in said
+    assert entries(alias).create(text="new").kind == "second"
+    monkeypatch.undo()
+    ledger.edit("models.py", "max_length=9", "max_length=19")
+    assert "alter field kind on entry" in str(lp.django.reload_app("ledger"))
 
 
 def test_requests_wait_while_a_migration_runs_that_the_old_code_cannot_stand(

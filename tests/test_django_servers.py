@@ -14,7 +14,7 @@ pytest.importorskip("django")
 
 from django_load import FIELD, cycles
 from django_servers import ATTACHED, Server
-from django_support import copy_app
+from django_support import copy_app, small_app
 from reach_support import place
 
 from livepatch.errors import LivepatchError
@@ -24,6 +24,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "django.ipynb"
+# Once its second version is there, somebody writes a row by the first one.
+LATE = """
+from django.db import connection, models
+from django.db.models.signals import post_migrate
+
+
+class Row(models.Model):
+    text = models.CharField(max_length=9)
+    # more
+
+
+def write(sender, **named):
+    if hasattr(Row, "size") and not Row.objects.exists():
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO late_row (text) VALUES ('late')")
+
+
+post_migrate.connect(write)
+"""
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn")
 
 
@@ -114,6 +133,15 @@ def test_apps_come_and_go_under_load(serve, kind: str) -> None:
     assert found["writer errors"] == "[]"
     assert found["requests"] > 0
     assert found["by accessor"] > 0
+    if kind == "uvicorn":
+        late = small_app(server.apps, "late", models=LATE)
+        do("load", "late")
+        late.edit("models.py", "# more", "size = models.IntegerField()")
+        with pytest.raises(LivepatchError, match="taken back everywhere") as caught:
+            do("reload", "late")
+        assert "the tables of late could not be changed: IntegrityError" in caught.value.found
+        late.edit("models.py", "IntegerField()", "IntegerField(default=3)")
+        assert "add field size to row" in do("reload", "late")
     if kind == "runserver":
         # Nor has its autoreloader started it again.
         assert [found.pid for found in running_webuis()] == [webui.pid]

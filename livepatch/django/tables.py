@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 
 from . import modules, registry, schema
+from .difference import Difference
 from .migrations import Migrations
-from .schema import Difference, SchemaFailed
+from .schema import SchemaFailed
 
 if TYPE_CHECKING:
     from .versions import Version
@@ -67,6 +68,7 @@ class Changed(TableStep):
     def __init__(self, old: Version, new: Version) -> None:
         super().__init__(new.label, new.alias)
         self.old, self.new = old, new
+        self._asked = f"reload {self.label}"
         self._difference: Difference | None = None
 
     @property
@@ -87,13 +89,15 @@ class Changed(TableStep):
 
     def expand(self, asked: str) -> None:
         """New columns, which the database fills."""
+        self._asked = asked
         with told_as(asked, self.label):
             self.difference.expand()
         self._tell()
 
     def contract(self) -> None:
         """Columns filled, old ones dropped."""
-        self.difference.contract()
+        with told_as(self._asked, self.label):
+            self.difference.contract()
         self._tell()
 
     def _tell(self) -> None:

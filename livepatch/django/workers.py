@@ -106,12 +106,15 @@ def everywhere(command: Command) -> str:
     if not others:
         return carry_out(command)
     here = Outcome(os.getpid(), carry_out(command, alone=False), succeeded=True)
+    outcomes = [here]
     try:
-        outcomes = [here, *in_all(command, others)]
+        outcomes += in_all(command, others)
+        finish()
     except BaseException:
+        if len(outcomes) > 1:
+            _take_back(others)
         undo()
         raise
-    finish()
     return "\n".join(map(str, outcomes))
 
 
@@ -136,7 +139,10 @@ def in_server(command: Command, name: str) -> str:
             f"NAME; {HOW_TO_START}",
         )
     outcomes = in_all(command, found)
-    _run(found[0], "finish()")
+    finished = _run(found[0], "finish()")
+    if not finished.succeeded:
+        _take_back(found)
+        raise _failed(command, finished, "; taken back everywhere")
     if len(outcomes) == 1:
         return outcomes[0].answer
     return "\n".join(map(str, outcomes))
@@ -160,15 +166,19 @@ def in_all(command: Command, webuis: Sequence[Webui]) -> list[Outcome]:
         outcome = _run(webui, f"Command({call})")
         if not outcome.succeeded:
             _take_back(webuis[: len(done)])
-            lines = outcome.answer.splitlines() or [""]
-            raise WorkerFailed(
-                lines[0] or str(command),
-                f"in pid {webui.pid}: {lines[1] if len(lines) > 1 else 'it gave no answer'}"
-                + (f"; taken back in {len(done)} other processes" if done else ""),
-                lines[2] if len(lines) > 2 else "livepatch list shows what runs",
-            )
+            taken_back = f"; taken back in {len(done)} other processes" if done else ""
+            raise _failed(command, outcome, taken_back)
         done.append(outcome)
     return done
+
+
+def _failed(command: Command, outcome: Outcome, taken_back: str) -> WorkerFailed:
+    lines = outcome.answer.splitlines() or [""]
+    return WorkerFailed(
+        lines[0] or str(command),
+        f"in pid {outcome.pid}: {lines[1] if len(lines) > 1 else 'it gave no answer'}{taken_back}",
+        lines[2] if len(lines) > 2 else "livepatch list shows what runs",
+    )
 
 
 def _take_back(webuis: Sequence[Webui]) -> None:
