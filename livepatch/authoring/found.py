@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine import Layer, layers
 from livepatch.engine.class_graft import ClassGraft
 from livepatch.engine.errors import LivepatchError
+from livepatch.engine.function_stacks import base_of, stack_of
 from livepatch.engine.graft import Graft
 from livepatch.engine.registry import registry
 from livepatch.engine.sources import definition_of
-from livepatch.engine.stacks import base_of, stack_of, value_stack_of
 from livepatch.engine.targets import ClassTarget, Target, ValueTarget, find
+from livepatch.engine.value_stacks import value_stack_of
 from livepatch.errors import ExportRefused
 
 from .carried.changes import Layer as CarriedLayer

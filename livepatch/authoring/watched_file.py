@@ -23,7 +23,7 @@ from livepatch.engine.answers import answer
 from livepatch.engine.change import apply, taken_back
 from livepatch.engine.errors import is_refusal
 from livepatch.engine.registry import registry
-from livepatch.engine.stacks import Restack
+from livepatch.engine.restack import Restack
 from livepatch.engine.verbs import OWNER
 from livepatch.history.journal import journal
 

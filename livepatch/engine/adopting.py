@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from .answers import AnswerLine, answer
 from .change import Change, ChangeDescription, apply
 from .errors import PatchRefused
+from .function_stacks import stack_of
 from .functions import clone
 from .kinds import check_kind
 from .registry import registry
-from .stacks import is_over_function, stack_of, value_stack_of
+from .stacks import is_over_function
 from .targets import ClassTarget, Target, find
+from .value_stacks import value_stack_of
 from .verbs import shown
 
 if TYPE_CHECKING:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from .codes import uses_globals
 from .errors import PatchRefused
+from .function_stacks import stack_of
 from .functions import clone
 from .layers import Patch
 from .patches import patch_from_callable
 from .peeling import peel
 from .slots import ABSENT, Attribute
 from .sources import place
-from .stacks import stack_of, value_stack_of
 from .targets import ClassTarget, Target, dotted_name, is_given
+from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

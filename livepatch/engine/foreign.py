@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .function_stacks import patched_body
 from .homes import Home, path_of
 from .namespaces import (
     ancestors,
@@ -28,7 +29,6 @@ from .namespaces import (
 )
 from .origins import Origin, Rank, origin_of
 from .sources import place
-from .stacks import patched_body
 from .written import Binding, Written, defines, written_in
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from .classes import merge
 from .combinators import wrapper_of
 from .errors import PatchRefused
 from .events import remarks
+from .function_stacks import base_of, stack_of
 from .functions import clone
 from .graft import Graft
 from .guard import DEFAULT_FAILURES, Guard, guarded
@@ -29,14 +30,17 @@ from .pending import Pending, forget, wait_for_idle
 from .registry import registry
 from .running import running_calls
 from .sources import place, source_of
-from .stacks import base_of, is_over_function, stack_of, value_stack_of
+from .stacks import is_over_function
 from .targets import ClassTarget, Target, ValueTarget
+from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .function_stacks import FunctionStack
     from .pending import When
-    from .stacks import FunctionStack, Restack, Stack
+    from .restack import Restack
+    from .stacks import Stack
     from .targets import AnyTarget
 
 Parts = list[tuple["Stack", Patch]]

@@ -222,6 +222,8 @@ def what_is(value: object) -> str:
         return f"a class ({place(value)})"
     if isinstance(value, ModuleType):
         return f"a module ({place(value)})"
+    if isinstance(value, FunctionType):
+        return f"a function ({place(value)})"
     if callable(value):
         return f"a callable instance of {type(value).__qualname__} ({place(type(value))})"
     # No repr of a stranger: it may be slow, or raise, or print a model's weights.

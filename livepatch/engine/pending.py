@@ -23,8 +23,9 @@ from .running import running_calls
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .function_stacks import FunctionStack
     from .layers import Layer
-    from .stacks import FunctionStack, Restack
+    from .restack import Restack
 
 log = logging.getLogger("livepatch")
 

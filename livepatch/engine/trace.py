@@ -22,12 +22,13 @@ from .change import Step
 from .delegation import each, each_async
 from .errors import PatchRefused
 from .events import subscribe
+from .function_stacks import stack_of
 from .functions import clone
 from .kinds import kind_of
 from .layers import Layer, Patch, Placement
 from .masking import masked
 from .registry import registry
-from .stacks import is_over_function, stack_of
+from .stacks import is_over_function
 from .summaries import arguments_in_words, summary
 from .targets import find_function
 
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from .change import Change
+    from .function_stacks import FunctionStack
     from .kinds import Kind
-    from .stacks import FunctionStack
 
 OWNER = "trace"
 KEPT = 50  # traces whose records are kept

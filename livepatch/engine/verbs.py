@@ -10,10 +10,12 @@ from .answers import AnswerLine, answer
 from .change import apply
 from .changed import layers_of_changed, ways_back
 from .errors import TargetNotFound, is_refusal
+from .function_stacks import stack_of
 from .laying import Wanted, lay, running_facts
 from .registry import registry
-from .stacks import is_over_function, stack_of, value_stack_of
+from .stacks import is_over_function
 from .targets import AnyTarget, ClassTarget, Target, ValueTarget, dotted_name, find
+from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .function_stacks import patched_body
 from .kinds import kind_of
 from .namespaces import chain, functions_in, is_class, loaded_modules, namespace_of
 from .origins import Origin, Rank, origin_of
-from .stacks import patched_body
 from .written import read
 
 if TYPE_CHECKING:

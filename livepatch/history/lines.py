@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine_package
 from livepatch.engine.codes import global_names
+from livepatch.engine.function_stacks import FunctionStack
+from livepatch.engine.restack import Restack
 from livepatch.engine.sources import definition_of, source_of
-from livepatch.engine.stacks import FunctionStack, Restack, ValueStack
+from livepatch.engine.value_stacks import ValueStack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

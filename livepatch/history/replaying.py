@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from livepatch.engine import LivepatchError, PatchRefused, layers, transaction
+from livepatch.engine.function_stacks import base_of
 from livepatch.engine.laying import Wanted, lay
 from livepatch.engine.registry import registry
 from livepatch.engine.sources import source_of
-from livepatch.engine.stacks import base_of
 from livepatch.engine.targets import ClassTarget, Target, find
 from livepatch.engine.texts import name_of, texts
 from livepatch.engine.verbs import NOTEBOOK

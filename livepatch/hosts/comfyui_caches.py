@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine.errors import TargetNotFound
 from livepatch.engine.frames import all_stacks
 from livepatch.engine.lookup import look_up
-from livepatch.engine.stacks import Restack
+from livepatch.engine.restack import Restack
 from livepatch.registries.containers import InDict
 from livepatch.registries.loaded import ExtensionChange
 from livepatch.registries.placements import live

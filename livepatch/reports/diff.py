@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from livepatch.engine.function_stacks import stack_of
 from livepatch.engine.layers import is_on
 from livepatch.engine.registry import registry
 from livepatch.engine.sources import source_of
-from livepatch.engine.stacks import is_over_function, stack_of
+from livepatch.engine.stacks import is_over_function
 from livepatch.engine.targets import Target, find
 
 from .file_patch import file_patch

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FunctionType
 
+    from livepatch.engine.function_stacks import FunctionStack
     from livepatch.engine.layers import Layer, Patch
-    from livepatch.engine.stacks import FunctionStack, Stack
+    from livepatch.engine.stacks import Stack
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 

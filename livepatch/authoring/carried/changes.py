@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine
 from livepatch.engine.change import transaction
+from livepatch.engine.function_stacks import stack_of
 from livepatch.engine.graft import Graft
 from livepatch.engine.laying import Wanted, lay
-from livepatch.engine.stacks import stack_of
 from livepatch.engine.targets import ClassTarget, Target, find
 
 from .originals import digest, original_source

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine_package
+from livepatch.engine.function_stacks import base_of
 from livepatch.engine.registry import registry
 from livepatch.engine.sources import source_of
-from livepatch.engine.stacks import base_of
 from livepatch.engine.targets import ClassTarget, Target
 
 if TYPE_CHECKING:
