@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from .change import Change, ChangeDescription
 from .errors import PatchRefused
+from .steps import carry_over
 
 if TYPE_CHECKING:
     from .layers import Placement, Placements
     from .stacks import Stack
+
+
+_layer = attrgetter("layer")
 
 
 class Restack(Change):
@@ -37,11 +42,11 @@ class Restack(Change):
 
     def commit(self) -> None:
         """Install the placements after the step."""
-        self.stack.install(_carry_over(self.before, self.after, self.stack.placements))
+        self.stack.install(carry_over(self.before, self.after, self.stack.placements, by=_layer))
 
     def revert(self) -> None:
         """Install the placements before the step, with what others did since."""
-        self.stack.install(_carry_over(self.after, self.before, self.stack.placements))
+        self.stack.install(carry_over(self.after, self.before, self.stack.placements, by=_layer))
 
     def describe(self) -> ChangeDescription:
         """The layer that the step is about."""
@@ -49,20 +54,3 @@ class Restack(Change):
         return ChangeDescription(
             self.verb, layer.target, layer.owner, layer.name, patch.source, patch.facts
         )
-
-
-def _carry_over(old: Placements, new: Placements, present: Placements) -> Placements:
-    """Apply the step from ``old`` to ``new`` to placements that others may have changed."""
-    if present == old:
-        return new
-    before, after = {p.layer: p for p in old}, {p.layer: p for p in new}
-    touched = {layer for layer in {**before, **after} if before.get(layer) is not after.get(layer)}
-    result: list[Any] = [after.get(p.layer, p) if p.layer in touched else p for p in present]
-    result = [p for p in result if p.layer not in touched or p.layer in after]
-    present_layers = {p.layer for p in present}
-    for position, placement in enumerate(new):
-        if placement.layer in touched and placement.layer not in present_layers:
-            lower = {p.layer for p in new[:position]}
-            index = max((i + 1 for i, p in enumerate(result) if p.layer in lower), default=0)
-            result.insert(index, placement)
-    return tuple(result)

@@ -19,10 +19,11 @@ from livepatch.engine.running import running_calls
 
 from .adoption import Node, Spec, read_stack
 from .chain import Chain, Entrance, Slot
+from .changes import carry_over
 from .declare import declaration_of, merge
 from .facts import owner_of
 from .guard import ATTRIBUTE, guard_stack, watch
-from .layer import MiddlewareLayer, Placement, Placements, carry_over
+from .layer import MiddlewareLayer, Placement, Placements
 from .links import links_holding, same
 from .stack import MiddlewareStack
 from .validate import make_asgi

@@ -15,8 +15,9 @@ from livepatch.engine import PatchRefused
 from livepatch.engine.registry import registry
 
 from . import django_chain
+from .changes import carry_over
 from .facts import owner_of
-from .layer import MiddlewareLayer, Placement, carry_over
+from .layer import MiddlewareLayer, Placement
 from .links import Link, find_links
 from .stack import MiddlewareStack
 

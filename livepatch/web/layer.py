@@ -113,30 +113,3 @@ class Placement:
 
 
 Placements = tuple[Placement, ...]
-
-
-def carry_over(old: Placements, new: Placements, present: Placements) -> Placements:
-    """Apply the step from ``old`` to ``new`` to placements that others may have changed.
-
-    A layer is touched by the step where its placement differs; each touched layer goes behind the
-    nearest layer that stands before it in ``new``.
-    """
-    if present == old:
-        return new
-    before, after = {p.layer: p for p in old}, {p.layer: p for p in new}
-    touched = {layer for layer in {**before, **after} if before.get(layer) is not after.get(layer)}
-    result = [p for p in present if p.layer not in touched]
-    for position, placement in enumerate(new):
-        if placement.layer not in touched:
-            continue
-        positions = {p.layer: i for i, p in enumerate(result)}
-        earlier = (p.layer for p in reversed(new[:position]) if p.layer in positions)
-        later = (p.layer for p in new[position + 1 :] if p.layer in positions)
-        previous, following = next(earlier, None), next(later, None)
-        if previous is not None:
-            result.insert(positions[previous] + 1, placement)
-        elif following is not None:
-            result.insert(positions[following], placement)
-        else:
-            result.insert(0, placement)
-    return tuple(result)

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.answers import answer
-from livepatch.engine.change import Change, ChangeDescription, apply, open_step
+from livepatch.engine.change import apply, open_step
 from livepatch.engine.registry import registry
 from livepatch.engine.sources import source_of
 
-from .layer import carry_over
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .changes import Replan
 
 
 @dataclass(eq=False)
@@ -152,6 +149,14 @@ class OperationList(ABC):
     def refresh(self) -> None:
         """Look at the webui as it is now: it changes on its own account too."""
 
+    def look_again(self, _verb: str) -> None:
+        """Look at the webui as it is now, for a change."""
+        self.refresh()
+
+    def is_published(self) -> bool:
+        """Whether the webui still has what was published last: what it lost is its own affair."""
+        return True
+
     @abstractmethod
     def publish(self, shown: Operations) -> None:
         """Let the requests that come from now on see these operations."""
@@ -171,7 +176,7 @@ class OperationList(ABC):
             plan: the operations afterwards.
             call: the equivalent Python call.
         """
-        apply(Rework(self, plan, verb, layer, call))
+        apply(Replan(self, plan, verb, layer, call))
 
     def operation_of(self, layer: OperationLayer) -> Operation | None:
         """What a layer does here; None once it was taken back."""
@@ -187,9 +192,9 @@ class OperationList(ABC):
         """Our layers, in the order they were made."""
         return [operation.layer for operation in self.plan]
 
-    def way_back(self) -> Rework:
+    def way_back(self) -> Replan:
         """The change that takes everything of ours back."""
-        return Rework(self, (), "restore", None)
+        return Replan(self, (), "restore", None)
 
     def take_plan(self, plan: Operations) -> None:
         """Take a plan as true; while there is one, everybody knows of it."""
@@ -200,64 +205,6 @@ class OperationList(ABC):
             registry.changed.pop(id(self), None)
 
 
-class Rework(Change):
-    """The step from some operations to others."""
-
-    def __init__(
-        self,
-        holder: OperationList,
-        after: Operations,
-        verb: str,
-        layer: OperationLayer | None,
-        call: str | None = None,
-    ) -> None:
-        self.holder = holder
-        self.before = holder.plan
-        self.after = after
-        self.verb = verb
-        self.layer = layer
-        self.call = call
-        self.is_true = False
-
-    def prepare(self) -> None:
-        """Look at the webui as it is now."""
-        self.holder.refresh()
-
-    def commit(self) -> None:
-        """Put the step into the plan."""
-        self.is_true = True
-        self.holder.take_plan(_carried(self.before, self.after, self.holder.plan))
-
-    def revert(self) -> None:
-        """Take the step out of the plan, with what others did since left as it is."""
-        self.is_true = False
-        self.holder.take_plan(_carried(self.after, self.before, self.holder.plan))
-
-    def show(self, together: Sequence[Change]) -> None:
-        """Let requests see every step that becomes visible now, in one store."""
-        shown = self.holder.shown
-        for change in together:
-            if isinstance(change, Rework) and change.holder is self.holder:
-                steps = (change.before, change.after)
-                old, new = steps if change.is_true else reversed(steps)
-                shown = _carried(old, new, shown)
-        if shown != self.holder.shown:
-            self.holder.publish(shown)
-
-    def describe(self) -> ChangeDescription:
-        """What it is, for the journal."""
-        layer = self.layer
-        if layer is None:
-            return ChangeDescription(self.verb, self.holder.path, "livepatch", "every change")
-        return ChangeDescription(self.verb, layer.target, layer.owner, layer.name, self.call)
-
-
 def when_seen() -> list[str]:
     """What an answer line has to say of when requests see a change."""
     return ["requests see it when the transaction ends"] if open_step() is not None else []
-
-
-def _carried(old: Operations, new: Operations, present: Operations) -> Operations:
-    # The rule is that of middleware: what a step touched moves, what others did since stays.
-    carried = carry_over(cast("Any", old), cast("Any", new), cast("Any", present))
-    return cast("Operations", carried)

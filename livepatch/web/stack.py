@@ -13,9 +13,9 @@ from livepatch.engine.change import apply, open_step
 from livepatch.engine.registry import registry
 from livepatch.reports.middleware import middleware_table
 
-from .changes import Rearrange
+from .changes import Replan, carry_over
 from .facts import caller
-from .layer import MiddlewareLayer, Placement, Placements, carry_over
+from .layer import MiddlewareLayer, Placement, Placements
 from .places import Reference, find_layer, position_in, shown
 
 if TYPE_CHECKING:
@@ -258,10 +258,10 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             layers = [*(p.layer for p in self.plan), *self.declared_only]
         return middleware_table(self.path, layers)
 
-    def way_back(self) -> Rearrange:
+    def way_back(self) -> Replan:
         """The change that takes everything of ours back."""
         self.refresh(f"restore {self.path}")
-        return Rearrange(self, self.base, "restore", None)
+        return Replan(self, self.base, "restore", None)
 
     def own_layers(self) -> list[MiddlewareLayer]:
         """Our layers, and those of the webui that we switched off or moved."""
@@ -283,6 +283,10 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             registry.changed.pop(id(self), None)
         else:
             registry.changed[id(self)] = self
+
+    def look_again(self, verb: str) -> None:
+        """Look at the app as it is now, for a change."""
+        self.refresh(f"{verb} · {self.path}")
 
     def refresh(self, asked: str) -> None:
         """Look at the app as it is now: it may have built its stack since, or built it again.
@@ -367,7 +371,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         self, verb: str, layer: MiddlewareLayer | None, plan: Placements, call: str | None
     ) -> None:
         text = None if call is None else f"lp.middleware(app).{call}"
-        apply(Rearrange(self, plan, verb, layer, text))
+        apply(Replan(self, plan, verb, layer, text))
 
     def _put(
         self, new: MiddlewareLayer, old: MiddlewareLayer, verb: str, begun: float
