@@ -19,7 +19,7 @@ import pytest
 from samples import functions
 
 import livepatch as lp
-from livepatch.engine.masking import deliver, with_free_lock
+from livepatch.engine.masking import deliver, holding
 from livepatch.engine.registry import registry
 
 INTERRUPTS = 2_000
@@ -49,7 +49,7 @@ def replace_and_restore():
 
 def use_the_lock_where_it_is_free():
     while True:
-        with_free_lock(bool)
+        holding(registry.lock, bool, wait=False)
 
 
 def disagreement():

@@ -117,6 +117,21 @@ def test_interrupts_that_come_as_cells_end_hit_no_later_cell(kernel_webui, fresh
     assert runs.run("'unharmed'").result == "'unharmed'"
 
 
+def test_a_cell_leaves_the_lock_of_all_changes_free(kernel_client):
+    """What Python 3.14 lets an interrupt do: it takes the lock and does not give it back."""
+    taken = (
+        "from livepatch.engine.registry import registry\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def is_free():\n"
+        "    free = registry.lock.acquire(blocking=False)\n"
+        "    return free and not registry.lock.release()\n"
+        "registry.lock.acquire(), registry.lock.acquire()\n"
+        "ThreadPoolExecutor(1).submit(is_free).result()"
+    )
+    assert kernel_client.run(taken).result == "False"
+    assert kernel_client.run("ThreadPoolExecutor(1).submit(is_free).result()").result == "True"
+
+
 def test_an_interrupt_of_join_leaves_the_thread_what_it_is(kernel_client):
     """Python up to 3.12 takes the thread for ended."""
     kernel_client.run(

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from .answers import answer
 from .delegation import each, each_async
-from .masking import with_free_lock
+from .masking import holding
+from .registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,7 +130,7 @@ class Guard:
         A call of the webui's never waits for the lock: who holds it may be waiting for the webui.
         """
         if self.layer is not None:
-            with_free_lock(partial(self._switch_off, self.layer))
+            holding(registry.lock, partial(self._switch_off, self.layer), wait=False)
 
     def _switch_off(self, layer: Layer) -> None:
         if layer.state != "active":

@@ -14,6 +14,7 @@ arrives inside is held back and raised when the commit has ended. Two mends work
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from .registry import registry
@@ -61,8 +62,7 @@ def masked(commit: Callable[[], Result]) -> Result:
         return commit()
     interrupted = False
     try:
-        with registry.mask_lock:
-            registry.masked_threads.add(thread_id)
+        holding(registry.mask_lock, partial(registry.masked_threads.add, thread_id))
         # An interrupt sent before the mask is still pending in the interpreter. It arrives at the
         # next backward jump: here, where nothing has changed yet.
         for _ in range(2):
@@ -107,28 +107,54 @@ def certainly(commit: Callable[[], Result]) -> Result:
     return result
 
 
-def with_free_lock(work: Callable[[], object]) -> None:
-    """Do something with the engine's lock held, unless another thread holds it.
+def holding(
+    lock: threading.Lock | threading.RLock, work: Callable[[], Result], *, wait: bool = True
+) -> Result | None:
+    """Do something with a lock held, which no interrupt leaves locked.
+
+    ``with lock`` does not do on Python 3.14, which looks for interrupts between taking the lock and
+    being sure to give it back (https://github.com/python/cpython/issues/148874): most of all after
+    it had to wait, which is just when interrupts come.
 
     Args:
-        work: what is to be done; not called when the lock is not free. It never waits for it.
+        lock: the lock.
+        work: what is to be done.
+        wait: wait until the lock is free; False: do nothing where it is not.
+
+    Returns:
+        What ``work`` returned; None where the lock was not free.
+
+    Example:
+        >>> holding(threading.Lock(), lambda: "done")
+        'done'
     """
-    acquired: list[bool] = []
+    taken: list[bool] = []
     try:
         # The lock is taken and noted inside one call of C: between `lock.acquire()` and a `try`
-        # after it, an interrupt would leave it locked.
-        acquired.extend(map(registry.lock.acquire, (False,)))
-        if acquired == [True]:
-            work()
+        # after it, an interrupt would leave it locked too.
+        taken.extend(map(lock.acquire, (wait,)))
+        return work() if taken == [True] else None
     finally:
-        if acquired == [True]:
-            registry.lock.release()
+        if taken == [True]:
+            lock.release()
+
+
+def let_go() -> None:
+    """Give back the engine's lock where an interrupt left it with this thread: see ``holding``.
+
+    Called where a cell has ended, which holds nothing by then.
+    """
+    while registry.lock._is_owned():  # type: ignore[attr-defined]
+        registry.lock.release()
 
 
 def _leave(thread_id: int) -> bool:
     """End the mask; answer whether an interrupt was held back."""
-    with registry.mask_lock:
+
+    def leave() -> bool:
         registry.masked_threads.discard(thread_id)
         was_held_back = thread_id in registry.held_back
         registry.held_back.discard(thread_id)
-    return was_held_back
+        return was_held_back
+
+    return bool(holding(registry.mask_lock, leave))

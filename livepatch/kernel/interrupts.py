@@ -93,23 +93,31 @@ class Interrupts:
                 self._end(execution)
 
     def _begin(self, execution: _Execution) -> None:
-        with self._lock:
-            self._executions.setdefault(threading.get_ident(), []).append(execution)
+        thread_id = threading.get_ident()
+
+        def begin() -> None:
+            self._executions.setdefault(thread_id, []).append(execution)
+
+        masking.holding(self._lock, begin)
 
     def _end(self, execution: _Execution) -> None:
         thread_id = threading.get_ident()
-        with self._lock:
+
+        def end() -> None:
             running = self._executions.get(thread_id, [])
             if execution in running:
                 running.remove(execution)
             if not running:
                 self._executions.pop(thread_id, None)
+                masking.let_go()
+
+        masking.holding(self._lock, end)
         if execution.interrupted:
             # An interrupt sent in the last moment is raised at the next bytecodes: here, where it
             # is absorbed. Clearing it by SetAsyncExc(tid, NULL) makes 3.12 slow for good and locks
             # up 3.11 under a debugger.
             for _ in range(64):
-                pass
+                masking.let_go()
 
     @contextmanager
     def awaiting(self, future: asyncio.Future[Any]) -> Iterator[None]:

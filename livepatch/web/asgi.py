@@ -13,7 +13,7 @@ import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.masking import with_free_lock
+from livepatch.engine.masking import holding
 from livepatch.engine.registry import registry
 from livepatch.engine.running import running_calls
 
@@ -288,7 +288,7 @@ class AsgiStack(MiddlewareStack):
     def _on_end_of_chain(self, _: weakref.ref[Chain]) -> None:
         # The collector calls this on any thread, at any moment: it must not wait for the lock.
         if self._rests:
-            with_free_lock(self._unsplice)
+            holding(registry.lock, self._unsplice, wait=False)
 
     def _is_as_left(self, value: Any, shown: Sequence[MiddlewareLayer]) -> bool:
         """Whether the app still has its own stack as we gave it back, or found it."""
