@@ -16,7 +16,7 @@ def test_no_call_is_torn_by_replace_and_restore():
     with hammer.subject() as app:
         seen = hammer.replace_and_restore(app.f, "hammered.f", hammer.versions(), CYCLES, SECONDS)
         assert hammer.torn(seen) == {}
-        assert {answer[0][0] for answer in seen} > {"base"}  # the callers did see changes
+        assert len({answer[0][0] for answer in seen}) > 1  # the callers did see changes
 
 
 def test_no_call_is_torn_by_a_change_of_a_generator():

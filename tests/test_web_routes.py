@@ -6,7 +6,6 @@ import asyncio
 import random
 import sys
 import threading
-import time
 from types import ModuleType
 from typing import Any
 
@@ -638,7 +637,6 @@ def test_clients_are_unharmed_while_routes_come_and_go():
         for thread in threads:
             thread.start()
         chance = random.Random(7)
-        begun = time.perf_counter()
         try:
             for number in range(125):
                 routes = lp.routes(app)
@@ -655,9 +653,7 @@ def test_clients_are_unharmed_while_routes_come_and_go():
             stop.set()
             for thread in threads:
                 thread.join(20)
-        took = time.perf_counter() - begun
         assert wrong == []
         assert min(counts.values()) > 20, counts
-        assert took < 20
         lp.restore_all()
         assert server.get("/changing").json() == "changing 0"
