@@ -48,3 +48,35 @@ def test_an_unknown_cache_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     module.apps_by_colour = apps_by_colour  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     assert lp.django.unknown_caches() == ["django.made_up.apps_by_colour"]
+
+
+def test_a_text_can_be_translated_while_all_is_forgotten(django_project: Path) -> None:
+    """A request may be between any two lines of Django's look at what it remembers."""
+    from django.utils import translation
+    from django.utils.translation import trans_real
+
+    looking = {trans_real.translation.__code__, trans_real.do_ntranslate.__code__}
+    forgotten: list[int] = []
+
+    def forget(frame, event, argument):
+        if frame.f_code not in looking:
+            return None
+        outer = sys.gettrace()
+        sys.settrace(None)
+        caches.forget_apps()
+        sys.settrace(outer)
+        forgotten.append(frame.f_lineno)
+        return forget
+
+    outer = sys.gettrace()
+    sys.settrace(forget)
+    try:
+        with translation.override("de"):
+            assert translation.gettext("Yes") == "Ja"
+        translation.deactivate()
+        assert translation.ngettext("%d day", "%d days", 2) == "%d days"
+    finally:
+        sys.settrace(outer)
+        translation.activate("en")
+        translation.deactivate()
+    assert len(forgotten) > 6

@@ -107,8 +107,23 @@ def _forget_translations() -> None:
     trans_real = sys.modules.get("django.utils.translation.trans_real")
     if trans_real is not None and conf.settings.USE_I18N:
         gettext._translations = {}  # type: ignore[attr-defined]
-        trans_real.__dict__["_translations"] = {}
-        trans_real.__dict__["_default"] = None
+        trans_real.__dict__["_translations"] = catalogs = _Catalogs()
+        if trans_real.__dict__["_default"] is not None:
+            trans_real.__dict__["_default"] = catalogs[conf.settings.LANGUAGE_CODE]
+
+
+class _Catalogs(dict[str, Any]):
+    """The translations by language, each made as it is asked for.
+
+    Django looks a language up again that it has just found there, or put there: in between
+    another thread may have forgotten all.
+    """
+
+    def __missing__(self, language: str) -> Any:
+        from django.utils.translation.trans_real import DjangoTranslation
+
+        made = self[language] = DjangoTranslation(language)
+        return made
 
 
 def _loaded_caches() -> dict[str, Any]:
