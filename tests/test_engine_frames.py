@@ -11,6 +11,7 @@ import pytest
 
 from livepatch.engine.frames import all_stacks
 from livepatch.engine.running import running_calls
+from livepatch.engine.switch_interval import wish_for
 
 
 def test_stacks_are_walked_while_coroutines_come_and_go():
@@ -44,3 +45,29 @@ def test_stacks_are_walked_while_coroutines_come_and_go():
         sys.setswitchinterval(interval)
         stop.set()
         thread.join(20)
+
+
+@pytest.fixture
+def interval():
+    """The webui's own switch interval, put back at the end."""
+    own = sys.getswitchinterval()
+    yield own
+    sys.setswitchinterval(own)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_switch_interval_is_the_webuis_again_whoever_ends_first(interval, order):
+    ends = [wish_for(0.0005), wish_for(0.1)]
+    assert sys.getswitchinterval() == pytest.approx(0.1)
+    for number in order:
+        ends[number]()
+    assert sys.getswitchinterval() == interval
+
+
+def test_a_switch_interval_that_the_webui_sets_meanwhile_stays(interval):
+    end = wish_for(0.05)
+    sys.setswitchinterval(0.003)
+    longer = wish_for(0.1)
+    longer()
+    end()
+    assert sys.getswitchinterval() == pytest.approx(0.003)

@@ -64,6 +64,9 @@ def disagreement():
 
 @pytest.fixture
 def _threads_take_turns_often():
+    watcher = registry.watcher  # of a change that waited: it sets the interval too
+    if watcher is not None:
+        watcher.join(30)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(0.0002)
     # A callback of the collector (hypothesis has one) swallows an interrupt: nobody handles it.

@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING
+
+from .switch_interval import wish_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,6 @@ _UNSAFE = sys.version_info[:2] == (3, 11)
 SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 """The flags of code whose frames can be suspended."""
 _LONG = 0.1  # seconds: many walks, and little enough should somebody else hold the GIL by then
-_lock = threading.Lock()
 
 
 def outwards(frame: FrameType | None) -> Iterator[FrameType]:
@@ -67,11 +67,9 @@ def _nobody_else_running() -> Iterator[None]:
     if not _UNSAFE:
         yield
         return
-    with _lock:  # who came second would take the long interval for the webui's own
-        interval = sys.getswitchinterval()
-        sys.setswitchinterval(max(interval, _LONG))
-        try:
-            time.sleep(0)
-            yield
-        finally:
-            sys.setswitchinterval(interval)
+    end = wish_for(_LONG)
+    try:
+        time.sleep(0)
+        yield
+    finally:
+        end()

@@ -7,6 +7,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.registry import registry
+from livepatch.engine.switch_interval import wish_for
 from livepatch.kernel.context import in_cell
 from livepatch.kernel.dispatch import function_in_cells
 from livepatch.kernel.waits import slice_waits
@@ -42,7 +44,7 @@ class WhileRunning:
             self._running += 1
             if self._running == 1:
                 self._undo = [
-                    _shorter_switch_interval(),
+                    wish_for(min(sys.getswitchinterval(), SWITCH_INTERVAL)),
                     slice_waits(self._interrupts.is_executing),
                     function_in_cells(getpass, "getpass", self._getpass, in_cell),
                 ]
@@ -56,7 +58,8 @@ class WhileRunning:
 
     def forget(self) -> None:
         """No cell is running in this process (any more)."""
-        self._lock = threading.Lock()  # a fork may have copied it locked
+        # A fork may have copied them locked.
+        self._lock, registry.switch_lock = threading.Lock(), threading.Lock()
         self._running = 0
         self._take_back()
 
@@ -67,15 +70,3 @@ class WhileRunning:
 
     def _getpass(self, prompt: str = "Password: ", *_args: Any, **_options: Any) -> str:
         return self._ask_password(prompt)
-
-
-def _shorter_switch_interval() -> Callable[[], None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SWITCH_INTERVAL))
-    ours = sys.getswitchinterval()
-
-    def undo() -> None:
-        if sys.getswitchinterval() == ours:  # else the webui set its own meanwhile
-            sys.setswitchinterval(before)
-
-    return undo
