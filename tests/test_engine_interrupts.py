@@ -113,6 +113,7 @@ def test_no_interrupt_leaves_a_with_or_a_finally_past_its_exit():
     Python 3.13 leaves the jump back of a loop out of the exception table where it follows a
     condition (https://github.com/python/cpython/issues/130279): directly inside ``with`` or ``try``
     no loop or comprehension ends in a condition. It stands in a function, which is called there.
+    Python 3.14 makes such a loop of ``any`` and ``all`` as well.
     """
     found = [
         f"{path.relative_to(PACKAGE)}:{line} in {name}"

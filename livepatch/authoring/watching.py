@@ -114,13 +114,7 @@ class Watch:
     def _follow(self, folders: Identities, notify: Any) -> None:
         while True:
             try:
-                with notify:
-                    goes_on = self._look_when_told(folders, notify)
-                if not goes_on:
-                    return
-                # A folder was moved away or made anew: the system tells of the former one only.
-                folders, notify = self._listen()
-                self._look(settled=0.0)
+                listens = self._listens_anew(folders, notify)
             # A file can raise anything, and a disk can go away: the webui must not feel it.
             except BaseException:
                 log.exception("livepatch: watching %s failed, and goes on", _shown(self.paths))
@@ -131,6 +125,25 @@ class Watch:
                 except Exception:
                     log.exception("livepatch: %s is not watched any more", _shown(self.paths))
                     return
+            else:
+                if listens is None:
+                    return
+                folders, notify = listens
+
+    def _listens_anew(self, folders: Identities, notify: Any) -> tuple[Identities, Any] | None:
+        """Look at the files as the system tells, and at all of them when the folders are others.
+
+        Returns:
+            What the system tells from then on; None: somebody has ended it.
+        """
+        with notify:
+            goes_on = self._look_when_told(folders, notify)
+        if not goes_on:
+            return None
+        # A folder was moved away or made anew: the system tells of the former one only.
+        listens = self._listen()
+        self._look(settled=0.0)
+        return listens
 
     def _look_when_told(self, folders: Identities, notify: Any) -> bool:
         """Look at the files as the system tells, until the folders are others.

@@ -189,9 +189,9 @@ class LiveDjango:
         Raises:
             LivepatchError: the tables could not be changed, or requests did not end in time.
         """
-        notes = Notes()
+        notes, needs_gate = Notes(), any(table.needs_gate() for table in tables)
         with contextlib.ExitStack() as gate:
-            if any(table.needs_gate() for table in tables):
+            if needs_gate:
                 running = gate.enter_context(self.requests.held_back())
                 if running:
                     raise PatchRefused(

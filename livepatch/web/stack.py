@@ -213,13 +213,16 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         """
         verb = "switch on" if on else "switch off"
         with registry.lock:
-            found = self._own(f"{verb} {layer.name} in {self.path}", layer, also_off=True)
-            placement = Placement(found, on)
-            plan = tuple(placement if p.layer is found else p for p in self.plan)
-            if any(p.layer is found and p.on is not on for p in self.plan):
-                self._apply(verb, found, plan, None)
-            done = "switched on" if on else "switched off"
-            found.answer = answer(f"{done} {found.name} in {self.path}", *self.facts_of_step())
+            self._switch(verb, layer, on=on)
+
+    def _switch(self, verb: str, layer: MiddlewareLayer, *, on: bool) -> None:
+        found = self._own(f"{verb} {layer.name} in {self.path}", layer, also_off=True)
+        placement = Placement(found, on)
+        plan = tuple(placement if p.layer is found else p for p in self.plan)
+        if any(p.layer is found and p.on is not on for p in self.plan):
+            self._apply(verb, found, plan, None)
+        done = "switched on" if on else "switched off"
+        found.answer = answer(f"{done} {found.name} in {self.path}", *self.facts_of_step())
 
     def guard(self) -> AnswerLine:
         """Make the webui's own late ``add_middleware`` safe, and its extensions'.
