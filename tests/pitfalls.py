@@ -276,7 +276,7 @@ UNDOINGS = (
     ),
     _undo(
         "kernel/webui_loop.py",
-        "                self._tell_when_it_holds_the_loop()\n",
+        "            self._tell_when_it_holds_the_loop()\n",
         "",
         "test_kernel_webui_loop::test_a_cell_that_holds_the_loop_is_told_so_while_it_does",
     ),

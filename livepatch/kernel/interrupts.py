@@ -117,7 +117,7 @@ class Interrupts:
             # is absorbed. Clearing it by SetAsyncExc(tid, NULL) makes 3.12 slow for good and locks
             # up 3.11 under a debugger.
             for _ in range(64):
-                masking.let_go()
+                pass
 
     @contextmanager
     def awaiting(self, future: asyncio.Future[Any]) -> Iterator[None]:
