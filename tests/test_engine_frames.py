@@ -55,9 +55,10 @@ def interval():
     sys.setswitchinterval(own)
 
 
+@pytest.mark.parametrize("wishes", [(0.0005, 0.1), (0.1, 0.0005)])
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_the_switch_interval_is_the_webuis_again_whoever_ends_first(interval, order):
-    ends = [wish_for(0.0005), wish_for(0.1)]
+def test_the_switch_interval_is_the_webuis_again_whoever_ends_first(interval, wishes, order):
+    ends = [wish_for(seconds) for seconds in wishes]
     assert sys.getswitchinterval() == pytest.approx(0.1)
     for number in order:
         ends[number]()

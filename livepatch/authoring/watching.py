@@ -122,7 +122,7 @@ class Watch:
                     return
                 try:
                     folders, notify = self._listen()
-                except Exception:
+                except Exception:  # the folders are gone: said, and the webui goes on
                     log.exception("livepatch: %s is not watched any more", _shown(self.paths))
                     return
             else:

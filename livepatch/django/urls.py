@@ -69,7 +69,7 @@ class Urls:
         sys.modules[version.__name__] = version
         try:
             get_resolver(version.__name__)._populate()
-        except BaseException:
+        except BaseException:  # passes on, and leaves no module behind
             self.drop(version.__name__)
             raise
         return version.__name__

@@ -110,7 +110,7 @@ def everywhere(command: Command) -> str:
     try:
         outcomes += in_all(command, others)
         finish()
-    except BaseException:
+    except BaseException:  # passes on, once every process is as it was
         if len(outcomes) > 1:
             _take_back(others)
         undo()
