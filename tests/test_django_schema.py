@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import uuid
 from decimal import Decimal
@@ -18,6 +19,7 @@ import livepatch as lp
 from livepatch.errors import LivepatchError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MODELS = """
@@ -271,16 +273,35 @@ class Entry(models.Model):
 """
 
 
-def test_a_column_goes_when_no_thread_is_inside_the_orm_any_more(ledger: App, alias: str) -> None:
-    """One that began to write with the old model waits for the database as long as it takes."""
+@contextlib.contextmanager
+def change_during_a_write(write: Callable[[], None], change: Callable[[], None]) -> Iterator[None]:
+    """Run both in threads; in the body the write is held inside the ORM, and the change waits."""
     import builtins
 
+    held, may_go_on = builtins.ledger_events = threading.Event(), threading.Event()
+    writing, changing = threading.Thread(target=write), threading.Thread(target=change)
+    pause = threading.Event()
+    try:
+        writing.start()
+        assert held.wait(60)
+        changing.start()
+        while changing.is_alive() and not live().requests.awaited:
+            pause.wait(0.01)
+        yield
+    finally:
+        may_go_on.set()
+        writing.join(60)
+        changing.join(60)
+        del builtins.ledger_events
+
+
+def test_a_column_goes_when_no_thread_is_inside_the_orm_any_more(ledger: App, alias: str) -> None:
+    """One that began to write with the old model waits for the database as long as it takes."""
     from django.db import connections
 
     ledger.edit("models.py", "\nclass Entry(models.Model):\n", HELD)
     lp.django.load_app("ledger", database=alias)
-    old, began, held, may_go_on = entries(alias), [], threading.Event(), threading.Event()
-    builtins.ledger_events = held, may_go_on
+    old, began = entries(alias), []
 
     def write() -> None:
         began.append(old.create(text="of the old model").pk)
@@ -291,36 +312,21 @@ def test_a_column_goes_when_no_thread_is_inside_the_orm_any_more(ledger: App, al
         connections.close_all()
 
     ledger.edit("models.py", "    kind = models.CharField(max_length=9, default=held)\n", "")
-    writing, changing = threading.Thread(target=write), threading.Thread(target=change)
-    pause = threading.Event()
-    try:
-        writing.start()
-        assert held.wait(60)
-        changing.start()
-        while changing.is_alive() and not live().requests.awaited:
-            pause.wait(0.01)
+    with change_during_a_write(write, change):
         assert live().requests.awaited == 1
         assert "kind" in columns(alias)
         assert entries(alias).model is not old.model
-    finally:
-        may_go_on.set()
-        writing.join(60)
-        changing.join(60)
-        del builtins.ledger_events
     assert entries(alias).get(pk=began[0]).text == "of the old model"
     assert "kind" not in columns(alias)
 
 
 def test_a_column_that_cannot_be_filled_in_the_end_is_taken_back(ledger: App, alias: str) -> None:
     """A row of the old version came between: nothing can stand in a field without a default."""
-    import builtins
-
     from django.db import connections
 
     ledger.edit("models.py", "\nclass Entry(models.Model):\n", HELD)
     lp.django.load_app("ledger", database=alias)
-    old, held, may_go_on = entries(alias), threading.Event(), threading.Event()
-    builtins.ledger_events = held, may_go_on
+    old = entries(alias)
     caught: list[LivepatchError] = []
 
     def write() -> None:
@@ -335,19 +341,8 @@ def test_a_column_that_cannot_be_filled_in_the_end_is_taken_back(ledger: App, al
 
     ledger.edit("models.py", "    # more", "    weight = models.IntegerField()")
     before = columns(alias)
-    writing, changing = threading.Thread(target=write), threading.Thread(target=change)
-    pause = threading.Event()
-    try:
-        writing.start()
-        assert held.wait(60)
-        changing.start()
-        while changing.is_alive() and not live().requests.awaited:
-            pause.wait(0.01)
-    finally:
-        may_go_on.set()
-        writing.join(60)
-        changing.join(60)
-        del builtins.ledger_events
+    with change_during_a_write(write, change):
+        pass
     assert len(str(caught[0]).splitlines()) == 3
     assert str(caught[0]).startswith("reload ledger")
     assert columns(alias) == before
