@@ -75,6 +75,13 @@ def test_the_process_differs_by_a_short_list_and_by_nothing_in_the_end(fresh_web
         assert differences(before, webui.get("/state")) == set()
 
 
+def test_a_switch_interval_that_the_webui_sets_while_a_cell_runs_stays(fresh_webui, fresh_client):
+    webui = fresh_webui()
+    webui.get("/attach")
+    fresh_client(webui).run("import sys; sys.setswitchinterval(0.003)")
+    assert webui.get("/state")["switch interval"] == "0.003"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_the_webui_ends_as_without_a_kernel(fresh_webui, fresh_client, number):
     def ending(webui):

@@ -1,75 +1,52 @@
-"""The stacks of all threads, walked so that CPython 3.11 survives it.
+"""The stacks of all threads, as they are at one moment.
 
-There ``f_back`` of a generator's or coroutine's frame leads into memory that is somebody else's as
-soon as it is suspended, and any other thread may suspend its own between two steps of a walk: seen
-under a busy uvicorn, as a ``dict`` in the place of a frame. 3.10 and from 3.12 on are safe.
+Walked in Python, they are not: another thread may take the GIL between two steps, and suspend the
+generator or coroutine whose frame the walk has reached. From there on its callers are missing, and
+on CPython 3.11 ``f_back`` leads into memory that is somebody else's (seen under a busy uvicorn, as
+a ``dict`` in the place of a frame). The GIL is handed over between two bytecodes only: so the whole
+walk is one call, of iterators written in C.
 """
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import inspect
 import sys
-import time
+from itertools import accumulate, chain, repeat, starmap, tee
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
-from .switch_interval import wish_for
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
-_UNSAFE = sys.version_info[:2] == (3, 11)
 SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 """The flags of code whose frames can be suspended."""
-_LONG = 0.1  # seconds: many walks, and little enough should somebody else hold the GIL by then
-
-
-def outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    """A frame and those it was called from; on 3.11 up to the first of a generator or coroutine.
-
-    Example:
-        >>> import sys
-        >>> next(outwards(sys._getframe())) is sys._getframe()
-        True
-    """
-    while frame is not None:
-        yield frame
-        if _UNSAFE and frame.f_code.co_flags & SUSPENDED:
-            return
-        frame = frame.f_back
+_COLLECTS_ANYWHERE = sys.version_info < (3, 12)
 
 
 def all_stacks() -> dict[int, list[FrameType]]:
     """The whole stacks of all threads, innermost frame first, by the threads' identities.
-
-    On 3.11 the others are kept from running meanwhile: a thread that wants the GIL waits for the
-    switch interval before it asks for it, so a long one is set, and the GIL handed out once, which
-    makes those begin anew that wait by the former one. Too slow for every change of a function.
 
     Example:
         >>> import threading
         >>> threading.get_ident() in all_stacks()
         True
     """
-    with _nobody_else_running():
-        return {ident: list(_whole(frame)) for ident, frame in sys._current_frames().items()}
+    if _COLLECTS_ANYWHERE and gc.isenabled():
+        # Before 3.12 any new object may be the one that starts a garbage collection, and a
+        # finalizer is Python again. Done just before, none falls due on the way.
+        gc.collect(0)
+    # Nothing of it happens before the last line: `starmap` calls sys._current_frames there.
+    found = chain.from_iterable(map(dict.items, starmap(sys._current_frames, [()])))
+    threads, innermost = tee(found)
+    stacks = map(list, _outwards(map(itemgetter(1), innermost)))
+    return dict(zip(map(itemgetter(0), threads), stacks, strict=True))
 
 
-def _whole(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-
-
-@contextlib.contextmanager
-def _nobody_else_running() -> Iterator[None]:
-    if not _UNSAFE:
-        yield
-        return
-    end = wish_for(_LONG)
-    try:
-        time.sleep(0)
-        yield
-    finally:
-        end()
+def _outwards(frames: Iterable[FrameType]) -> Iterable[Iterator[FrameType]]:
+    """For each frame an iterator over itself and those it was called from."""
+    names = repeat("f_back")
+    # Each step of `accumulate` is getattr(the frame it has, the name); `iter` ends at None.
+    steps = map(accumulate, map(chain, zip(frames), repeat(names)), repeat(getattr))
+    return map(iter, map(attrgetter("__next__"), steps), repeat(None))

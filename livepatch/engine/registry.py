@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .layers import Layer
     from .pending import Pending
     from .stacks import Stack
-    from .switch_interval import Wish
 
 # To be raised when a copy could not work any more with the stacks, layers or changes of an older
 # one. Copies of other versions keep to themselves: each takes the other's code for the webui's own.
@@ -42,8 +41,6 @@ class Registry(ModuleType):
         watcher: the thread that looks for the moment of what waits.
         subscribers: what is called on an event, by the event's name.
         mask_lock, masked_threads, held_back: see ``masking.py``.
-        switch_lock, switch_wishes, switch_interval_own, switch_interval_set: see
-            ``switch_interval.py``.
         notebook_modules: names of the modules whose code is a notebook's.
         kept_owners: whose layers ``restore_all`` leaves alone: exported extensions that the webui
             loaded belong to themselves.
@@ -62,10 +59,6 @@ class Registry(ModuleType):
         self.mask_lock = threading.Lock()
         self.masked_threads: set[int] = set()
         self.held_back: set[int] = set()
-        self.switch_lock = threading.Lock()
-        self.switch_wishes: list[Wish] = []
-        self.switch_interval_own = sys.getswitchinterval()
-        self.switch_interval_set: float | None = None
         self.notebook_modules = {"livepatch_notebook"}
         self.kept_owners: set[str] = set()
 

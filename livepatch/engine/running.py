@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from .frames import outwards
+from .frames import all_stacks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 def running_calls(codes: Collection[CodeType]) -> int:
     """How many calls run one of these codes now, on all threads.
 
-    Suspended generators and coroutines have no running frame and are not counted; on 3.11 neither
-    is what called one that runs (see ``frames``).
+    Suspended generators and coroutines have no running frame and are not counted.
 
     Example:
         >>> def ask():
@@ -26,7 +24,7 @@ def running_calls(codes: Collection[CodeType]) -> int:
     """
     wanted = {id(code) for code in codes}  # by identity: comparing codes compares their contents
     count = 0
-    for top in sys._current_frames().values():
-        for frame in outwards(top):
+    for stack in all_stacks().values():
+        for frame in stack:
             count += id(frame.f_code) in wanted
     return count

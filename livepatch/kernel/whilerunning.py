@@ -7,8 +7,6 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.registry import registry
-from livepatch.engine.switch_interval import wish_for
 from livepatch.kernel.context import in_cell
 from livepatch.kernel.dispatch import function_in_cells
 from livepatch.kernel.waits import slice_waits
@@ -44,7 +42,7 @@ class WhileRunning:
             self._running += 1
             if self._running == 1:
                 self._undo = [
-                    wish_for(min(sys.getswitchinterval(), SWITCH_INTERVAL)),
+                    switch_at_least_every(SWITCH_INTERVAL),
                     slice_waits(self._interrupts.is_executing),
                     function_in_cells(getpass, "getpass", self._getpass, in_cell),
                 ]
@@ -58,8 +56,8 @@ class WhileRunning:
 
     def forget(self) -> None:
         """No cell is running in this process (any more)."""
-        # A fork may have copied them locked.
-        self._lock, registry.switch_lock = threading.Lock(), threading.Lock()
+        # A fork may have copied it locked.
+        self._lock = threading.Lock()
         self._running = 0
         self._take_back()
 
@@ -70,3 +68,25 @@ class WhileRunning:
 
     def _getpass(self, prompt: str = "Password: ", *_args: Any, **_options: Any) -> str:
         return self._ask_password(prompt)
+
+
+def switch_at_least_every(seconds: float) -> Callable[[], None]:
+    """Shorten the switch interval, unless the webui's is as short, until the answer is called.
+
+    An interval that the webui sets meanwhile stays.
+
+    Args:
+        seconds: the interval.
+
+    Returns:
+        What puts back the webui's own.
+    """
+    own = sys.getswitchinterval()
+    sys.setswitchinterval(min(own, seconds))
+    ours = sys.getswitchinterval()  # as it was taken: it is kept in whole microseconds
+
+    def put_back() -> None:
+        if sys.getswitchinterval() == ours:
+            sys.setswitchinterval(own)
+
+    return put_back

@@ -192,6 +192,7 @@ def _start(
         metadata={
             "name": name,
             "pid": pid,
+            "parent": os.getppid(),
             "started": start_time(pid),
             "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "python": platform.python_version(),

@@ -25,7 +25,7 @@ from livepatch.reach.companions import ending_with_us
 from livepatch.reach.kernelspecs import kernelspec_name, write_kernelspec
 from livepatch.reach.lab import lab_command, require
 from livepatch.reach.provisioner import CHOICE_VARIABLE
-from livepatch.reach.webuis import Webui, running_webuis
+from livepatch.reach.webuis import Webui, running_webuis, with_live_details
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,23 +134,17 @@ def _wait_until_it_serves(process: subprocess.Popen[bytes], address: str) -> Web
                 f"it ended with exit code {process.returncode} before it served {address}",
                 "read what it printed above",
             )
-        webui = next((webui for webui in running_webuis() if webui.pid == process.pid), None)
-        if webui is not None and _answers(f"{address}/api/health"):
+        started = (webui for webui in running_webuis() if webui.was_started_as(process.pid))
+        webui = next(started, None)
+        # Its own word: at this address another one may answer that was quicker to take the port.
+        if webui is not None and with_live_details(webui).address == address:
             return webui
         time.sleep(0.1)
     raise LivepatchError(
         "start the demo webui",
-        f"{address} gave no answer within {START_TIMEOUT:.0f} s",
+        f"it did not serve {address} within {START_TIMEOUT:.0f} s",
         "read what it printed above, then try another port: livepatch demo --port N",
     )
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def end_on_sigterm() -> None:

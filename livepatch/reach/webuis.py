@@ -62,6 +62,13 @@ class Webui:
         """The start time of its process, for ``is_alive``."""
         return _text(self.connection["livepatch"].get("started"))
 
+    def was_started_as(self, pid: int) -> bool:
+        """Whether this is the process that was started with that pid.
+
+        Or its child: on Windows a virtual environment's ``python.exe`` only starts the real one.
+        """
+        return pid in (self.pid, self.connection["livepatch"].get("parent"))
+
     @property
     def is_running(self) -> bool:
         """Whether its process runs and still offers this kernel."""
