@@ -130,13 +130,34 @@ def test_the_only_callback_is_gone(webui: type[Webui]) -> None:
     event = lp.callbacks()["saved"]
     registration = event["one"]
     webui.events["saved"].clear()
-    for reference in (registration, "one", 0):
-        with pytest.raises(lp.TargetNotFound, match="is not registered any more"):
+    for reference, said in {
+        registration: "is not registered any more",
+        "one": "has no 'one'; registered: nothing",
+        0: "has no 0; registered: nothing",
+    }.items():
+        with pytest.raises(lp.TargetNotFound, match=said):
             event.mute(reference)
     assert webui.events["saved"] == []
     webui.events["saved"].append(named("one"))  # a page that was loaded again
     event.mute("one")
     assert ran(webui) == []
+
+
+@pytest.mark.parametrize("muted", [(), ("two",)])
+def test_what_the_webui_dropped_is_not_brought_back(
+    webui: type[Webui], muted: tuple[str, ...]
+) -> None:
+    webui.events["saved"] += [named("one"), named("two")]
+    event = lp.callbacks()["saved"]
+    for name in muted:
+        event.mute(name)
+    webui.events["saved"].clear()
+    event.add(named("mine"))
+    assert ran(webui) == ["mine"]
+    lp.undo()
+    assert ran(webui) == []
+    lp.restore_all()
+    assert ran(webui) == [*muted]  # the webui cannot drop what it does not have
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,13 @@ class FollowedPoint:
 
     def take(self, plan: Placements) -> None:
         """Make the webui call these placements."""
-        identity = self.store.identity
-        wanted = [r.item for r in live(plan)]
-        if [*map(identity, wanted)] != [*map(identity, self.store.read())]:
-            self.store.write(wanted)
+        identity, present = self.store.identity, self.store.read()
+        wanted = live(plan)
+        if self._is_reloading(present):  # what was there is the webui's to register anew
+            wanted = [r for r in wanted if r.is_ours and r not in live(self.plan)]
+        items = [r.item for r in wanted]
+        if [*map(identity, items)] != [*map(identity, present)]:
+            self.store.write(items)
         self._know(plan)
 
     def measure_by(self, meter: CallMeter | None) -> None:
@@ -141,9 +144,8 @@ class FollowedPoint:
         """
         items, identity = self.store.read(), self.store.identity
         expected = [identity(r.item) for r in live(self.plan)]
-        # A webui that reloads its page clears its registry first.
-        reloads = not items and expected and not is_settled
-        if [*map(identity, items)] == expected or reloads:
+        waits = not is_settled and self._is_reloading(items)
+        if [*map(identity, items)] == expected or waits:
             return
         known = {identity(p.registration.item): p for p in (*self.base, *self.plan)}
         new = {identity(item): item for item in items if identity(item) not in known}
@@ -159,6 +161,13 @@ class FollowedPoint:
         plan = carry_over(self.base, self.plan, webuis) if came_back else present
         self.base = webuis
         self.take(plan)
+
+    def _is_reloading(self, items: list[Any]) -> bool:
+        """Whether the webui may have begun to reload its page: it clears its registry first.
+
+        Where nothing is ours there is nothing to keep for what it registers anew.
+        """
+        return not items and self.plan is not self.base and bool(live(self.plan))
 
     def _taken_up(self, new: dict[Hashable, Any], present: set[Hashable]) -> bool:
         """Whether the webui registered anew what it had; its registrations stand for that now."""
