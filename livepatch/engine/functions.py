@@ -27,6 +27,15 @@ class Behaviour(NamedTuple):
         """What calls of this function run on now."""
         return cls(function.__code__, function.__defaults__, function.__kwdefaults__)
 
+    def is_that_of(self, function: FunctionType) -> bool:
+        """Whether calls of this function run on it, to the very objects."""
+        # By identity: comparing codes compares their contents, and a default may be an array.
+        return (
+            function.__code__ is self.code
+            and function.__defaults__ is self.defaults
+            and function.__kwdefaults__ is self.keyword_defaults
+        )
+
 
 class Description(NamedTuple):
     """What a function says of itself: doc and annotations. Its attributes are its owner's."""
@@ -43,6 +52,14 @@ class Description(NamedTuple):
         annotate = getattr(function, "__annotate__", None)
         annotations = None if annotate else function.__annotations__
         return cls(function.__doc__, annotate, annotations)
+
+    def is_that_of(self, function: FunctionType) -> bool:
+        """Whether this function says just that of itself, to the very objects."""
+        return (
+            function.__doc__ is self.doc
+            and getattr(function, "__annotate__", None) is self.annotate
+            and (self.annotations is None or function.__annotations__ is self.annotations)
+        )
 
     def give_to(self, function: FunctionType) -> None:
         """Make a function say the same of itself."""
@@ -100,16 +117,16 @@ def switch(
         in_between: makes code that already behaves as ``behaviour`` but does not look at the
             function's defaults.
     """
-    now = Behaviour.of(function)
     defaults, keyword_defaults = behaviour.defaults, behaviour.keyword_defaults
     # Most patches keep the values, in a tuple of their own: the steps are for the others.
     if not (
-        _same_values(now.defaults, defaults) and _same_named(now.keyword_defaults, keyword_defaults)
+        _same_values(function.__defaults__, defaults)
+        and _same_named(function.__kwdefaults__, keyword_defaults)
     ):
         function.__code__ = in_between()
-    if now.defaults is not defaults:
+    if function.__defaults__ is not defaults:
         function.__defaults__ = defaults
-    if now.keyword_defaults is not keyword_defaults:
+    if function.__kwdefaults__ is not keyword_defaults:
         function.__kwdefaults__ = keyword_defaults
     function.__code__ = behaviour.code
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from inspect import CO_VARARGS
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .answers import DONE, answer
 from .change import apply
@@ -17,6 +17,7 @@ from .classes import merge
 from .combinators import wrapper_of
 from .errors import PatchRefused
 from .events import remarks
+from .frames import running_calls
 from .function_stacks import base_of, stack_of
 from .functions import clone
 from .graft import Graft
@@ -28,7 +29,6 @@ from .overrides import as_function
 from .patches import patch_from_callable, patch_from_text
 from .pending import Pending, forget, wait_for_idle
 from .registry import registry
-from .running import running_calls
 from .sources import place, source_of
 from .stacks import is_over_function
 from .targets import ClassTarget, Target, ValueTarget
@@ -48,8 +48,7 @@ Parts = list[tuple["Stack", Patch]]
 _order = itertools.count(1)
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """How a layer shall lie on its target.
 
     Attributes:

@@ -11,10 +11,9 @@ import functools
 import inspect
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from .errors import TargetNotFound
 from .events import modules_named
@@ -25,8 +24,7 @@ from .sources import place
 _PART = re.compile(r"(?:\A|\.)(\w+)|\[([^\]]+)\]")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What a name led to.
 
     Attributes:

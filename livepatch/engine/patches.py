@@ -197,9 +197,11 @@ def _cells_in_place(
     new: FunctionType, target: Target, original: FunctionType
 ) -> tuple[CellType, ...]:
     """A function's closure with ``super()`` and a saved original meaning what they do here."""
+    if not new.__closure__:
+        return ()
     cells = []
     own = dict(zip(original.__code__.co_freevars, original.__closure__ or (), strict=True))
-    for name, cell in zip(new.__code__.co_freevars, new.__closure__ or (), strict=True):
+    for name, cell in zip(new.__code__.co_freevars, new.__closure__, strict=True):
         if name == "__class__" and target.owner_class is not None:
             cells.append(own.get(name) or CellType(target.owner_class))
         elif _content(cell) is target.function:

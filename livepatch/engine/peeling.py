@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .namespaces import is_a, namespace_of
 from .sources import place
@@ -24,8 +23,7 @@ _PART_OF = {
 }
 
 
-@dataclass(frozen=True)
-class Peeled:
+class Peeled(NamedTuple):
     """What was found below.
 
     Attributes:

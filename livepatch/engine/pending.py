@@ -16,9 +16,9 @@ from .answers import DONE, answer
 from .change import apply, open_step
 from .errors import PatchRefused, is_refusal
 from .events import ask
+from .frames import running_calls
 from .kinds import kind_of
 from .registry import registry
-from .running import running_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable

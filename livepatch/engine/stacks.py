@@ -28,16 +28,13 @@ class Stack(ABC):
         path: the dotted name it was first asked for.
         placements: the layers in their order, lowest first.
         override: where a function of ours stands in a place while layers are on.
+        keys: what it is known by in the registry; the first is its own for good.
     """
 
     path: str
+    keys: tuple[Hashable, ...]
     placements: Placements = ()
     override: Override | None = None
-
-    @property
-    @abstractmethod
-    def keys(self) -> tuple[Hashable, ...]:
-        """What it is known by in the registry; the first is its own for good."""
 
     @abstractmethod
     def check_not_foreign(self, asked: str) -> None:

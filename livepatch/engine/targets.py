@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # not frozen: that makes making one three times as long
 class Target:
     """The one function that a change is about.
 
@@ -50,6 +50,7 @@ class Target:
         facts: what the answer has to say of the way to it: decorators that stay, another name.
         caches: empties the caches around it.
         override: where the function is ours and put into a place while layers lie on it.
+        is_named: whether that name was followed and led to the function; where not, it may.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Target:
     facts: tuple[str, ...] = ()
     caches: tuple[Callable[[], None], ...] = ()
     override: Override | None = None
+    is_named: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ def find(asked: str, target: object, attribute: object = None) -> AnyTarget:
     if attribute is not None:
         return _of_pair(asked, target, attribute)
     if isinstance(target, str):
-        return _of_found(asked, target, look_up(asked, target))
+        return _of_found(asked, target, look_up(asked, target), is_named=True)
     if isinstance(target, MethodType) and not isinstance(target.__self__, type):
         return _of_bound_method(asked, target)
     return _of_object(asked, dotted_name(target), target)
@@ -147,7 +149,8 @@ def dotted_name(thing: object) -> str:
         >>> dotted_name(dotted_name).rpartition(".")[2]
         'dotted_name'
     """
-    thing = inspect.unwrap(thing) if callable(thing) else thing
+    if callable(thing) and hasattr(thing, "__wrapped__"):
+        thing = inspect.unwrap(thing)
     thing = getattr(thing, "__func__", thing)
     module = getattr(thing, "__module__", None)
     name = getattr(thing, "__qualname__", None) or type(thing).__name__
@@ -175,7 +178,7 @@ def _of_pair(asked: str, holder: object, attribute: object) -> AnyTarget:
     return _of_object(asked, dotted_name(attribute), attribute)
 
 
-def _of_found(asked: str, path: str, found: Found) -> AnyTarget:
+def _of_found(asked: str, path: str, found: Found, *, is_named: bool = False) -> AnyTarget:
     value, holder = found.value, found.holder
     if is_a(value, ModuleType):
         _refuse(asked, path, value)
@@ -193,7 +196,7 @@ def _of_found(asked: str, path: str, found: Found) -> AnyTarget:
         override = override_at(asked, path, found)
         return _overridden(path, override, f"inherited from {dotted_name(found.owner)}")
     if is_function:
-        return _function(path, peeled, holder if isinstance(holder, type) else None)
+        return _function(path, peeled, holder if isinstance(holder, type) else None, is_named)
     if is_a(peeled.innermost, functools.partial):
         return _overridden(path, override_of_partial(path, peeled.innermost))  # type: ignore[arg-type]
     if found.owner is not None and _is_callable(peeled):
@@ -233,13 +236,16 @@ def _of_bound_method(asked: str, method: MethodType) -> Target:
     return _overridden(path, override_of_instance(asked, path, found), "this instance only")
 
 
-def _function(path: str, peeled: Peeled, owner_class: type | None = None) -> Target:
+def _function(
+    path: str, peeled: Peeled, owner_class: type | None = None, is_named: bool = False
+) -> Target:
     function, facts = peeled.innermost, peeled.facts
     assert isinstance(function, FunctionType)
     own_name = dotted_name(function)
     if "<locals>" not in own_name and own_name != path and not facts:
         facts = (f"it is {own_name}",)
-    return Target(path, function, _class_of(function) or owner_class, facts, peeled.caches)
+    owner_class = _class_of(function) or owner_class
+    return Target(path, function, owner_class, facts, peeled.caches, is_named=is_named)
 
 
 def _overridden(path: str, override: Override, *facts: str) -> Target:

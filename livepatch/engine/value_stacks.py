@@ -11,8 +11,6 @@ from .stacks import Stack, is_over_function
 from .targets import leads_to_place
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from .layers import Placements
     from .slots import Slot
 
@@ -23,14 +21,10 @@ class ValueStack(Stack):
     def __init__(self, path: str, slot: Slot) -> None:
         self.path = path
         self.slot = slot
+        self.keys = (slot.key,)
         self.base = slot.read()
         self.installed = self.base
         self._had_a_name = leads_to_place(path, slot)
-
-    @property
-    def keys(self) -> tuple[Hashable, ...]:
-        """The place."""
-        return (self.slot.key,)
 
     def check_not_foreign(self, asked: str) -> None:
         """Raise where someone else assigned another value since we did."""
