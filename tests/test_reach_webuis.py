@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -43,6 +44,24 @@ def test_a_running_webui_is_found_with_its_facts_and_gone_when_it_ended(here: Pl
     webui.end()
     assert running_webuis() == []
     assert [path.name for path in here.runtime.iterdir()] == ["greeter.key"]
+
+
+LAUNCHER = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+
+
+def test_a_webui_is_known_by_the_process_that_its_python_started(here: Place) -> None:
+    """On Windows the Python of a virtual environment starts another one, and waits for it."""
+    run = [sys.executable, "-m", "livepatch", "run", str(here.script)]
+    launcher = here.serve([sys.executable, "-c", LAUNCHER, *run], env=here.environment)
+    (found,) = running_webuis()
+    try:
+        assert found.pid != launcher.pid
+        assert found.was_started_as(launcher.pid)
+        assert found.was_started_as(found.pid)
+        assert not found.was_started_as(os.getpid())
+    finally:
+        os.kill(found.pid, signal.SIGTERM)
+        launcher.process.wait(20)
 
 
 def test_a_record_of_a_reused_pid_is_swept(here: Place) -> None:
