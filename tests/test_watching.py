@@ -445,6 +445,9 @@ def test_the_magic_watches_shows_and_ends(folder):
         shown = str(notebook.value("%watch"))
         assert "line 1: ZeroDivisionError" in shown
         assert "mine.py" in shown
+        refused = notebook.run("%watch nowhere --off")
+        assert f"watched: {folder.path}\n" in refused
+        assert len(watches()) == 1
         notebook.run(f"%watch {folder.path} --off")
         assert watches() == []
         assert "nothing is watched" in notebook.run("%watch")

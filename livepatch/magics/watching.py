@@ -6,11 +6,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from livepatch.authoring.watching import watch, watches
+from livepatch.errors import TargetNotFound
 from livepatch.reports import Answer
 
 if TYPE_CHECKING:
@@ -57,7 +57,12 @@ class Watching(Magics):
     def _off(self, paths: list[Path]) -> Answer:
         chosen = [w for w in watches() if not paths or set(paths) & set(w.paths)]
         if not chosen and paths:
-            raise UsageError(f"{', '.join(map(str, paths))} is not watched; look at %watch")
+            watched = ", ".join(str(path) for one in watches() for path in one.paths)
+            raise TargetNotFound(
+                f"stop watching {', '.join(map(str, paths))}",
+                f"watched: {watched or 'nothing'}",
+                "name one of those, or none to stop them all",
+            )
         lines = [watched.stop() for watched in chosen]
         return Answer("\n".join(lines) or NOTHING, "watch.stop()" if lines else "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from .html import BORDER, CODE, QUIET, TEXT
+from .html import BORDER, CODE, QUIET, TEXT, breakable
 from .report import Report
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class TimingReport(Report[Any]):
 
     def _row(self, part: Any, row: list[str]) -> str:
         cells = [
-            f'<td style="{_cell(name)};font-family:{CODE}">{escape(text)}</td>'
+            f'<td style="{_cell(name)};font-family:{CODE}">{breakable(text)}</td>'
             for name, text in zip(self.columns, row, strict=True)
         ]
         cells.insert(-1, f'<td style="{_cell("")}">{self._svg(part)}</td>')

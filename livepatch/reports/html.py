@@ -21,7 +21,7 @@ def html_table(title: str, headings: list[str], rows: list[list[str]], empty: st
     head = "".join(f'<th scope="col" style="{_cell()}">{escape(text)}</th>' for text in headings)
     # A style for each cell: what a notebook that is not trusted keeps of HTML has no style sheets.
     cell = f'<td style="{_cell()};font-family:{CODE}">'
-    lines = (f"</td>{cell}".join(map(escape, row)) for row in rows)
+    lines = (f"</td>{cell}".join(map(breakable, row)) for row in rows)
     body = "".join(f"<tr>{cell}{line}</td></tr>" for line in lines)
     caption = f'<caption style="caption-side:top;text-align:left;color:{QUIET}">'
     return (
@@ -42,6 +42,16 @@ def html_line(line: str, python: str, source: str) -> str:
     if source:
         html += f'<pre style="color:{TEXT};margin:4px 0 0">{escape(source)}</pre>'
     return html
+
+
+def breakable(text: str) -> str:
+    """A cell's text; a long path is broken behind its slashes rather than cut off by the page.
+
+    Example:
+        >>> breakable("a/b")
+        'a/<wbr>b'
+    """
+    return escape(text).replace("/", "/<wbr>").replace("\\", "\\<wbr>")
 
 
 def _cell() -> str:
