@@ -6,12 +6,15 @@ them (CSS Color 4) serve where there is no theme.
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 TEXT = "var(--jp-content-font-color1, CanvasText)"
 QUIET = "var(--jp-content-font-color2, GrayText)"
 BORDER = "var(--jp-border-color2, ButtonBorder)"
 CODE = "var(--jp-code-font-family, monospace)"
+
+_INNER_SLASH = re.compile(r"(?<=.)[/\\]")
 
 
 def html_table(title: str, headings: list[str], rows: list[list[str]], empty: str) -> str:
@@ -48,10 +51,10 @@ def breakable(text: str) -> str:
     """A cell's text; a long path is broken behind its slashes rather than cut off by the page.
 
     Example:
-        >>> breakable("a/b")
-        'a/<wbr>b'
+        >>> breakable("/a/b")
+        '/a/<wbr>b'
     """
-    return escape(text).replace("/", "/<wbr>").replace("\\", "\\<wbr>")
+    return _INNER_SLASH.sub(r"\g<0><wbr>", escape(text))
 
 
 def _cell() -> str:
