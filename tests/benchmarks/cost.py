@@ -171,7 +171,9 @@ MICROSECONDS = 100
 
 def main() -> None:
     """Print both tables."""
-    print(f"CPython {platform.python_version()}\n")
+    print(f"CPython {platform.python_version()}")
+    # Before jurigged comes: its audit hook, in Python, is called for every function that is made.
+    print_switches()
     with contextlib.ExitStack() as ending:
         ending.enter_context(peers.no_bytecode())
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory()))
@@ -187,7 +189,6 @@ def main() -> None:
         for mechanism, row in loops.items()
     }
     print_calls(rows)
-    print_switches()
 
 
 def loop_of(mechanism: type, form: tuple, folder: Path, ending: contextlib.ExitStack) -> Callable:
@@ -234,7 +235,7 @@ def minima(loops: list) -> itertools.chain:
 def print_calls(rows: dict) -> None:
     """The table of calls, with the limits beside it."""
     base = rows[Unpatched]
-    print(f"a call, times unpatched (ns)\n| | {' | '.join(FORMS)} | limit |")
+    print(f"\na call, times unpatched (ns)\n| | {' | '.join(FORMS)} | limit |")
     print(f"|---|{'---|' * (len(FORMS) + 1)}")
     for mechanism, times in rows.items():
         cells = [f"{t / b:.2f} ({t:.0f})" for t, b in zip(times, base, strict=True)]
