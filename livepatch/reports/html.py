@@ -6,15 +6,12 @@ them (CSS Color 4) serve where there is no theme.
 
 from __future__ import annotations
 
-import re
 from html import escape
 
 TEXT = "var(--jp-content-font-color1, CanvasText)"
 QUIET = "var(--jp-content-font-color2, GrayText)"
 BORDER = "var(--jp-border-color2, ButtonBorder)"
 CODE = "var(--jp-code-font-family, monospace)"
-
-_INNER_SLASH = re.compile(r"(?<=.)[/\\]")
 
 
 def html_table(title: str, headings: list[str], rows: list[list[str]], empty: str) -> str:
@@ -54,7 +51,11 @@ def breakable(text: str) -> str:
         >>> breakable("/a/b")
         '/a/<wbr>b'
     """
-    return _INNER_SLASH.sub(r"\g<0><wbr>", escape(text))
+    shown = escape(text)
+    # Asked first, as most have none, and no regular expression: there may be thousands of cells.
+    if "/" in text or "\\" in text:
+        shown = shown[:1] + shown[1:].replace("/", "/<wbr>").replace("\\", "\\<wbr>")
+    return shown
 
 
 def _cell() -> str:
