@@ -19,7 +19,7 @@ import pytest
 from samples import functions
 
 import livepatch as lp
-from livepatch.engine.masking import deliver, holding
+from livepatch.engine.masking import deliver, holding, masked
 from livepatch.engine.registry import registry
 
 INTERRUPTS = 2_000
@@ -104,6 +104,53 @@ def test_interrupts_at_random_moments_leave_layers_and_behaviour_in_agreement(wo
     assert wrong == []
     lp.restore_all()
     assert functions.plain(1) == ("old", 1, 2, 1)
+
+
+def test_a_commit_begins_after_a_delivery_that_found_its_thread_unmasked():
+    """Else the interrupt falls into the commit that began between the question and the raising."""
+    delivering, may_go_on, begun = threading.Event(), threading.Event(), threading.Event()
+
+    def raise_late():
+        delivering.set()
+        assert may_go_on.wait(20)
+
+    committing = threading.Thread(target=masked, args=(begun.set,))
+    delivery = threading.Thread(target=lambda: deliver(committing.ident or 0, raise_late))
+    delivery.start()
+    assert delivering.wait(20)
+    committing.start()
+    assert not begun.wait(0.2)
+    may_go_on.set()
+    assert begun.wait(20)
+    delivery.join(20)
+    committing.join(20)
+
+
+def test_an_interrupt_that_is_being_held_back_as_the_commit_ends_is_raised(monkeypatch):
+    holding_back, committed = threading.Event(), threading.Event()
+
+    class Slow(set):
+        def add(self, thread):
+            holding_back.set()
+            assert committed.wait(20)
+            # The thread has ended its mask by now, or is about to.
+            while thread in registry.masked_threads:
+                threading.Event().wait(0.001)
+            super().add(thread)
+
+    monkeypatch.setattr(registry, "held_back", Slow())
+    own = threading.get_ident()
+    delivery = threading.Thread(target=deliver, args=(own, lambda: None))
+
+    def commit():
+        delivery.start()
+        assert holding_back.wait(20)
+        committed.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        masked(commit)
+    delivery.join(20)
+    assert registry.held_back == set()
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no exception tables")
