@@ -21,6 +21,7 @@ from livepatch.engine import (
 from livepatch.errors import (
     AttachFailed,
     ExportRefused,
+    FileNotTrusted,
     ForeignChange,
     HostUnsupported,
     LivepatchError,
@@ -47,6 +48,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AttachFailed",
     "ExportRefused",
+    "FileNotTrusted",
     "ForeignChange",
     "HostUnsupported",
     "Layer",

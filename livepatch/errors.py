@@ -21,6 +21,10 @@ class ExportRefused(LivepatchError):
     """What is live cannot be written as an extension; no file was written."""
 
 
+class FileNotTrusted(LivepatchError):
+    """A file is somebody else's, or others can write it: it was neither read nor run."""
+
+
 class WebuiNotFound(LivepatchError):
     """No running webui of that name or pid can be reached."""
 
@@ -32,6 +36,7 @@ class WebuiAmbiguous(LivepatchError):
 __all__ = [
     "AttachFailed",
     "ExportRefused",
+    "FileNotTrusted",
     "ForeignChange",
     "HostUnsupported",
     "LivepatchError",

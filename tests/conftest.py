@@ -12,7 +12,8 @@ import livepatch as lp
 from livepatch.measure import end_every_timing
 
 # Some Pythons that run the tests of the engine have nothing but pytest.
-pytest_plugins = ["django_support"] + ["kernel_support"] * bool(find_spec("jupyter_client"))
+pytest_plugins = ["account_support", "django_support"]
+pytest_plugins += ["kernel_support"] * bool(find_spec("jupyter_client"))
 
 # Of this process and of all that the tests start: no journal among the user's own.
 _state = tempfile.TemporaryDirectory(prefix="lp-state-")

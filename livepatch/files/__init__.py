@@ -1,0 +1,21 @@
+"""Files: whose we trust, and how ours are made.
+
+livepatch runs code from files and reads orders from them: watched files, journals, records of
+running webuis, kernelspecs. ``trusted`` opens such a file, or says whose it is and how to mend it;
+``private`` makes ours, the user's alone whatever the umask.
+"""
+
+from __future__ import annotations
+
+from .private import append_private, private_folder, write_private
+from .trusted import check_trusted, open_trusted, read_trusted, trusted_uids
+
+__all__ = [
+    "append_private",
+    "check_trusted",
+    "open_trusted",
+    "private_folder",
+    "read_trusted",
+    "trusted_uids",
+    "write_private",
+]
