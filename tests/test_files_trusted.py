@@ -164,7 +164,9 @@ import ctypes, os, sys
 from livepatch.errors import FileNotTrusted
 from livepatch.files import check_trusted
 os.setgroups([]); os.setresgid(USER, USER, USER); os.setresuid(USER, USER, USER)
-if ctypes.CDLL(None).unshare(0x10000000):  # CLONE_NEWUSER
+libc = ctypes.CDLL(None)
+libc.prctl(4, 1)  # PR_SET_DUMPABLE: /proc/self is ours again after the change of user
+if libc.unshare(0x10000000):  # CLONE_NEWUSER
     sys.exit("no user namespaces here")
 open("/proc/self/uid_map", "w").write(f"0 {USER} 1")
 assert os.geteuid() == 0 and os.lstat("/").st_uid == 65534
