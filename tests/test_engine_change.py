@@ -7,8 +7,8 @@ import contextlib
 import pytest
 
 import livepatch as lp
-from livepatch.engine import Change, ChangeDescription, apply, layers
-from livepatch.engine.registry import registry
+from livepatch.engine import Change, ChangeDescription, apply, live_layers
+from livepatch.engine.changing.registry import registry
 
 
 class Board:
@@ -116,7 +116,7 @@ def test_undo_and_redo_show_a_whole_step(board):
 def test_restore_all_and_patches_know_what_is_no_function(board):
     write(board, "one")
     assert [(layer.target, layer.name) for layer in lp.patches()] == [("the board", "one")]
-    assert len(layers()) == 1
+    assert len(live_layers()) == 1
     assert "restored 1 target · the board" in lp.restore_all()
     assert (board.shown, len(lp.patches())) == ((), 0)
     lp.undo()

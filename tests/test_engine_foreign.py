@@ -12,7 +12,7 @@ import types
 import pytest
 
 import livepatch as lp
-from livepatch.engine.foreign import foreign_patches
+from livepatch.looking.foreign import foreign_patches
 
 WEBUI = """\
 import contextlib

@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from livepatch.engine.frames import all_stacks, running_calls
+from livepatch.engine.switching.frames import all_stacks, running_calls
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import types
 import pytest
 
 import livepatch as lp
-from livepatch.engine.codes import uses_globals
+from livepatch.engine.switching.codes import uses_globals
 
 MODULE = """
 import math
@@ -430,7 +430,7 @@ class Foo:
 
 
 def graft_class(webui, text, **names):
-    from livepatch.engine.class_graft import graft_class
+    from livepatch.engine.writing.class_graft import graft_class
 
     return graft_class("replace grafted_webui.Foo", text, webui.Foo, dict(names))
 

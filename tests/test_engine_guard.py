@@ -152,7 +152,7 @@ def test_cancellation_and_closing_are_no_failures():
 
 
 def test_a_webuis_call_never_waits_for_the_lock():
-    from livepatch.engine.registry import registry
+    from livepatch.engine.changing.registry import registry
 
     layer = lp.replace(PLAIN, fails, guard=1)
     results = []

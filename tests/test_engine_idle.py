@@ -9,7 +9,7 @@ from samples import functions
 
 import livepatch as lp
 from livepatch.engine import subscribe
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 PLAIN = "samples.functions.plain"
 

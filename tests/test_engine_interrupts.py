@@ -19,8 +19,8 @@ import pytest
 from samples import functions
 
 import livepatch as lp
-from livepatch.engine.masking import deliver, holding, masked
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.masking import deliver, holding, masked
+from livepatch.engine.changing.registry import registry
 
 INTERRUPTS = 2_000
 TESTS = Path(__file__).parent

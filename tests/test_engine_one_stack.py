@@ -13,8 +13,8 @@ import pytest
 
 import livepatch as lp
 from livepatch.engine import subscribe
-from livepatch.engine.laying import Wanted, lay
-from livepatch.engine.targets import find
+from livepatch.engine.layers.laying import Wanted, lay
+from livepatch.engine.naming.targets import find
 
 TEXT = """
 import math

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 import livepatch as lp
-from livepatch.engine.adopting import heal
+from livepatch.engine.layers.adopting import heal
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from samples import functions
 
 import livepatch as lp
-from livepatch.engine.completion import targets_beginning
-from livepatch.engine.laying import Wanted, patch_without_effect
-from livepatch.engine.targets import find
+from livepatch.engine.layers.laying import Wanted, patch_without_effect
+from livepatch.engine.naming.completion import targets_beginning
+from livepatch.engine.naming.targets import find
 
 FUNCTION = "def new(a):\n    return a"
 

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 
 import livepatch.engine as lp
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import place, source_of
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import place, source_of
 
 MODULE = """
 def f(number):

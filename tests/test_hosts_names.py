@@ -10,7 +10,7 @@ import pytest
 
 import livepatch as lp
 from livepatch.engine import subscribe
-from livepatch.engine.completion import targets_beginning
+from livepatch.engine.naming.completion import targets_beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -42,17 +42,24 @@ def test_nothing_that_breaks_a_webui_is_called(path):
     assert {(relative(path), name) for name in called & FORBIDDEN} <= NOT_IN_A_WEBUI
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "engine").glob("*.py")), ids=relative)
+@pytest.mark.parametrize("path", sorted((PACKAGE / "engine").rglob("*.py")), ids=relative)
 def test_the_engine_needs_the_standard_library_only(path):
     """So that an exported extension can carry a copy of it under another package name."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = ["" if node.level == 1 else node.module or ".."]
+            above = node.level > len(path.relative_to(PACKAGE).parts) - 1
+            names = [".." if above else "" if node.level else node.module or ""]
         else:
             continue
         assert [n for n in names if n and n.partition(".")[0] not in sys.stdlib_module_names] == []
+
+
+def test_no_room_bears_the_name_of_a_public_function():
+    """With names that are imported on demand, ``lp.name`` would be the one or the other."""
+    rooms = {module.name for module in pkgutil.iter_modules(livepatch.__path__)}
+    assert rooms & set(livepatch.__all__) <= {"django"}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -120,7 +120,7 @@ def test_interrupts_that_come_as_cells_end_hit_no_later_cell(kernel_webui, fresh
 def test_a_cell_leaves_the_lock_of_all_changes_free(kernel_client):
     """What Python 3.14 lets an interrupt do: it takes the lock and does not give it back."""
     taken = (
-        "from livepatch.engine.registry import registry\n"
+        "from livepatch.engine.changing.registry import registry\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
         "def is_free():\n"
         "    free = registry.lock.acquire(blocking=False)\n"
@@ -187,8 +187,8 @@ def test_a_cell_may_catch_its_interrupt(kernel_client):
 def test_an_interrupt_waits_until_a_commit_is_whole(kernel_client):
     code = (
         "import time\n"
-        "from livepatch.engine.masking import masked\n"
-        "from livepatch.engine.registry import registry\n"
+        "from livepatch.engine.changing.masking import masked\n"
+        "from livepatch.engine.changing.registry import registry\n"
         "steps = []\n"
         "def commit():\n"
         "    steps.clear()\n"

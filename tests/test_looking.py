@@ -18,9 +18,10 @@ from samples import functions
 from test_magics import Notebook
 
 import livepatch as lp
-from livepatch.engine.registry import registry
-from livepatch.engine.summaries import summary
-from livepatch.engine.trace import trace, traces, untrace
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.layers import trace as recorder
+from livepatch.engine.layers.trace import trace, traces, untrace
+from livepatch.engine.reading.summaries import summary
 
 PLAIN = "samples.functions.plain"
 
@@ -40,7 +41,7 @@ def _no_trace_is_left():
     untrace()
     for one in traces():
         assert one.state == "ended"
-    lp.engine.trace._traces.clear()
+    recorder._traces.clear()
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine import Layer, layers
-from livepatch.engine.class_graft import ClassGraft
+from livepatch.engine import Layer, live_layers
+from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import LivepatchError
-from livepatch.engine.function_stacks import base_of, stack_of
-from livepatch.engine.graft import Graft
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import definition_of
-from livepatch.engine.targets import ClassTarget, Target, ValueTarget, find
-from livepatch.engine.value_stacks import value_stack_of
+from livepatch.engine.layers.function_stacks import base_of, stack_of
+from livepatch.engine.layers.value_stacks import value_stack_of
+from livepatch.engine.naming.targets import ClassTarget, Target, ValueTarget, find
+from livepatch.engine.reading.sources import definition_of
+from livepatch.engine.writing.class_graft import ClassGraft
+from livepatch.engine.writing.graft import Graft
 from livepatch.errors import ExportRefused
 
 from .carried.changes import Layer as CarriedLayer
@@ -86,7 +86,7 @@ def _take_layers(asked: str, live: Live) -> None:
 
 def _in_order() -> list[Layer]:
     """Every layer in the order in which they were made, and on one target from below."""
-    placed = [layer for layer in layers() if isinstance(layer, Layer)]
+    placed = [layer for layer in live_layers() if isinstance(layer, Layer)]
     found: dict[Layer, None] = {}
     for layer in sorted(placed, key=_order_of):
         for stack in layer.stacks:

@@ -6,9 +6,9 @@ import ast
 import sys
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.events import modules_named
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import place, source_of
+from livepatch.engine.changing.events import modules_named
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import place, source_of
 from livepatch.errors import ExportRefused
 from livepatch.hosts.comfyui import PromptHandlers
 from livepatch.hosts.detect import host

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.origins import Rank, origin_of
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import definition_of, place
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import definition_of, place
 from livepatch.errors import ExportRefused
+from livepatch.looking.origins import Rank, origin_of
 
 from .carried.definitions import indented
 from .names import names_used, text_of_class, text_of_function

@@ -10,8 +10,8 @@ import textwrap
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.sources import source_of
-from livepatch.engine.texts import texts
+from livepatch.engine.reading.sources import source_of
+from livepatch.engine.reading.texts import texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,8 @@ from .carried.definitions import indented
 from .carried.middleware import Middleware
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from importlib.abc import Traversable
 
     from .carried.changes import Change
     from .found import Live
@@ -47,11 +48,15 @@ def carried_files() -> dict[str, str]:
 
 
 def _python_files(package: str, folder: str) -> dict[str, str]:
-    return {
-        f"{folder}/{file.name}": file.read_text(encoding="utf-8")
-        for file in sorted(files(package).iterdir(), key=lambda file: file.name)
-        if file.name.endswith(".py")
-    }
+    return dict(_files_below(files(package), folder))
+
+
+def _files_below(place: Traversable, path: str) -> Iterator[tuple[str, str]]:
+    for entry in sorted(place.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".py"):
+            yield f"{path}/{entry.name}", entry.read_text(encoding="utf-8")
+        elif entry.is_dir() and entry.name != "__pycache__":
+            yield from _files_below(entry, f"{path}/{entry.name}")
 
 
 def names_file(live: Live, about: str) -> str:

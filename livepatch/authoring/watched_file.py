@@ -18,12 +18,12 @@ from importlib.util import spec_from_file_location
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine import Change, Layer, layers, transaction
+from livepatch.engine import Change, Layer, live_layers, transaction
 from livepatch.engine.answers import answer
-from livepatch.engine.change import apply, taken_back
+from livepatch.engine.changing.change import apply, taken_back
+from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import is_refusal
-from livepatch.engine.registry import registry
-from livepatch.engine.restack import Restack
+from livepatch.engine.layers.restack import Restack
 from livepatch.engine.verbs import OWNER
 from livepatch.history.journal import journal
 
@@ -83,7 +83,7 @@ class WatchedFile:
 
     def own_layers(self) -> list[Any]:
         """The layers that are the file's at present."""
-        return [layer for layer in layers() if layer.owner == self.owner]
+        return [layer for layer in live_layers() if layer.owner == self.owner]
 
     def save(self) -> bool:
         """Run the present version; when it fails, the former one stays as it is.

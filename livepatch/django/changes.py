@@ -7,8 +7,8 @@ import contextvars
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from livepatch.engine.change import Change, ChangeDescription
-from livepatch.engine.registry import registry as engine_registry
+from livepatch.engine.changing.change import Change, ChangeDescription
+from livepatch.engine.changing.registry import registry as engine_registry
 from livepatch.errors import PatchRefused
 
 from .live import LiveDjango, Notes, Step

@@ -24,7 +24,7 @@ from .versions import Placement, Version, adopt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from livepatch.engine.change import Change
+    from livepatch.engine.changing.change import Change
 
     from .admin import Pages
     from .layer import AppLayer

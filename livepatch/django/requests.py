@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.handlers.base import BaseHandler
 
-from livepatch.engine.frames import SUSPENDED, all_stacks
+from livepatch.engine.switching.frames import SUSPENDED, all_stacks
 
 from .naming import belongs
 

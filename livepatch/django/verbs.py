@@ -11,8 +11,8 @@ from django.apps import apps as django_apps
 
 from livepatch.engine import TargetNotFound
 from livepatch.engine.answers import answer
-from livepatch.engine.change import apply
-from livepatch.engine.registry import registry as engine_registry
+from livepatch.engine.changing.change import apply
+from livepatch.engine.changing.registry import registry as engine_registry
 from livepatch.errors import HostUnsupported, PatchRefused
 from livepatch.reports.django_apps import AppRow, apps_table
 from livepatch.web.facts import caller

@@ -3,20 +3,22 @@
 Standard library only, and nothing else of the package: an exported extension carries a copy of
 this folder. As data, a change travels one way:
 
-``lookup``, ``peeling``, ``targets`` (what is meant; ``slots`` and ``overrides`` where there is no
-code to change) → ``graft``, ``patches``, ``combinators``, ``guard``, ``classes`` (the new code) →
-``laying`` (the layer) → ``stacks``, ``bodies``, ``codes``, ``functions`` (the switch) → ``change``,
-``masking``, ``pending`` (all of it or nothing, and when) → ``events`` (who is told).
+``naming`` (what is meant, and the place that holds it) → ``writing`` (the new code) → ``layers``
+(what lies on it, and what runs around a call) → ``switching`` (the code that calls run on) →
+``changing`` (all of it or nothing, and when; who is told).
+
+The rooms import downwards only: ``verbs``, ``layers``, ``writing``, ``naming``, ``changing``,
+``switching``, ``reading``, ``plan``, ``errors``.
 """
 
 from __future__ import annotations
 
-from .adopting import adopt
-from .change import Change, ChangeDescription, Step, apply, transaction
+from .changing.change import Change, ChangeDescription, Step, apply, transaction
+from .changing.events import subscribe
 from .errors import ForeignChange, LivepatchError, PatchRefused, TargetNotFound
-from .events import subscribe
-from .layers import Layer
-from .verbs import layers, replace, restore, restore_all
+from .layers.adopting import adopt
+from .layers.layer import Layer
+from .verbs import live_layers, replace, restore, restore_all
 from .wrapping import after, before, filter_args, filter_result, wrap
 
 __all__ = [
@@ -34,7 +36,7 @@ __all__ = [
     "before",
     "filter_args",
     "filter_result",
-    "layers",
+    "live_layers",
     "replace",
     "restore",
     "restore_all",

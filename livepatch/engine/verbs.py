@@ -7,22 +7,22 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .answers import AnswerLine, answer
-from .change import apply
-from .changed import layers_of_changed, ways_back
+from .changing.change import apply
+from .changing.changed import layers_of_changed, ways_back
+from .changing.registry import registry
 from .errors import TargetNotFound, is_refusal
-from .function_stacks import stack_of
-from .laying import Wanted, lay, running_facts
-from .registry import registry
-from .stacks import is_over_function
-from .targets import AnyTarget, ClassTarget, Target, ValueTarget, dotted_name, find
-from .value_stacks import value_stack_of
+from .layers.function_stacks import stack_of
+from .layers.laying import Wanted, lay, running_facts
+from .layers.stacks import is_over_function
+from .layers.value_stacks import value_stack_of
+from .naming.targets import AnyTarget, ClassTarget, Target, ValueTarget, dotted_name, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .layers import Layer
-    from .pending import When
-    from .stacks import Stack
+    from .changing.pending import When
+    from .layers.layer import Layer
+    from .layers.stacks import Stack
 
 NOTEBOOK = "notebook"
 OWNER = "__livepatch_owner__"  # a module that has this name says whose its layers are
@@ -191,11 +191,11 @@ def _restore_all() -> AnswerLine:
     return answer(f"restored {count}", paths, *unreached)
 
 
-def layers() -> Sequence[Layer]:
+def live_layers() -> Sequence[Layer]:
     """Every layer of livepatch in this process, by target, lowest first; what waits comes last.
 
     Example:
-        >>> layers()
+        >>> live_layers()
         ()
     """
     with registry.lock:

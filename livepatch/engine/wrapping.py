@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .laying import Wanted, lay
-from .targets import find
+from .layers.laying import Wanted, lay
+from .naming.targets import find
 from .verbs import owner_of, shown
 
 if TYPE_CHECKING:
-    from .layers import Layer
-    from .pending import When
+    from .changing.pending import When
+    from .layers.layer import Layer
 
 
 def wrap(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import PatchRefused, subscribe
 from livepatch.engine.answers import AnswerLine, answer
-from livepatch.engine.change import open_step
-from livepatch.engine.masking import masked
+from livepatch.engine.changing.change import open_step
+from livepatch.engine.changing.masking import masked
 from livepatch.reports.journal import JournalReport
 
 from .file import JournalFile, path_of

@@ -17,17 +17,17 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine_package
-from livepatch.engine.codes import global_names
-from livepatch.engine.function_stacks import FunctionStack
-from livepatch.engine.restack import Restack
-from livepatch.engine.sources import definition_of, source_of
-from livepatch.engine.value_stacks import ValueStack
+from livepatch.engine.layers.function_stacks import FunctionStack
+from livepatch.engine.layers.restack import Restack
+from livepatch.engine.layers.value_stacks import ValueStack
+from livepatch.engine.reading.sources import definition_of, source_of
+from livepatch.engine.switching.codes import global_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from livepatch.engine import Change, ChangeDescription
-    from livepatch.engine.layers import Patch
+    from livepatch.engine.layers.layer import Patch
 
 Line = dict[str, Any]
 

@@ -8,13 +8,13 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from livepatch.engine import LivepatchError, PatchRefused, layers, transaction
-from livepatch.engine.function_stacks import base_of
-from livepatch.engine.laying import Wanted, lay
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import source_of
-from livepatch.engine.targets import ClassTarget, Target, find
-from livepatch.engine.texts import name_of, texts
+from livepatch.engine import LivepatchError, PatchRefused, live_layers, transaction
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.layers.function_stacks import base_of
+from livepatch.engine.layers.laying import Wanted, lay
+from livepatch.engine.naming.targets import ClassTarget, Target, find
+from livepatch.engine.reading.sources import source_of
+from livepatch.engine.reading.texts import name_of, texts
 from livepatch.engine.verbs import NOTEBOOK
 from livepatch.reports import Report
 
@@ -192,7 +192,7 @@ def _check(one: Replayed, line: dict[str, Any], namespace: dict[str, Any]) -> No
         one.state, one.why = "stale", f"the module {line.get('module')} is not loaded"
     elif missing := _missing(line, names):
         one.state, one.why = "stale", f"needs {', '.join(missing)} of the notebook: define it first"
-    elif any(_is_live(layer, one) for layer in layers()):
+    elif any(_is_live(layer, one) for layer in live_layers()):
         one.state = "live"
 
 

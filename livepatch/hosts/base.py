@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from livepatch.engine.change import Change
+    from livepatch.engine.changing.change import Change
     from livepatch.registries import Extension, Store
 
     from .loader import Loader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 from livepatch.errors import HostUnsupported
 from livepatch.registries import CallTable, Owners, point_of
 from livepatch.registries.timing import EXTENSIONS, CallMeter, ExtensionMeter

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from livepatch.engine.change import Change
+    from livepatch.engine.changing.change import Change
     from livepatch.registries import Store
 
     from .loader import Loader

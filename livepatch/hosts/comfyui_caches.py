@@ -11,9 +11,9 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.errors import TargetNotFound
-from livepatch.engine.frames import all_stacks
-from livepatch.engine.lookup import look_up
-from livepatch.engine.restack import Restack
+from livepatch.engine.layers.restack import Restack
+from livepatch.engine.naming.lookup import look_up
+from livepatch.engine.switching.frames import all_stacks
 from livepatch.registries.containers import InDict
 from livepatch.registries.loaded import ExtensionChange
 from livepatch.registries.placements import live
@@ -23,7 +23,7 @@ from livepatch.registries.store import Method
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from livepatch.engine.change import Change
+    from livepatch.engine.changing.change import Change
 
 KINDS = ("outputs", "ui", "objects")
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from livepatch.engine.change import Change
+    from livepatch.engine.changing.change import Change
 
 ENTRY_POINTS = "livepatch.hosts"
 NAMED = ("custom_nodes", "extensions", "scripts")

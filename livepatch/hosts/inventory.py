@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from livepatch.engine import LivepatchError, layers
+from livepatch.engine import LivepatchError, live_layers
 from livepatch.errors import HostUnsupported, TargetNotFound
 from livepatch.registries import CallTable, Extension, Owners, point_of
 from livepatch.registries.facts import file_of
@@ -213,7 +213,7 @@ def _installed(
     loaded = loading.loaded_extension(extension.name)
     mine = f"extension {extension.name}"
     called, hooked = by_owner.get(mine, ((), ()))
-    patched = [layer for layer in layers() if _is_of(layer, extension, mine, owners)]
+    patched = [layer for layer in live_layers() if _is_of(layer, extension, mine, owners)]
     return InstalledExtension(
         **vars(extension),
         callbacks=tuple(called),

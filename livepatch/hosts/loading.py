@@ -10,10 +10,10 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from livepatch.engine import LivepatchError, layers, transaction
+from livepatch.engine import LivepatchError, live_layers, transaction
 from livepatch.engine.answers import AnswerLine, answer
-from livepatch.engine.change import apply, taken_back
-from livepatch.engine.slots import ABSENT
+from livepatch.engine.changing.change import apply, taken_back
+from livepatch.engine.naming.slots import ABSENT
 from livepatch.errors import HostUnsupported, PatchRefused
 from livepatch.registries.containers import InAttribute, InDict, InList, InSet, Snapshot
 from livepatch.registries.loaded import ExtensionChange, LoadedExtension, counted
@@ -24,7 +24,7 @@ from .loader import Loading
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from livepatch.engine.change import Change
+    from livepatch.engine.changing.change import Change
     from livepatch.registries import Extension
     from livepatch.registries.containers import Put
 
@@ -190,7 +190,7 @@ def _know_by(loader: Loader) -> Any:
 
 def _of_others(puts: list[Put]) -> list[Put]:
     """Without what livepatch itself put there for the extension: that has changes of its own."""
-    ours = {id(getattr(layer, "item", layer)) for layer in layers()}
+    ours = {id(getattr(layer, "item", layer)) for layer in live_layers()}
     return [put for put in puts if id(put.item) not in ours and not _is_a_trampoline(put)]
 
 

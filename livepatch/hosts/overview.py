@@ -6,7 +6,7 @@ import os
 import platform
 from typing import TYPE_CHECKING
 
-from livepatch.engine import layers
+from livepatch.engine import live_layers
 from livepatch.reports import Report
 
 from .detect import host
@@ -27,7 +27,7 @@ def overview() -> Report[tuple[str, str]]:
         'none'
     """
     found = host()
-    active = [f"{layer.target} ({layer.state})" for layer in layers()]
+    active = [f"{layer.target} ({layer.state})" for layer in live_layers()]
     facts = {
         "flavor": found.flavor,
         "version": found.version or "not told",

@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.frames import all_stacks
+from livepatch.engine.switching.frames import all_stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -25,7 +25,7 @@ from IPython.core.profiledir import ProfileDir
 from traitlets import Any as AnyTrait
 from traitlets import Type
 
-from livepatch.engine.masking import masked
+from livepatch.engine.changing.masking import masked
 from livepatch.kernel.context import inside
 from livepatch.kernel.requests import WebuiKernel
 from livepatch.kernel.restart import PristineShell

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.masking import masked
+from livepatch.engine.changing.masking import masked
 from livepatch.kernel.dispatch import method_in_cells
 
 if TYPE_CHECKING:

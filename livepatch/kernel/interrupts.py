@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from livepatch.engine import masking
+from livepatch.engine.changing import masking
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator

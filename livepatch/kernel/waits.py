@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.masking import masked
+from livepatch.engine.changing.masking import masked
 from livepatch.kernel.dispatch import function_in_cells, method_in_cells
 from livepatch.kernel.socket_waits import SLICE, slice_socket_waits
 

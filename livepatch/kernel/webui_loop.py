@@ -15,7 +15,7 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.masking import masked
+from livepatch.engine.changing.masking import masked
 from livepatch.errors import HostUnsupported
 
 if TYPE_CHECKING:

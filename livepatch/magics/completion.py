@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.completion import targets_beginning
+from livepatch.engine.naming.completion import targets_beginning
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

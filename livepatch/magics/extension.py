@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from livepatch.authoring.older_scripts import answer_no_more, answer_older_scripts
 from livepatch.authoring.watching import stop_all
 from livepatch.engine import LivepatchError, restore_all
-from livepatch.engine.adopting import heal
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.layers.adopting import heal
 from livepatch.history.journal import journal
 from livepatch.kernel.context import cell_number
 from livepatch.measure import end_every_timing

@@ -13,7 +13,7 @@ from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from livepatch.engine.errors import LivepatchError, TargetNotFound
-from livepatch.engine.lookup import look_up
+from livepatch.engine.naming.lookup import look_up
 from livepatch.hosts.callbacks import callbacks, hooks
 from livepatch.hosts.inventory import extensions
 from livepatch.reports import Answer

@@ -16,13 +16,13 @@ from IPython.core.magic import (
 )
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.engine import Layer, layers, restore, restore_all, transaction
+from livepatch.engine import Layer, live_layers, restore, restore_all, transaction
 from livepatch.engine.answers import answer
 from livepatch.engine.errors import TargetNotFound
-from livepatch.engine.layers import is_on
-from livepatch.engine.laying import Wanted, lay, patch_without_effect
-from livepatch.engine.sources import source_of
-from livepatch.engine.targets import ClassTarget, ValueTarget, find
+from livepatch.engine.layers.layer import is_on
+from livepatch.engine.layers.laying import Wanted, lay, patch_without_effect
+from livepatch.engine.naming.targets import ClassTarget, ValueTarget, find
+from livepatch.engine.reading.sources import source_of
 from livepatch.engine.verbs import NOTEBOOK
 from livepatch.reports import Answer, Report, foreign, patches
 
@@ -172,12 +172,13 @@ class LivePatch(NotebookSettings, Magics):
         self.shell.set_next_input(f"%%replace {path}\n{source.rstrip()}\n")
 
     def _layers_of(self, path: str, name: str | None) -> list[Layer]:
-        found = [layer for layer in layers() if is_on(layer, path) and name in (None, layer.name)]
+        present = live_layers()
+        found = [layer for layer in present if is_on(layer, path) and name in (None, layer.name)]
         if not found:
-            present = ", ".join(sorted({layer.target for layer in layers()}))
+            targets = ", ".join(sorted({layer.target for layer in present}))
             raise TargetNotFound(
                 f"patches {path}",
-                f"livepatch has no such layer; it has layers on: {present or 'nothing'}",
+                f"livepatch has no such layer; it has layers on: {targets or 'nothing'}",
                 "look at %patches",
             )
         return found

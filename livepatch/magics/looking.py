@@ -8,14 +8,14 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.engine.trace import traces
+from livepatch.engine.layers.trace import traces
 from livepatch.reports import Answer, Report, diff, end_trace, trace, traced, where
 
 from .live_patch import TARGET_HELP
 
 if TYPE_CHECKING:
-    from livepatch.engine.trace import Call
-    from livepatch.engine.where import Hit
+    from livepatch.engine.layers.trace import Call
+    from livepatch.looking.where import Hit
     from livepatch.reports.diff import Diff
 
 

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 from .span import Span, Steps
 

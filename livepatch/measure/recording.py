@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import TargetNotFound
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 from livepatch.reports.bars import timing_report
 from livepatch.reports.report import Report
 

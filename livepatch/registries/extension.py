@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 from livepatch.engine.verbs import NOTEBOOK
 
 from .facts import code_of

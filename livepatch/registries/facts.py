@@ -7,8 +7,8 @@ import sys
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from livepatch.engine.events import modules_named
-from livepatch.engine.sources import source_of
+from livepatch.engine.changing.events import modules_named
+from livepatch.engine.reading.sources import source_of
 
 
 def code_of(callback: Any) -> Any:

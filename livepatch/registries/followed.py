@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 from .facts import name_of
 from .placements import Placement, Placements, carry_over, live, same
@@ -16,7 +16,7 @@ from .watching import watch
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from livepatch.engine.change import Change
+    from livepatch.engine.changing.change import Change
 
     from .extension import Owners
     from .point import CallPoint

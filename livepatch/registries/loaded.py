@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from livepatch.engine.change import Change, ChangeDescription, apply
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.change import Change, ChangeDescription, apply
+from livepatch.engine.changing.registry import registry
 
 from .containers import InDict, InList
 from .points import look_again

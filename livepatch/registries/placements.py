@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from livepatch.engine import steps
+from livepatch.engine.plan import steps
 
 if TYPE_CHECKING:
     from .registration import Registration

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import PatchRefused, TargetNotFound
 from livepatch.engine.answers import AnswerLine, answer
-from livepatch.engine.change import apply
-from livepatch.engine.events import remarks
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.change import apply
+from livepatch.engine.changing.events import remarks
+from livepatch.engine.changing.registry import registry
 from livepatch.reports.callbacks import callbacks_table
 from livepatch.web.facts import caller
 

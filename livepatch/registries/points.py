@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 from .placements import same
 from .point import CallPoint

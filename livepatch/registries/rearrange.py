@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from livepatch.engine.change import Change, ChangeDescription
+from livepatch.engine.changing.change import Change, ChangeDescription
 
 from .placements import carry_over
 

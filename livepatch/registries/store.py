@@ -13,7 +13,7 @@ from operator import is_
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.slots import ABSENT, Attribute
+from livepatch.engine.naming.slots import ABSENT, Attribute
 
 from .facts import file_of, name_of
 

@@ -11,7 +11,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 if TYPE_CHECKING:
     from .followed import FollowedPoint

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from livepatch.engine.function_stacks import stack_of
-from livepatch.engine.layers import is_on
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import source_of
-from livepatch.engine.stacks import is_over_function
-from livepatch.engine.targets import Target, find
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.layers.function_stacks import stack_of
+from livepatch.engine.layers.layer import is_on
+from livepatch.engine.layers.stacks import is_over_function
+from livepatch.engine.naming.targets import Target, find
+from livepatch.engine.reading.sources import source_of
 
 from .file_patch import file_patch
 from .html import CODE, QUIET, TEXT
 
 if TYPE_CHECKING:
-    from livepatch.engine.layers import Placement
-    from livepatch.engine.stacks import Stack
+    from livepatch.engine.layers.layer import Placement
+    from livepatch.engine.layers.stacks import Stack
 
 _COLORS = {
     "+": "var(--jp-success-color1, green)",

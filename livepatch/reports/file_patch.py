@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.codes import global_names
 from livepatch.engine.errors import PatchRefused
-from livepatch.engine.parsing import parse
-from livepatch.engine.stacks import is_over_function
+from livepatch.engine.layers.stacks import is_over_function
+from livepatch.engine.reading.parsing import parse
+from livepatch.engine.switching.codes import global_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FunctionType
 
-    from livepatch.engine.function_stacks import FunctionStack
-    from livepatch.engine.layers import Layer, Patch
-    from livepatch.engine.stacks import Stack
+    from livepatch.engine.layers.function_stacks import FunctionStack
+    from livepatch.engine.layers.layer import Layer, Patch
+    from livepatch.engine.layers.stacks import Stack
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 

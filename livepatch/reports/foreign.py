@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from livepatch.engine.foreign import foreign_patches
+from livepatch.looking.foreign import foreign_patches
 
 from .report import Report
 
 if TYPE_CHECKING:
-    from livepatch.engine.foreign import ForeignPatch
+    from livepatch.looking.foreign import ForeignPatch
 
 
 def foreign(target: str | None = None) -> Report[ForeignPatch]:

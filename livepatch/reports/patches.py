@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from livepatch.engine import layers
-from livepatch.engine.layers import is_on
-from livepatch.engine.targets import dotted_name
+from livepatch.engine import live_layers
+from livepatch.engine.layers.layer import is_on
+from livepatch.engine.naming.targets import dotted_name
 
 from .report import Report
 
@@ -33,7 +33,7 @@ def patches(target: object = None) -> Report[Layer]:
         Layers: the webui runs its own code
     """
     wanted = target if isinstance(target, str) or target is None else dotted_name(target)
-    shown = [layer for layer in layers() if wanted is None or is_on(layer, wanted)]
+    shown = [layer for layer in live_layers() if wanted is None or is_on(layer, wanted)]
     columns = {
         "target": lambda layer: layer.target,
         "state": lambda layer: layer.state,

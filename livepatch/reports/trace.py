@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from livepatch.engine.trace import trace as begin
-from livepatch.engine.trace import traces, untrace
+from livepatch.engine.layers.trace import trace as begin
+from livepatch.engine.layers.trace import traces, untrace
 
 from .report import Answer, Report
 
 if TYPE_CHECKING:
-    from livepatch.engine.trace import Call
+    from livepatch.engine.layers.trace import Call
 
 
 def trace(target: str, calls: int = 20) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livepatch.engine.where import Hit, search
+from livepatch.looking.where import Hit, search
 
 from .report import Report
 

@@ -15,7 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
-from livepatch.engine.sources import place
+from livepatch.engine.reading.sources import place
 
 from .route_kinds import code_of
 from .route_list import RouteList, same_routes

@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
-from livepatch.engine.sources import place
+from livepatch.engine.reading.sources import place
 
 from .facts import owner_of
 from .layer import MiddlewareLayer, Placements

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import LivepatchError
-from livepatch.engine.sources import place
+from livepatch.engine.reading.sources import place
 from livepatch.measure import Part
 
 from .facts import owner_of

@@ -13,9 +13,9 @@ import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.frames import running_calls
-from livepatch.engine.masking import holding
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.masking import holding
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.switching.frames import running_calls
 
 from .adoption import Node, Spec, read_stack
 from .chain import Chain, Entrance, Slot

@@ -5,8 +5,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from livepatch.engine import steps
-from livepatch.engine.change import Change, ChangeDescription
+from livepatch.engine.changing.change import Change, ChangeDescription
+from livepatch.engine.plan import steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

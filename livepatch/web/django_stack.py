@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from livepatch.engine import PatchRefused
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 from . import django_chain
 from .changes import carry_over

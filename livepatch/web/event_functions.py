@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
-from livepatch.engine.sources import definition_of, place
+from livepatch.engine.reading.sources import definition_of, place
 
 from .route_kinds import code_of
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 from .event_functions import Streams, attributes_for, fitting, silent, streams
 from .openapi import await_calls

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import place
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import place
 from livepatch.measure import Meter, Part, timed
 
 from .facts import owner_of

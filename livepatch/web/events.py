@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 from livepatch.engine import ForeignChange, PatchRefused, TargetNotFound
 from livepatch.engine.answers import answer
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import place
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import place
 from livepatch.reports.events import events_table
 
 from .event_functions import check_function, describe, streams

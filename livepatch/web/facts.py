@@ -9,8 +9,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import verbs
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import place
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import place
 from livepatch.engine.verbs import NOTEBOOK
 
 if TYPE_CHECKING:

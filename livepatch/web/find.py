@@ -7,7 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 from .aiohttp_stack import AiohttpStack
 from .asgi import AsgiStack

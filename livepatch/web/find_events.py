@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 from .event_list import EventList, with_apps
 from .events import Events

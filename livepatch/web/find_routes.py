@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from livepatch.engine import PatchRefused
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 
 from .aiohttp_routes import aiohttp_list_of, is_aiohttp_app
 from .django_routes import django_list_of

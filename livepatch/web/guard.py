@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import LivepatchError, PatchRefused
 from livepatch.engine.answers import AnswerLine, answer
-from livepatch.engine.change import Change, ChangeDescription, apply
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.change import Change, ChangeDescription, apply
+from livepatch.engine.changing.registry import registry
 
 from .facts import caller
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from livepatch.engine.sources import source_of
+from livepatch.engine.reading.sources import source_of
 
 from .facts import name_of, place_of
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.sources import place
+from livepatch.engine.reading.sources import place
 
 from .route_kinds import code_of
 

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.frames import running_calls
+from livepatch.engine.switching.frames import running_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

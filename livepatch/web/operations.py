@@ -12,9 +12,9 @@ from typing import Any
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.answers import answer
-from livepatch.engine.change import apply, open_step
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import source_of
+from livepatch.engine.changing.change import apply, open_step
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import source_of
 
 from .changes import Replan
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 from livepatch.engine import PatchRefused, TargetNotFound
 from livepatch.engine.answers import answer
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import place
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import place
 from livepatch.reports.routes import routes_table
 
 from .facts import caller

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.answers import AnswerLine, answer
-from livepatch.engine.change import apply, open_step
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.change import apply, open_step
+from livepatch.engine.changing.registry import registry
 from livepatch.reports.middleware import middleware_table
 
 from .changes import Replan, carry_over

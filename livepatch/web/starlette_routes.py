@@ -9,7 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
-from livepatch.engine.sources import place
+from livepatch.engine.reading.sources import place
 
 from .chain import Entrance
 from .links import is_asgi

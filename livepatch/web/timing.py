@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, cast
 
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 from livepatch.measure import Meter, Part
 from livepatch.measure.calls import has_loop, is_async
 

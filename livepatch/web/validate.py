@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
-from livepatch.engine.sources import place
+from livepatch.engine.reading.sources import place
 
 from .links import is_asgi
 

@@ -29,7 +29,7 @@ import peers
 from holding_kinds import Kind, Program
 
 import livepatch as lp
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 from livepatch.history.journal import journal
 
 if TYPE_CHECKING:

@@ -328,7 +328,7 @@ def test_modules_of_custom_nodes_have_names(webui: Webui) -> None:
     assert names
     assert all(name.startswith("custom_nodes.") and "/" not in name for name in names)
     offered = webui.run(
-        "from livepatch.engine.completion import targets_beginning; "
+        "from livepatch.engine.naming.completion import targets_beginning; "
         "targets_beginning('custom_nodes.')"
     )
     assert {name for name in names if name.count(".") == 1} <= set(offered)

@@ -599,11 +599,11 @@ def test_functions_of_extension_scripts_have_names(webui: Webui) -> None:
     )
     webui.run("layer = lp.replace(path, lambda *args, **kwargs: 'patched')")
     assert webui.run("layer.target") == target
-    assert webui.run("from livepatch.engine.lookup import look_up; look_up('', path).value()") == (
-        "patched"
-    )
+    assert webui.run(
+        "from livepatch.engine.naming.lookup import look_up; look_up('', path).value()"
+    ) == ("patched")
     offered = webui.run(
-        "from livepatch.engine.completion import targets_beginning; "
+        "from livepatch.engine.naming.completion import targets_beginning; "
         "targets_beginning(path.rpartition('.')[0] + '.')"
     )
     assert target in offered

@@ -7,7 +7,7 @@ import gc
 import statistics
 import tracemalloc
 
-from livepatch.engine.registry import registry
+from livepatch.engine.changing.registry import registry
 from livepatch.history.journal import journal
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import livepatch as lp
-from livepatch.engine.adopting import heal
+from livepatch.engine.layers.adopting import heal
 
 MACHINES = itertools.count(1)
 TARGETS = st.sampled_from(["f", "g"])

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine
-from livepatch.engine.change import transaction
-from livepatch.engine.function_stacks import stack_of
-from livepatch.engine.graft import Graft
-from livepatch.engine.laying import Wanted, lay
-from livepatch.engine.targets import ClassTarget, Target, find
+from livepatch.engine.changing.change import transaction
+from livepatch.engine.layers.function_stacks import stack_of
+from livepatch.engine.layers.laying import Wanted, lay
+from livepatch.engine.naming.targets import ClassTarget, Target, find
+from livepatch.engine.writing.graft import Graft
 
 from .originals import digest, original_source
 from .webui import attribute_of, forget_what_was_computed, version_of_webui

@@ -7,10 +7,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.changing.events import subscribe
+from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import LivepatchError
-from livepatch.engine.events import subscribe
-from livepatch.engine.registry import registry
-from livepatch.engine.targets import find
+from livepatch.engine.naming.targets import find
 
 from .changes import Around, Change, Layer, Skipped
 from .definitions import definitions_in

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine_package
-from livepatch.engine.function_stacks import base_of
-from livepatch.engine.registry import registry
-from livepatch.engine.sources import source_of
-from livepatch.engine.targets import ClassTarget, Target
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.layers.function_stacks import base_of
+from livepatch.engine.naming.targets import ClassTarget, Target
+from livepatch.engine.reading.sources import source_of
 
 if TYPE_CHECKING:
-    from livepatch.engine.targets import AnyTarget
+    from livepatch.engine.naming.targets import AnyTarget
 
 _FILE = getattr(engine_package, "__file__", None)  # none in a single file
 _ENGINE = str(Path(_FILE).parent) if _FILE else f"<{engine_package.__name__}"

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.frames import all_stacks
+from livepatch.engine.switching.frames import all_stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,0 +1,165 @@
+"""Changes that wait for a safe point: until no thread is inside the target.
+
+A long call that is under way (a generation) finishes on the code that it began with.
+``when="idle"`` waits for its end, and for the webui's own word that nothing is running (the event
+``is_idle``, which host adapters answer from their lock or queue).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Literal
+
+from ..answers import DONE, answer
+from ..errors import PatchRefused, is_refusal
+from ..switching.frames import running_calls
+from ..switching.kinds import kind_of
+from .change import apply, open_step
+from .events import ask
+from .registry import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..layers.function_stacks import FunctionStack
+    from ..layers.layer import Layer
+    from ..layers.restack import Restack
+
+log = logging.getLogger("livepatch")
+
+When = Literal["now", "idle"]
+
+# How often the threads are looked at, in seconds. One look costs some 10 µs.
+INTERVAL = 0.02
+
+
+class Pending:
+    """A change that waits.
+
+    Args:
+        layer: the layer that it puts there.
+        stacks: the stacks over the functions that no call may be inside.
+        make: makes the changes when the time has come.
+    """
+
+    def __init__(
+        self, layer: Layer, stacks: list[FunctionStack], make: Callable[[], list[Restack]]
+    ) -> None:
+        self.layer = layer
+        self.stacks = stacks
+        self.make = make
+        self.step = open_step()
+
+    def is_due(self) -> bool:
+        """Whether no thread is inside the targets and the webui says that nothing runs.
+
+        What a transaction asked for waits for its end as well.
+        """
+        if self.step is not None and not self.step.is_over():
+            return False
+        answers = ask("is_idle")
+        if not all(answers):
+            return False
+        codes = [code for stack in self.stacks for code in stack.entered_codes]
+        return running_calls(codes) == 0
+
+    def force(self) -> None:
+        """Put the layer there now, whatever runs."""
+        with registry.lock:
+            if self.layer not in registry.pending:
+                return
+            apply(*self.make())
+            forget(self.layer)
+            self._answer("without waiting any longer")
+
+    def _answer(self, fact: str) -> None:
+        self.layer.answer = answer(f"{DONE[self.layer.verb]} {self.layer.target}", fact)
+
+    def cancel(self) -> None:
+        """Wait no longer; nothing has changed."""
+        with registry.lock:
+            if forget(self.layer):
+                self.layer.answer = answer(f"cancelled {self.layer.target}", "nothing was changed")
+
+    def try_now(self) -> None:
+        """Put the layer there if the time has come.
+
+        What stands against it by then is logged, and the layer waits no longer.
+        """
+        if not self.is_due() or not registry.lock.acquire(timeout=INTERVAL):
+            return
+        try:
+            if self.layer in registry.pending and self.is_due():
+                self.force()
+                self._answer("at a moment when no call was inside")
+        except Exception as error:
+            forget(self.layer)
+            found = getattr(error, "found", None) or f"{type(error).__name__}: {error}"
+            self.layer.answer = answer(f"refused {self.layer.target}", found)
+            log.warning("livepatch: %s", error, exc_info=None if is_refusal(error) else error)
+        finally:
+            registry.lock.release()
+
+
+def wait_for_idle(asked: str, pending: Pending) -> None:
+    """Let a change wait; a thread of ours looks for its moment.
+
+    Raises:
+        PatchRefused: the target's calls cannot be seen from outside and no host says when none is
+            under way.
+    """
+    lazy = [s for s in pending.stacks if kind_of(s.model.__code__) != "plain function"]
+    if lazy and not ask("is_idle"):
+        raise PatchRefused(
+            asked,
+            f"{lazy[0].path} is a {kind_of(lazy[0].model.__code__)}: whether one is suspended "
+            "cannot be seen, and this webui has no lock of its own that says when none runs",
+            'leave out when="idle"; calls that are under way finish on the code they began with',
+        )
+    with registry.lock:
+        replaced = registry.pending.get(pending.layer)
+        _wait(pending)
+        if pending.step is not None:
+
+            def take_back() -> None:
+                if replaced is not None:
+                    _wait(replaced)
+                else:
+                    registry.pending.pop(pending.layer, None)
+
+            pending.step.taken_back.append(take_back)
+
+
+def forget(layer: Layer) -> bool:
+    """Let a layer wait no longer; whether it did. A transaction that is taken back lets it again.
+
+    The lock is held.
+    """
+    pending, step = registry.pending.pop(layer, None), open_step()
+    if pending is not None and step is not None:
+        step.taken_back.append(lambda: _wait(pending))
+    return pending is not None
+
+
+def _wait(pending: Pending) -> None:
+    registry.pending[pending.layer] = pending
+    if registry.watcher is None or not registry.watcher.is_alive():
+        registry.watcher = threading.Thread(target=_watch, name="livepatch-idle", daemon=True)
+        registry.watcher.start()
+
+
+def _watch() -> None:
+    """Try what is pending, again and again, as long as something is."""
+    while True:
+        for pending in list(registry.pending.copy().values()):
+            try:
+                pending.try_now()
+            except Exception:  # a host's answer failed: the change keeps waiting, and is shown so
+                log.exception("livepatch: %s waits", pending.layer.target)
+        with registry.lock:
+            if not registry.pending:
+                registry.watcher = None
+                return
+        time.sleep(INTERVAL)

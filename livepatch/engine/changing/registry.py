@@ -1,0 +1,70 @@
+"""The one place of the engine's state in a process.
+
+Exported extensions carry a copy of the engine under their own package name. All copies of one
+process share this object, found under a fixed name in ``sys.modules``: whoever comes first makes
+it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from ..layers.layer import Layer
+    from ..layers.stacks import Stack
+    from .changed import Changed
+    from .pending import Pending
+
+# To be raised when a copy could not work any more with the stacks, layers or changes of an older
+# one. Copies of other versions keep to themselves: each takes the other's code for the webui's own.
+VERSION = 1
+SHARED_NAME = f"_livepatch_registry_{VERSION}"
+
+
+class Registry(ModuleType):
+    """What every copy of the engine in this process knows.
+
+    Attributes:
+        lock: held from the preparation of a change to its commit.
+        patched: the stacks with layers on them, by the first of their keys.
+        stacks: every stack that someone still holds, patched or not, by each of its keys (the
+            ``id`` of a function, the place of a value), so that nothing ever gets two. A stack
+            keeps what it is about alive, so the ids stay unique.
+        changed: what else of the webui has changes of ours on it, by ``id()``: see ``changed.py``.
+        pending: what waits for a safe point, by its layer.
+        watcher: the thread that looks for the moment of what waits.
+        subscribers: what is called on an event, by the event's name.
+        mask_lock, masked_threads, held_back: see ``masking.py``.
+        notebook_modules: names of the modules whose code is a notebook's.
+        kept_owners: whose layers ``restore_all`` leaves alone: exported extensions that the webui
+            loaded belong to themselves.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(SHARED_NAME)
+        self.version = VERSION
+        self.lock = threading.RLock()
+        self.patched: dict[Hashable, Stack] = {}
+        self.stacks: weakref.WeakValueDictionary[Hashable, Stack] = weakref.WeakValueDictionary()
+        self.changed: dict[int, Changed] = {}
+        self.pending: dict[Layer, Pending] = {}
+        self.watcher: threading.Thread | None = None
+        self.subscribers: dict[str, list[Callable[[Any], object]]] = {}
+        self.mask_lock = threading.Lock()
+        self.masked_threads: set[int] = set()
+        self.held_back: set[int] = set()
+        self.notebook_modules = {"livepatch_notebook"}
+        self.kept_owners: set[str] = set()
+
+
+def _shared() -> Registry:
+    return cast("Registry", sys.modules.setdefault(SHARED_NAME, Registry()))
+
+
+registry = _shared()

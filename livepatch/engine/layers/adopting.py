@@ -1,0 +1,182 @@
+"""Adopting: what someone else did to a patched target becomes the base below our layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import CellType
+from typing import TYPE_CHECKING
+
+from ..answers import AnswerLine, answer
+from ..changing.change import Change, ChangeDescription, apply
+from ..changing.registry import registry
+from ..errors import PatchRefused
+from ..naming.targets import ClassTarget, Target, find
+from ..switching.functions import clone
+from ..switching.kinds import check_kind
+from ..verbs import shown
+from .function_stacks import stack_of
+from .stacks import is_over_function
+from .value_stacks import value_stack_of
+
+if TYPE_CHECKING:
+    from ..naming.targets import AnyTarget
+    from .layer import Placement
+    from .stacks import Stack
+
+
+def adopt(target: object, function: object = None) -> AnswerLine:
+    """Take what someone else did to a patched target as the new base; our layers go on top of it.
+
+    Args:
+        target: its dotted name, or the function itself; or, of two arguments, its module or class.
+        function: of two arguments, the function.
+
+    Returns:
+        The answer line.
+
+    Raises:
+        TargetNotFound: no such target.
+        PatchRefused: there is nothing to adopt.
+
+    Example:
+        >>> import textwrap, livepatch as lp
+        >>> own = textwrap.dedent.__code__
+        >>> layer = lp.replace("textwrap.dedent", lambda text: "patched")
+        >>> textwrap.dedent.__code__ = (lambda text: "theirs").__code__
+        >>> layer.state
+        'stale'
+        >>> print(adopt("textwrap.dedent"))
+        adopted textwrap.dedent · 1 layer on top of it
+        >>> textwrap.dedent("  text"), layer.state
+        ('patched', 'active')
+        >>> layer.remove()
+        >>> textwrap.dedent("  text")
+        'theirs'
+        >>> textwrap.dedent.__code__ = own
+    """
+    asked = f"adopt {shown(target)}"
+    found = find(asked, target, function)
+    with registry.lock:
+        present = _stack_of(asked, found)
+        changes = _changes(asked, present, found)
+        if not changes:
+            raise PatchRefused(
+                asked,
+                f"{found.path} has no foreign change under a layer of ours",
+                "lp.foreign() shows who else patched what",
+            )
+        apply(*changes)
+        count = len(present.placements)
+    return answer(f"adopted {found.path}", f"{count} layer{'s' * (count != 1)} on top of it")
+
+
+def heal() -> list[AnswerLine]:
+    """Put layers back that a reload of their module went past: on top of the new definition.
+
+    IPython's ``%autoreload 2`` exchanges the code of a function when its file was edited, and any
+    reload makes new functions. What someone else assigned or changed is left alone.
+
+    Returns:
+        An answer line for each target that had to be mended.
+    """
+    with registry.lock:
+        answers = [_heal(stack) for stack in [*registry.patched.values()]]
+    return [line for line in answers if line is not None]
+
+
+class Adopt(Change):
+    """The step by which foreign code, or a foreign value, becomes the base of a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.before = stack.own_state()
+        self.foreign = stack.present_state()
+        self.theirs = stack.state_without_ours()
+
+    def prepare(self) -> None:
+        """Nothing stands against it: what is there is taken as it is."""
+
+    def commit(self) -> None:
+        """Take what is there as the base, and install the layers on it."""
+        self.stack.set_own_state(self.theirs)
+        self.stack.install(self.stack.placements)
+
+    def revert(self) -> None:
+        """Give the foreign change its place back, over our layers."""
+        self.stack.set_own_state(self.before)
+        self.stack.show_foreign(self.foreign)
+
+    def describe(self) -> ChangeDescription:
+        """The target."""
+        return ChangeDescription("adopt", self.stack.path, "foreign", "adopt")
+
+
+def _stack_of(asked: str, found: AnyTarget) -> Stack:
+    if isinstance(found, ClassTarget):
+        raise PatchRefused(
+            asked, f"{found.path} is a class", f"name one of its methods: {found.path}.method"
+        )
+    return stack_of(found) if isinstance(found, Target) else value_stack_of(found.path, found.slot)
+
+
+def _changes(asked: str, present: Stack, found: AnyTarget) -> list[Change]:
+    """What makes a foreign change the base; nothing where there is none."""
+    changes: list[Change] = []
+    moved = [stack for stack in _stacks_named(found.path) if stack is not present]
+    for stack in moved:
+        changes += _move(asked, stack, present, found)
+    if not moved and present.placements and not present.is_reached():
+        changes.append(Adopt(present))
+    return changes
+
+
+def _heal(stack: Stack) -> AnswerLine | None:
+    if stack.is_reached() or not is_over_function(stack):
+        return None
+    asked = f"keep the layers on {stack.path}"
+    try:
+        found = find(asked, stack.path)
+        if isinstance(found, Target):
+            stack_of(found)  # takes a new definition in
+        stack.check_not_foreign(asked)
+    except Exception:  # the name is gone, or the change is foreign: the layers show as stale
+        return None
+    stack.reinstall()
+    if not stack.is_reached():
+        return None
+    return answer(f"kept the layers on {stack.path}", "it was loaded again")
+
+
+def _stacks_named(path: str) -> list[Stack]:
+    return [
+        s
+        for s in registry.patched.values()
+        if path in (s.path, *(p.layer.target for p in s.placements))
+    ]
+
+
+def _move(asked: str, old: Stack, new: Stack, found: AnyTarget) -> list[Change]:
+    """The changes that take the layers from one function to the one that its name leads to now."""
+    if not isinstance(found, Target) or not is_over_function(new):
+        raise PatchRefused(
+            asked, f"{found.path} is no function any more", f"lp.restore({found.path!r})"
+        )
+    for placement in old.placements:
+        check_kind(placement.patch.function.__code__, new.model, asked)
+    placements = tuple(_for_class(p, found.owner_class) for p in old.placements)
+    changes: list[Change] = [old.without(*(p.layer for p in old.placements))]
+    last = placements[-1]
+    changes.append(new.with_all(placements, last, "adopt"))
+    return changes
+
+
+def _for_class(placement: Placement, cls: type | None) -> Placement:
+    """A placement whose ``super()`` means the class that the function is in now."""
+    function = placement.patch.function
+    if cls is None or "__class__" not in function.__code__.co_freevars:
+        return placement
+    cells = tuple(
+        CellType(cls) if name == "__class__" else cell
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__, strict=True)
+    )
+    return placement._replace(patch=replace(placement.patch, function=clone(function, cells)))

@@ -1,0 +1,242 @@
+"""The layers over a function.
+
+A patched function keeps its identity; only the code that its calls run on changes. Its layers form
+a stack over the *base*, the webui's own code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..changing.registry import registry
+from ..errors import ForeignChange
+from ..naming.lookup import what_is
+from ..naming.targets import leads_to, leads_to_place
+from ..switching.bodies import Body
+from ..switching.functions import clone
+from .stacks import Stack, is_over_function
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from types import CodeType, FunctionType
+
+    from ..naming.targets import Target
+    from .layer import Patch, Placements
+
+
+class FunctionStack(Stack):
+    """The layers over one function.
+
+    Attributes:
+        bodies: the function, and what else its name has led to since: a module that is loaded
+            again makes new function objects, while others still hold the old ones.
+        base: another function that runs the webui's own code; what the lowest layer calls as
+            ``original``.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.path = target.path
+        self.override = target.override
+        self.caches = target.caches
+        self.bodies = [Body(target.function)]
+        self.keys = self._keys()
+        self.base = self.bodies[-1].own.base
+        self.handles: dict[FunctionType, Patch | None] = {}
+        self._had_a_name = target.is_named or self._is_named()
+
+    @property
+    def function(self) -> Any:  # a FunctionType; mypy takes one for a method
+        """The function that the name leads to, or led to last."""
+        return self.bodies[-1].function
+
+    def _keys(self) -> tuple[Hashable, ...]:
+        """The identities of the functions, and the place of an override."""
+        place_key = (self.override.slot.key,) if self.override else ()
+        return (*(id(body.function) for body in self.bodies), *place_key)
+
+    @property
+    def model(self) -> Any:  # a FunctionType; mypy takes one for a method
+        """A function with the webui's own code: new code is compiled in its place."""
+        return self.override.model if self.override else self.base
+
+    @property
+    def top_codes(self) -> list[CodeType]:
+        """The code that calls begin on now: of the topmost layer that is on, or the webui's."""
+        for placement in reversed(self.placements):
+            if placement.on:
+                return [placement.patch.function.__code__]
+        return [body.own.behaviour.code for body in self.bodies]
+
+    @property
+    def entered_codes(self) -> list[CodeType]:
+        """Every code that a call of the target may be inside of."""
+        ours = [placement.patch.function.__code__ for placement in self.placements]
+        return [*ours, *(c for b in self.bodies for c in (b.own.behaviour.code, b.installed.code))]
+
+    def rebase(self) -> None:
+        """Take what the function runs now as the webui's own code."""
+        self.bodies[-1].rebase()
+        self.base = self.bodies[-1].own.base
+        self.handles.clear()
+
+    def own_state(self) -> Any:
+        """The bases of the function's bodies."""
+        return [body.own for body in self.bodies]
+
+    def present_state(self) -> Any:
+        """What the bodies run now, as their bases."""
+        return [body.present() for body in self.bodies]
+
+    def state_without_ours(self) -> Any:
+        """What someone else made of the bodies."""
+        return [body.without_ours() for body in self.bodies]
+
+    def set_own_state(self, state: Any) -> None:
+        """Count something else as the webui's own."""
+        for body, own in zip(self.bodies, state, strict=False):
+            body.own = own
+            body.forget_leads()
+        self.base = self.bodies[-1].own.base
+        self.handles.clear()
+
+    def show_foreign(self, state: Any) -> None:
+        """Give the function back what someone else had made of it."""
+        for body, foreign in zip(self.bodies, state, strict=False):
+            body.show_foreign(foreign)
+
+    def is_reached(self) -> bool:
+        """Whether the name leads to a function of ours, which still runs what we installed."""
+        if self.override is not None:
+            on = any(p.on for p in self.placements)
+            if not self.override.slot.holds(self.override.put if on else self.override.was):
+                return False
+        if self._had_a_name and not self._is_named():
+            return False
+        top = next((p.patch for p in reversed(self.placements) if p.on), None)
+        return all(body.runs(top) for body in self.bodies)
+
+    def _is_named(self) -> bool:
+        if self.override is not None:
+            return leads_to_place(self.path, self.override.slot)
+        return any(leads_to(self.path, body.function) for body in self.bodies)
+
+    def check_not_foreign(self, asked: str) -> None:
+        """Raise where someone else changed the function's code or defaults since we did.
+
+        Code from the function's own file is not foreign: the module was edited and loaded again.
+        It is the webui's own code from now on.
+        """
+        if not self.placements:
+            self.rebase()  # what it runs now is the webui's own, whoever made it so
+            self._check_place(asked)
+            return
+        for body in self.bodies:
+            difference = body.difference()
+            if difference is None:
+                continue
+            if not body.is_redefined():
+                raise ForeignChange(
+                    asked,
+                    f"someone else changed {self.path}.{difference}",
+                    "take that change back, or make it the base with lp.adopt; nothing was touched",
+                )
+            body.rebase()
+            self.base = self.bodies[-1].own.base
+            self.handles.clear()
+        self._check_place(asked)
+
+    def _check_place(self, asked: str) -> None:
+        if self.override is None:
+            return
+        slot, shown = self.override.slot, any(p.on for p in self.placements)
+        if slot.holds(self.override.put if shown else self.override.was):
+            return
+        raise ForeignChange(
+            asked,
+            f"someone else put something into {self.path}: {what_is(slot.read())}",
+            "take that change back first; nothing was touched",
+        )
+
+    def show(self, placements: Placements) -> None:
+        """Make calls run the topmost layer that is on, and each ``original`` the one below."""
+        below: Patch | None = None
+        speaker: Patch | None = None
+        # Those of layers that went are forgotten: they may come back on top of something else.
+        led, self.handles = self.handles, {}
+        for placement in placements:
+            if placement.on:
+                patch = placement.patch
+                if patch.handle is not None:
+                    if led.get(patch.handle, self) is not below:
+                        self.bodies[-1].lead_handle(patch.handle, below, self.base)
+                    self.handles[patch.handle] = below
+                below = patch
+                speaker = patch if patch.describes else speaker
+        for body in self.bodies:
+            body.lead(below)
+            body.speak(below, speaker.function if speaker else None)
+        if self.override is not None:
+            shown = self.override.put if below is not None else self.override.was
+            if not self.override.slot.holds(shown):
+                self.override.slot.write(shown)
+        for empty_cache in self.caches:
+            empty_cache()
+
+    def take_in(self, function: FunctionType) -> None:
+        """Lead a function as well that the name has come to lead to."""
+        if self.bodies[-1].function is not function:
+            self.bodies.append(Body(function))
+            self.keys = self._keys()
+            self.rebase()
+
+
+def stack_of(target: Target) -> FunctionStack:
+    """The stack over a target: one and the same for all who ask, as long as somebody holds it.
+
+    A second one would take the layers on the first for the webui's own code.
+    """
+    override = target.override
+    with registry.lock:
+        if override is not None:
+            stack = registry.stacks.get(override.slot.key)
+            # One without layers may be of what stood there formerly.
+            if stack is not None and not stack.placements and stack.override is not override:
+                stack = None
+        else:
+            stack = registry.stacks.get(id(target.function)) or _stack_of_older_definition(target)
+        if stack is None:
+            stack = FunctionStack(target)
+            stack.enter()
+        elif is_over_function(stack):
+            stack.caches += tuple(c for c in target.caches if c not in stack.caches)
+            if not stack.placements:
+                stack.rebase()
+    return stack  # type: ignore[return-value]  # a value's is refused: it holds something else
+
+
+def _stack_of_older_definition(target: Target) -> FunctionStack | None:
+    """The stack whose name leads to this function by now, because its module was loaded again."""
+    if target.override is not None:
+        return None
+    for stack in registry.patched.values():
+        if stack.path != target.path or stack.override or not is_over_function(stack):
+            continue
+        # super() in a patch means the class that it was made for, not one that was made since.
+        bound = any("__class__" in p.patch.function.__code__.co_freevars for p in stack.placements)
+        if stack.bodies[-1].is_defined_again_by(target.function) and not bound:
+            stack.take_in(target.function)
+            return stack
+    return None
+
+
+def patched_body(function: object) -> Body | None:
+    """The body of a function that has layers of ours."""
+    stack = registry.stacks.get(id(function))
+    bodies = getattr(stack, "bodies", ()) if stack is not None and stack.placements else ()
+    return next((body for body in bodies if body.function is function), None)
+
+
+def base_of(function: FunctionType) -> Any:  # a FunctionType
+    """A function that runs the webui's own code of a function, whatever layers lie on it."""
+    body = patched_body(function)
+    return body.own.base if body is not None else clone(function)

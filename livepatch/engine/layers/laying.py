@@ -1,0 +1,320 @@
+"""Laying a layer: from a target and new code to the changes that make it true, and the answer."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import replace
+from functools import partial
+from inspect import CO_VARARGS
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..answers import DONE, answer
+from ..changing.change import apply
+from ..changing.events import remarks
+from ..changing.pending import Pending, forget, wait_for_idle
+from ..changing.registry import registry
+from ..errors import PatchRefused
+from ..naming.lookup import what_is
+from ..naming.overrides import as_function
+from ..naming.targets import ClassTarget, Target, ValueTarget
+from ..reading.sources import place, source_of
+from ..switching.frames import running_calls
+from ..switching.functions import clone
+from ..switching.kinds import kind_of
+from ..writing.class_graft import graft_class
+from ..writing.graft import Graft
+from ..writing.patches import patch_from_callable, patch_from_text
+from .classes import merge
+from .combinators import wrapper_of
+from .function_stacks import base_of, stack_of
+from .guard import DEFAULT_FAILURES, Guard, guarded
+from .layer import Layer, Patch, Placement
+from .stacks import is_over_function
+from .value_stacks import value_stack_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..changing.pending import When
+    from ..naming.targets import AnyTarget
+    from .function_stacks import FunctionStack
+    from .restack import Restack
+    from .stacks import Stack
+
+Parts = list[tuple["Stack", Patch]]
+
+_order = itertools.count(1)
+
+
+class Wanted(NamedTuple):
+    """How a layer shall lie on its target.
+
+    Attributes:
+        verb: ``"replace"``, ``"wrap"``, ``"before"`` …
+        name: tells several layers of one owner on one target apart.
+        owner: whose layer it is.
+        namespace: the names of the place where a source text was written.
+        guard: whether failures fall back, and after how many of them the layer is switched off.
+        when: ``"now"`` or ``"idle"``.
+    """
+
+    verb: str
+    name: str
+    owner: str
+    namespace: dict[str, Any]
+    guard: bool | int = False
+    when: When = "now"
+
+
+def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
+    """Lay new code over a target: in place of the layer of the same identity, or on top.
+
+    Args:
+        asked: the user's request in words.
+        target: the target.
+        new: a callable, a source text, a class or a value.
+        wanted: how.
+
+    Raises:
+        PatchRefused: the change could not take effect; nothing has changed.
+        ForeignChange: someone else changed the target since; nothing was touched.
+    """
+    if wanted.when not in ("now", "idle"):
+        raise PatchRefused(asked, f"when={wanted.when!r} is unknown", 'when="now" or when="idle"')
+    _check_guard(asked, wanted.guard)
+    # Outside the lock: making a patch runs the imports of a text, and whoever waits for one of
+    # them may wait for the lock.
+    parts, order = make_parts(asked, target, new, wanted), next(_order)
+    for _, patch in parts:
+        patch.given, patch.namespace, patch.order = new, wanted.namespace, order
+    about = target.cls if isinstance(target, ClassTarget) else None
+    with registry.lock:
+        layer = _layer_of(target, about, wanted, [stack for stack, _ in parts])
+        again = layer.placement is not None
+        _tell_guards(layer, parts)
+        make = partial(_changes, layer, parts, wanted.verb)
+        if wanted.when == "idle":
+            _wait(asked, layer, parts, make)
+            return layer
+        before = [code for stack, _ in parts for code in _top_codes(stack)]
+        begun = time.perf_counter()
+        changes = make()
+        apply(*changes)
+        forget(layer)
+        milliseconds = (time.perf_counter() - begun) * 1000
+        done = f"{DONE[wanted.verb]} {target.path}{' again' if again else ''}"
+        facts = [*_facts(target, layer, parts), *remarks(changes)]
+        layer.answer = answer(done, *facts, f"{milliseconds:.2f} ms", *running_facts(before))
+    return layer
+
+
+def _check_guard(asked: str, guard: object) -> None:
+    if not isinstance(guard, int) or guard < 0:
+        raise PatchRefused(
+            asked,
+            f"guard={guard!r} is no number of failures",
+            f"guard=True ({DEFAULT_FAILURES} failures) or a number from 1 on",
+        )
+
+
+def make_parts(
+    asked: str, target: AnyTarget, new: object, wanted: Wanted, *, dry_run: bool = False
+) -> Parts:
+    """What has to change, each patch with the stack that it goes on.
+
+    Args:
+        asked: the user's request in words.
+        target: the target.
+        new: a callable, a source text, a class or a value.
+        wanted: how.
+        dry_run: do not even run the imports of a text; the patches cannot be installed.
+    """
+    if isinstance(target, ValueTarget):
+        return [_value_part(asked, target, new, wanted)]
+    if isinstance(target, ClassTarget):
+        if wanted.verb != "replace" or wanted.guard:
+            raise PatchRefused(
+                asked,
+                f"{target.path} is a class ({place(target.cls)})",
+                f"name one of its methods: {target.path}.method",
+            )
+        return _class_parts(asked, target, new, wanted)
+    with registry.lock:
+        stack = stack_of(target)
+        if stack.placements:  # of one without, whatever it runs now is the webui's own
+            stack.check_not_foreign(asked)
+    patch = _patch(asked, target, stack, new, wanted, dry_run=dry_run)
+    return [(stack, _guarded(patch, stack, wanted))]
+
+
+def patch_without_effect(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Patch:
+    """What ``lay`` would put there, for its text and its facts; nothing is run or changed."""
+    if isinstance(target, ClassTarget) and isinstance(new, str):
+        _, facts = graft_class(asked, new, target.cls, wanted.namespace, dry_run=True)
+        return Patch(None, new, facts)
+    return make_parts(asked, target, new, wanted, dry_run=True)[0][1]
+
+
+def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> Parts:
+    text: Any = partial(source_of, new)
+    facts: tuple[str, ...] = ()
+    if isinstance(new, str):
+        text = new.strip("\n")
+        new, facts = graft_class(asked, new, target.cls, wanted.namespace, base_of=base_of)
+    parts = merge(asked, target, new)
+    return [
+        (stack, replace(patch, text=text, facts=(*facts, *patch.facts))) for stack, patch in parts
+    ]
+
+
+def _patch(
+    asked: str, target: Target, stack: FunctionStack, new: Any, wanted: Wanted, *, dry_run: bool
+) -> Patch:
+    if wanted.verb == "replace":
+        if isinstance(new, str):
+            return patch_from_text(
+                asked, new, target, stack.model, wanted.namespace, dry_run=dry_run
+            )
+        return patch_from_callable(asked, new, target, stack.model)
+    text: Any
+    facts: tuple[str, ...] = ()
+    graft: Graft | None = None
+    if isinstance(new, str):
+        graft = Graft(asked, new, target, stack.model, wanted.namespace)
+        new = stack.model if dry_run else graft.build()
+        text, facts = graft.source.strip("\n"), graft.facts
+    elif callable(new):
+        text = partial(source_of, new)
+    else:
+        found = f"{what_is(new)} cannot be called"
+        raise PatchRefused(asked, found, "give a function or its source text")
+    if wanted.verb == "wrap":
+        wrapper = new if isinstance(new, FunctionType) else as_function(new)
+        code = wrapper.__code__ if graft is None else graft.code
+        if not (code.co_argcount or code.co_flags & CO_VARARGS):
+            raise PatchRefused(
+                asked,
+                f"the wrapper ({place(code)}) takes no argument for `original`",
+                "write it as def wrapper(original, *args, **kwargs)",
+            )
+    else:
+        wrapper = wrapper_of(wanted.verb, new, kind_of(stack.model.__code__))  # type: ignore[arg-type]
+    return Patch(wrapper, text, facts, clone(stack.base), describes=False)
+
+
+def _guarded(patch: Patch, stack: FunctionStack, wanted: Wanted) -> Patch:
+    if not wanted.guard:
+        return patch
+    guard = Guard(DEFAULT_FAILURES if wanted.guard is True else wanted.guard)
+    kind = kind_of(stack.model.__code__)
+    function = guarded(patch.function, guard, kind, wraps=patch.handle is not None)
+    handle = patch.handle or clone(stack.base)
+    facts = (*patch.facts, f"guarded: switched off after {guard.limit} failures")
+    return Patch(function, lambda: patch.source, facts, handle, False, guard)
+
+
+def _value_part(
+    asked: str, target: ValueTarget, new: object, wanted: Wanted
+) -> tuple[Stack, Patch]:
+    old = target.slot.read()
+    is_definition = isinstance(new, str) and new.lstrip().startswith(("def ", "async def ", "@"))
+    if wanted.verb != "replace" or wanted.guard or (is_definition and not isinstance(old, str)):
+        raise PatchRefused(
+            asked,
+            f"{target.path} is {what_is(old)}, not a function",
+            f"lp.replace({target.path!r}, value) assigns another value",
+        )
+    facts: tuple[str, ...] = (target.slot.what_stays,)
+    if type(new) is not type(old):
+        facts = (f"was of type {type(old).__name__}, is {type(new).__name__}", *facts)
+    return value_stack_of(target.path, target.slot), Patch(new, lambda: _text(new), facts)
+
+
+def _text(value: object) -> str | None:
+    """A value as source text, where it is simple: what it holds may be a secret or a model."""
+    return repr(value) if isinstance(value, (bool, int, float, str, type(None))) else None
+
+
+def _layer_of(target: AnyTarget, about: type | None, wanted: Wanted, stacks: list[Stack]) -> Layer:
+    """The layer of that identity, waiting or placed, or a new one."""
+    for layer in registry.pending:
+        same = (layer.target, layer.owner, layer.name) == (target.path, wanted.owner, wanted.name)
+        if same and layer.about is about:
+            return layer
+    holders = stacks if about is None else list(registry.patched.values())
+    for stack in holders:
+        found = stack.layer_of(about, wanted.owner, wanted.name)
+        if found is not None:
+            return found
+    return Layer(about, target.path, wanted.owner, wanted.name, wanted.verb)
+
+
+def _tell_guards(layer: Layer, parts: Parts) -> None:
+    for _, patch in parts:
+        if patch.guard is not None:
+            patch.guard.layer = layer
+
+
+def _changes(layer: Layer, parts: Parts, verb: str) -> list[Restack]:
+    """The changes that put a layer there, and take it off where it has no part any more."""
+    layer.verb = verb
+    now = [stack for stack, _ in parts]
+    left = [stack for stack in layer.stacks if stack not in now]
+    return [
+        *(stack.with_placement(Placement(layer, patch), verb) for stack, patch in parts),
+        *(stack.without(layer) for stack in left),
+    ]
+
+
+def _wait(asked: str, layer: Layer, parts: Parts, make: Any) -> None:
+    stacks = [stack for stack, _ in parts if is_over_function(stack)]
+    wait_for_idle(asked, Pending(layer, stacks, make))
+    layer.answer = answer(
+        f"pending {layer.target}",
+        "waits until no call is inside it",
+        "layer.on() puts it there now, layer.remove() cancels",
+    )
+
+
+def _facts(target: AnyTarget, layer: Layer, parts: Parts) -> list[str]:
+    lies = _what_lies_where(parts[0][0], layer)
+    if isinstance(target, ClassTarget):
+        names = [stack.path.removeprefix(f"{target.path}.") for stack, _ in parts]
+        told = dict.fromkeys(fact for _, patch in parts for fact in patch.facts)
+        return [lies, f"changed: {', '.join(names)}", *told]
+    facts = [*getattr(target, "facts", ()), *parts[0][1].facts, *_what_may_last(parts[0][0])]
+    return [lies, *(fact for fact in facts if fact)]
+
+
+def _what_may_last(stack: Stack) -> list[str]:
+    """What keeps the old code or an old result, and cannot be counted."""
+    if not is_over_function(stack):
+        return []
+    suspends = kind_of(stack.model.__code__) != "plain function"
+    return ["calls begun before may finish on the old code"] if suspends else []
+
+
+def _what_lies_where(stack: Stack, layer: Layer) -> str:
+    below = "the webui's code" if is_over_function(stack) else "the webui's value"
+    for placement in stack.placements:
+        if placement.layer is layer:
+            break
+        if placement.on:
+            below = placement.layer.whose()
+    on = [p.layer for p in stack.placements if p.on]
+    covered = f", covered by {on[-1].whose()}" if on and on[-1] is not layer else ""
+    return f"{layer.owner}'s layer on {below}{covered}"
+
+
+def _top_codes(stack: Stack) -> list[Any]:
+    return stack.top_codes if is_over_function(stack) else []
+
+
+def running_facts(codes: Sequence[Any]) -> list[str]:
+    """What the answer says of calls that are under way on these codes."""
+    running = running_calls(codes) if codes else 0
+    if not running:
+        return []
+    return [f"{running} running call{'s finish' if running > 1 else ' finishes'} on the old code"]

@@ -1,0 +1,367 @@
+"""Records the next calls of a target, without changing what they do.
+
+A trace is a layer, but no change of the webui: it is not written into the journal, undo and redo do
+not see it, and a transaction neither keeps nor takes it back. It stays on top of whatever is laid
+later, so that it records what the callers give and get. After the calls that were asked for it
+takes itself off: in a thread of its own, because the webui's call must not wait for the lock, whose
+holder may be waiting for the webui.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import threading
+import types
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..changing.change import Step
+from ..changing.events import subscribe
+from ..changing.masking import masked
+from ..changing.registry import registry
+from ..errors import PatchRefused
+from ..naming.targets import find_function
+from ..reading.summaries import arguments_in_words, summary
+from ..switching.functions import clone
+from ..switching.kinds import kind_of
+from .delegation import each, each_async
+from .function_stacks import stack_of
+from .layer import Layer, Patch, Placement
+from .stacks import is_over_function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+    from ..changing.change import Change
+    from ..switching.kinds import Kind
+    from .function_stacks import FunctionStack
+
+OWNER = "trace"
+KEPT = 50  # traces whose records are kept
+
+
+@dataclass(eq=False)
+class Call:
+    """One recorded call.
+
+    Attributes:
+        target: the target's dotted name.
+        number: its place, counted from 1.
+        arguments: what it was given, in words.
+        caller: ``file:line`` of the calling code; of coroutines and generators on Python 3.10, of
+            what first awaited or iterated them.
+        thread: the name of the calling thread.
+        time: when it began, in UTC.
+        outcome: its result or its exception, in words; empty while it runs.
+        milliseconds: how long it took; None while it runs. Of a generator: from its first item to
+            its end, its consumer's time included.
+        items: how many items a generator has handed on; None for other calls.
+    """
+
+    target: str
+    number: int
+    arguments: str
+    caller: str
+    thread: str
+    time: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    outcome: str = ""
+    milliseconds: float | None = None
+    items: int | None = None
+    _begun: float = field(default_factory=perf_counter, repr=False)
+
+    def start(self) -> None:
+        """Count the time from here."""
+        self._begun = perf_counter()
+
+    def returned(self, result: object) -> None:
+        """Note its result."""
+        self.milliseconds = (perf_counter() - self._begun) * 1000
+        self.outcome = summary(result)
+
+    def hand_on(self, item: Any) -> Any:
+        """Count an item."""
+        self.items = (self.items or 0) + 1
+        return item
+
+    def raised(self, error: BaseException) -> None:
+        """Note its exception."""
+        self.milliseconds = (perf_counter() - self._begun) * 1000
+        stopped = isinstance(error, GeneratorExit)
+        self.outcome = "closed" if stopped else f"raised {summary(error)}"
+
+
+class Trace:
+    """The record of the next calls of one target.
+
+    Attributes:
+        target: its dotted name.
+        wanted: how many calls are recorded before it takes itself off.
+        calls: the calls so far.
+        layer: the layer that records.
+        ended: set when it records no more and its layer is off.
+    """
+
+    def __init__(self, target: str, wanted: int) -> None:
+        self.target = target
+        self.wanted = wanted
+        self.calls: list[Call] = []
+        self.layer = Layer(None, target, OWNER, OWNER, "trace")
+        self.ended = threading.Event()
+        self.over = False
+        self._lock = threading.Lock()  # held for moments, and never while anything is called
+
+    @property
+    def state(self) -> Literal["recording", "ended"]:
+        """Whether calls are recorded."""
+        return "ended" if self.over or self.layer.placement is None else "recording"
+
+    def begin(self, names: Sequence[str], args: tuple[Any, ...], kwargs: Any) -> Call | None:
+        """The record of a call that begins; None when enough are recorded."""
+        if self.over:
+            return None
+        arguments = arguments_in_words(names, args, kwargs)
+        caller, thread = _caller(sys._getframe(1)), threading.current_thread().name
+        with self._lock:
+            if self.over:
+                return None
+            call = Call(self.target, len(self.calls) + 1, arguments, caller, thread)
+            self.calls.append(call)
+            self.over = len(self.calls) >= self.wanted
+            is_last = self.over
+        if is_last:
+            self._end_elsewhere()
+        return call
+
+    def end(self) -> None:
+        """Record no more, and take the layer off."""
+        self.over = True
+        try:
+            with registry.lock:
+                changes = [stack.without(self.layer) for stack in self.layer.stacks]
+                if changes:
+                    Step([*changes]).commit()
+        finally:
+            self.ended.set()
+
+    def _end_elsewhere(self) -> None:
+        try:
+            threading.Thread(target=self.end, name="livepatch trace", daemon=True).start()
+        except RuntimeError:
+            # No thread can be started (the interpreter shuts down): the layer stays, and lets
+            # calls through.
+            self.ended.set()
+
+
+_traces: list[Trace] = []
+
+
+def traces() -> list[Trace]:
+    """The traces of this process, oldest first.
+
+    Example:
+        >>> begun = trace("textwrap.dedent")
+        >>> begun in traces()
+        True
+        >>> begun.end()
+    """
+    return list(_traces)
+
+
+def trace(target: object, calls: int = 20) -> Trace:
+    """Record the next calls of a target; the trace that records it already ends.
+
+    Args:
+        target: its dotted name, or the function itself.
+        calls: how many.
+
+    Raises:
+        TargetNotFound: no such target.
+        PatchRefused: it is no function, or ``calls`` is below 1.
+        ForeignChange: someone else changed the target's code since livepatch did.
+
+    Example:
+        >>> import textwrap
+        >>> record = trace("textwrap.dedent", calls=1)
+        >>> textwrap.dedent("  text")
+        'text'
+        >>> record.calls[0].arguments, record.calls[0].outcome
+        ("text='  text'", "'text'")
+        >>> record.ended.wait(10)
+        True
+    """
+    asked = f"trace {target if isinstance(target, str) else getattr(target, '__name__', target)}"
+    if calls < 1:
+        raise PatchRefused(asked, f"calls={calls} records nothing", "give a number from 1 on")
+    found = find_function(asked, target)
+    with registry.lock:
+        untrace(found.path)
+        stack = stack_of(found)
+        stack.check_not_foreign(asked)
+        begun = Trace(found.path, calls)
+        patch = Patch(_wrapper(begun, stack), None, (), clone(stack.base), describes=False)
+        Step([stack.with_placement(Placement(begun.layer, patch), "trace")]).commit()
+        _forget_the_oldest()
+        _traces.append(begun)
+    return begun
+
+
+def untrace(target: str | None = None) -> list[Trace]:
+    """End the trace of a target, or all of them.
+
+    Args:
+        target: its dotted name.
+
+    Returns:
+        Those that were recording.
+    """
+    recording = [t for t in _traces if t.state == "recording" and target in (None, t.target)]
+    for one in recording:
+        one.end()
+    return recording
+
+
+def _forget_the_oldest() -> None:
+    ended = [one for one in _traces if one.state == "ended"]
+    for one in ended[: max(0, len(_traces) + 1 - KEPT)]:
+        _traces.remove(one)
+
+
+def _wrapper(trace: Trace, stack: FunctionStack) -> Callable[..., Any]:
+    """What records the calls: a plain function around each of them, whatever the target answers.
+
+    So the arguments and the caller are those of the call, not of the first ``await`` or ``next``.
+    """
+    code = stack.model.__code__
+    names = code.co_varnames[: code.co_argcount]
+    run = _RUNS[kind_of(code)]
+    if code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        run = types.coroutine(run)
+
+    def traced(original: Any, /, *args: Any, **kwargs: Any) -> Any:
+        call = trace.begin(names, args, kwargs)
+        return original(*args, **kwargs) if call is None else run(call, original, args, kwargs)
+
+    return traced
+
+
+def _run(call: Call, original: Any, args: Any, kwargs: Any) -> Any:
+    call.start()
+    try:
+        result = original(*args, **kwargs)
+    except BaseException as error:
+        call.raised(error)
+        raise
+    call.returned(result)
+    return result
+
+
+async def _run_coroutine(call: Call, original: Any, args: Any, kwargs: Any) -> Any:
+    call.start()
+    try:
+        result = await original(*args, **kwargs)
+    except BaseException as error:
+        call.raised(error)
+        raise
+    call.returned(result)
+    return result
+
+
+def _run_generator(call: Call, original: Any, args: Any, kwargs: Any) -> Any:
+    items = original(*args, **kwargs)
+    call.items = 0
+    call.start()
+    try:
+        result = yield from each(lambda: (items, next(items)), call.hand_on)
+    except BaseException as error:
+        call.raised(error)
+        raise
+    call.returned(result)
+    return result
+
+
+def _run_async_generator(call: Call, original: Any, args: Any, kwargs: Any) -> Any:
+    call.items = 0
+    items = _Watched(call, original(*args, **kwargs))
+
+    async def begin() -> tuple[Any, Any]:
+        call.start()
+        return items, await items.asend(None)
+
+    async def hand_on(item: Any) -> Any:
+        return call.hand_on(item)
+
+    async def end() -> None:
+        call.returned(None)
+
+    return each_async(begin, hand_on, end)
+
+
+_RUNS: dict[Kind, Callable[..., Any]] = {
+    "plain function": _run,
+    "coroutine": _run_coroutine,
+    "generator": _run_generator,
+    "async generator": _run_async_generator,
+}
+
+
+class _Watched:
+    """An asynchronous generator whose exceptions are noted."""
+
+    def __init__(self, call: Call, items: Any) -> None:
+        self.call = call
+        self.items = items
+
+    async def asend(self, value: Any) -> Any:
+        return await self._noted(self.items.asend(value))
+
+    async def athrow(self, error: BaseException) -> Any:
+        return await self._noted(self.items.athrow(error))
+
+    async def aclose(self) -> None:
+        self.call.raised(GeneratorExit())
+        await self.items.aclose()
+
+    async def _noted(self, step: Any) -> Any:
+        try:
+            return await step
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:
+            self.call.raised(error)
+            raise
+
+
+def _caller(frame: FrameType | None) -> str:
+    """Where a call comes from: the first frame that is not of a trampoline or of ours."""
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "a thread's own start"
+
+
+def _keep_on_top(changes: Sequence[Change]) -> None:
+    """After any change: a trace that records lies on top again, one that does not is gone."""
+    for one in _traces:
+        if not one.over and one.layer.placement is None:  # a restore took it off
+            one.over = True
+            one.ended.set()
+    if not _traces:
+        return
+    for change in changes:
+        stack = getattr(getattr(change, "change", change), "stack", None)
+        if stack is None or not is_over_function(stack):
+            continue
+        ours = {p.layer: t for p in stack.placements for t in _traces if t.layer is p.layer}
+        if ours:
+            others = tuple(p for p in stack.placements if p.layer not in ours)
+            on_top = tuple(
+                p for p in stack.placements if p.layer in ours and not ours[p.layer].over
+            )
+            if (*others, *on_top) != stack.placements:
+                masked(lambda stack=stack, new=(*others, *on_top): stack.install(new))  # type: ignore[misc]
+
+
+subscribe("after_commit", _keep_on_top)

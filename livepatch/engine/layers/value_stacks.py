@@ -1,0 +1,75 @@
+"""The layers over a plain value, which has no code: the topmost is assigned to its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..changing.registry import registry
+from ..errors import ForeignChange
+from ..naming.lookup import what_is
+from ..naming.targets import leads_to_place
+from .stacks import Stack, is_over_function
+
+if TYPE_CHECKING:
+    from ..naming.slots import Slot
+    from .layer import Placements
+
+
+class ValueStack(Stack):
+    """The layers over one place that holds a value."""
+
+    def __init__(self, path: str, slot: Slot) -> None:
+        self.path = path
+        self.slot = slot
+        self.keys = (slot.key,)
+        self.base = slot.read()
+        self.installed = self.base
+        self._had_a_name = leads_to_place(path, slot)
+
+    def check_not_foreign(self, asked: str) -> None:
+        """Raise where someone else assigned another value since we did."""
+        if not self.placements:
+            self.base = self.installed = self.slot.read()
+        elif not self.slot.holds(self.installed):
+            raise ForeignChange(
+                asked,
+                f"someone else assigned {what_is(self.slot.read())} to {self.path}",
+                "assign the former value first, or make theirs the base with lp.adopt",
+            )
+
+    def own_state(self) -> Any:
+        """The webui's own value."""
+        return self.base
+
+    def present_state(self) -> Any:
+        """The value that stands there."""
+        return self.slot.read()
+
+    def set_own_state(self, state: Any) -> None:
+        """Count another value as the webui's own."""
+        self.base = state
+
+    def show_foreign(self, state: Any) -> None:
+        """Assign the foreign value again."""
+        self.slot.write(state)
+
+    def is_reached(self) -> bool:
+        """Whether our value still stands there, and the name still leads to that place."""
+        named = not self._had_a_name or leads_to_place(self.path, self.slot)
+        return named and self.slot.holds(self.installed)
+
+    def show(self, placements: Placements) -> None:
+        """Assign the topmost value that is on, or the webui's own."""
+        on = [placement.patch.function for placement in placements if placement.on]
+        self.slot.write(on[-1] if on else self.base)
+        self.installed = self.slot.read()  # the holder may have made something else of it
+
+
+def value_stack_of(path: str, slot: Slot) -> ValueStack:
+    """The stack over a value's place: one and the same for all, as ``stack_of``."""
+    with registry.lock:
+        stack = registry.stacks.get(slot.key)
+        if stack is None or (is_over_function(stack) and not stack.placements):
+            stack = ValueStack(path, slot)
+            stack.enter()
+    return stack  # type: ignore[return-value]  # a function's is refused: it holds something else

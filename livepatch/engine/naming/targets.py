@@ -1,0 +1,296 @@
+"""What is meant: the one thing that a change is about.
+
+Most often a function, whose code changes. An inherited method, a method of one instance, and what
+has no Python code to change, are given a function of ours in the place that was named. A class is
+changed method by method, a plain value by assignment.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from dataclasses import dataclass
+from types import FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..changing.registry import registry
+from ..errors import PatchRefused, TargetNotFound
+from ..reading.namespaces import is_a
+from .lookup import Found, attribute_of, loaded_module, look_up, not_found, what_is
+from .overrides import Override, override_at, override_of_instance, override_of_partial
+from .slots import ABSENT, Slot
+from .unwrapping import Peeled, peel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "ClassTarget",
+    "Target",
+    "ValueTarget",
+    "dotted_name",
+    "find",
+    "find_function",
+    "is_given",
+    "leads_to",
+    "leads_to_place",
+    "loaded_module",
+]
+
+
+@dataclass(eq=False)  # not frozen: that makes making one three times as long
+class Target:
+    """The one function that a change is about.
+
+    Attributes:
+        path: its dotted name, as answers show it.
+        function: the function object, below all descriptors and decorators.
+        owner_class: the class in whose body it was written, if any.
+        facts: what the answer has to say of the way to it: decorators that stay, another name.
+        caches: empties the caches around it.
+        override: where the function is ours and put into a place while layers lie on it.
+        is_named: whether that name was followed and led to the function; where not, it may.
+    """
+
+    path: str
+    function: FunctionType
+    owner_class: type | None = None
+    facts: tuple[str, ...] = ()
+    caches: tuple[Callable[[], None], ...] = ()
+    override: Override | None = None
+    is_named: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ValueTarget:
+    """A plain value: a constant, a setting, an entry of a dictionary."""
+
+    path: str
+    slot: Slot
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTarget:
+    """A class, changed method by method so that its instances change."""
+
+    path: str
+    cls: type
+
+
+# Attributes of a class that stand for a part of its instances' memory.
+_LAYOUT = ("member_descriptor", "getset_descriptor", "_tuplegetter")
+
+AnyTarget = Target | ValueTarget | ClassTarget
+
+
+def find(asked: str, target: object, attribute: object = None) -> AnyTarget:
+    """The thing that a user means.
+
+    Args:
+        asked: the user's request in words, the first line of an error.
+        target: a dotted name; or the function, class or method itself; or a module or class.
+        attribute: with a module or class as target: its function, or the function's name.
+
+    Raises:
+        TargetNotFound: no such name.
+        PatchRefused: what has that name cannot be changed.
+
+    Example:
+        >>> import textwrap
+        >>> find("replace textwrap.dedent", "textwrap.dedent").function is textwrap.dedent
+        True
+    """
+    if attribute is not None:
+        return _of_pair(asked, target, attribute)
+    if isinstance(target, str):
+        return _of_found(asked, target, look_up(asked, target), is_named=True)
+    if isinstance(target, MethodType) and not isinstance(target.__self__, type):
+        return _of_bound_method(asked, target)
+    return _of_object(asked, dotted_name(target), target)
+
+
+def find_function(asked: str, target: object, attribute: object = None) -> Target:
+    """The function that a user means; everything else is refused.
+
+    Raises:
+        TargetNotFound: no such name.
+        PatchRefused: what has that name is no function.
+    """
+    found = find(asked, target, attribute)
+    if isinstance(found, Target):
+        return found
+    if isinstance(found, ClassTarget):
+        _refuse(asked, found.path, found.cls)
+    return _refuse(asked, found.path, found.slot.read())
+
+
+def leads_to(path: str, function: FunctionType) -> bool:
+    """Whether a dotted name leads to this function now."""
+    try:
+        found = look_up("", path)
+    except TargetNotFound:
+        return False
+    return peel(found.value, found.name).innermost is function
+
+
+def leads_to_place(path: str, slot: Slot) -> bool:
+    """Whether a dotted name leads to this place now: its holder may be another by then."""
+    try:
+        return look_up("", path).slot.key == slot.key
+    except TargetNotFound:
+        return False
+
+
+def dotted_name(thing: object) -> str:
+    """The dotted name that a function or class gives itself.
+
+    Example:
+        >>> dotted_name(dotted_name).rpartition(".")[2]
+        'dotted_name'
+    """
+    if callable(thing) and hasattr(thing, "__wrapped__"):
+        thing = inspect.unwrap(thing)
+    thing = getattr(thing, "__func__", thing)
+    module = getattr(thing, "__module__", None)
+    name = getattr(thing, "__qualname__", None) or type(thing).__name__
+    return f"{module}.{name}" if module else str(name)
+
+
+def _of_pair(asked: str, holder: object, attribute: object) -> AnyTarget:
+    if not isinstance(holder, (ModuleType, type)):
+        raise PatchRefused(
+            asked,
+            f"the first of two arguments is a {type(holder).__name__}, not a module or class",
+            "give a dotted name, or module and function",
+        )
+    prefix = holder.__name__ if isinstance(holder, ModuleType) else dotted_name(holder)
+    if isinstance(attribute, str):
+        found = attribute_of(holder, attribute)
+        if found.value is ABSENT:
+            not_found(asked, prefix, found)
+        return _of_found(asked, f"{prefix}.{attribute}", found)
+    name = getattr(attribute, "__name__", None)
+    if name and (found := attribute_of(holder, name)).value is not ABSENT:
+        same = peel(found.value, name).innermost is peel(attribute, name).innermost
+        if same:
+            return _of_found(asked, f"{prefix}.{name}", found)
+    return _of_object(asked, dotted_name(attribute), attribute)
+
+
+def _of_found(asked: str, path: str, found: Found, *, is_named: bool = False) -> AnyTarget:
+    value, holder = found.value, found.holder
+    if is_a(value, ModuleType):
+        _refuse(asked, path, value)
+    if is_a(value, type):
+        return _of_object(asked, path, value)
+    peeled = peel(value, found.name)
+    is_instance, is_function = _is_instance(holder), is_a(peeled.innermost, FunctionType)
+    if (is_instance or not is_function) and is_given(found.slot):
+        return _value(asked, path, found.slot)
+    if is_instance and found.owner is not None and _is_callable(peeled):
+        return _overridden(path, override_of_instance(asked, path, found), "this instance only")
+    if isinstance(holder, type) and found.owner is not holder and found.owner is not None:
+        if not _is_callable(peeled):
+            return _value(asked, path, found.slot)
+        override = override_at(asked, path, found)
+        return _overridden(path, override, f"inherited from {dotted_name(found.owner)}")
+    if is_function:
+        return _function(path, peeled, holder if isinstance(holder, type) else None, is_named)
+    if is_a(peeled.innermost, functools.partial):
+        return _overridden(path, override_of_partial(path, peeled.innermost))  # type: ignore[arg-type]
+    if found.owner is not None and _is_callable(peeled):
+        override = override_at(asked, path, found)
+        return _overridden(
+            path,
+            override,
+            f"{what_is(peeled.innermost)}: replaced in this place only, {found.slot.what_stays}",
+        )
+    if found.owner is None or type(value).__name__ in _LAYOUT:
+        _refuse(asked, path, value)
+    return _value(asked, path, found.slot)
+
+
+def _of_object(asked: str, path: str, value: object) -> AnyTarget:
+    peeled = peel(value, path.rpartition(".")[2])
+    if isinstance(peeled.innermost, FunctionType):
+        return _function(path, peeled)
+    if isinstance(peeled.innermost, functools.partial):
+        return _overridden(path, override_of_partial(path, peeled.innermost))
+    if isinstance(value, type):
+        return ClassTarget(path, value)
+    return _refuse(asked, path, peeled.innermost)
+
+
+def _of_bound_method(asked: str, method: MethodType) -> Target:
+    instance, name = method.__self__, method.__name__
+    path = f"{dotted_name(type(instance))}.{name}"
+    found = attribute_of(instance, name)
+    if peel(found.value, name).innermost is not peel(method, name).innermost:
+        raise PatchRefused(
+            asked,
+            f"{name!r} of this {type(instance).__name__} is another function than the given one",
+            f"name the function itself to change it for all instances: {path!r}",
+        )
+    path = f"{path} of one instance"
+    return _overridden(path, override_of_instance(asked, path, found), "this instance only")
+
+
+def _function(
+    path: str, peeled: Peeled, owner_class: type | None = None, is_named: bool = False
+) -> Target:
+    function, facts = peeled.innermost, peeled.facts
+    assert isinstance(function, FunctionType)
+    own_name = dotted_name(function)
+    if "<locals>" not in own_name and own_name != path and not facts:
+        facts = (f"it is {own_name}",)
+    owner_class = _class_of(function) or owner_class
+    return Target(path, function, owner_class, facts, peeled.caches, is_named=is_named)
+
+
+def _overridden(path: str, override: Override, *facts: str) -> Target:
+    return Target(path, override.function, override.owner_class, facts, (), override)
+
+
+def _value(asked: str, path: str, slot: Slot) -> ValueTarget:
+    obstacle = slot.obstacle()
+    if obstacle:
+        raise PatchRefused(asked, f"{path}: {obstacle}", "replace what holds it")
+    return ValueTarget(path, slot)
+
+
+def _is_instance(holder: object) -> bool:
+    return not is_a(holder, ModuleType, type, dict, list, tuple)
+
+
+def is_given(slot: Slot) -> bool:
+    """Whether a layer of ours has put a value there, in place of another value."""
+    stack = registry.stacks.get(slot.key)
+    return stack is not None and stack.override is None and bool(stack.placements)
+
+
+def _is_callable(peeled: Peeled) -> bool:
+    return callable(peeled.innermost) and not is_a(peeled.innermost, type)
+
+
+def _class_of(function: FunctionType) -> type | None:
+    """The class in whose body a function was written, found by the name it gives itself."""
+    *classes, _ = function.__qualname__.split(".")
+    holder: Any = sys.modules.get(function.__module__ or "")
+    for name in classes:
+        holder = getattr(holder, "__dict__", {}).get(name)
+    return holder if classes and isinstance(holder, type) else None
+
+
+def _refuse(asked: str, path: str, value: object) -> NoReturn:
+    if isinstance(value, type):
+        instead = f"name one of its methods: {dotted_name(value)}.method"
+    elif isinstance(value, ModuleType):
+        instead = f"name one of its functions: {value.__name__}.function"
+    elif callable(value) and not inspect.isroutine(value):
+        instead = f"change the method that is called: {dotted_name(type(value))}.__call__"
+    elif callable(value):
+        instead = "name the place whose callers you mean: package.module.name"
+    else:
+        instead = "name a function or a method"
+    raise PatchRefused(asked, f"{path} is {what_is(value)}, not a function", instead)

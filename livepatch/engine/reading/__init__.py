@@ -1,0 +1,1 @@
+"""What can be read from a running program: nothing is computed, imported or changed."""

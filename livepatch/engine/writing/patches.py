@@ -1,0 +1,246 @@
+"""From what the user gave, a text or a callable, to a patch that fits its target."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import functools
+import inspect
+from types import CellType, CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import PatchRefused
+from ..layers.layer import Patch
+from ..naming.overrides import as_function
+from ..naming.targets import dotted_name
+from ..reading.parsing import parse
+from ..reading.sources import definition_of, place, source_of
+from ..reading.summaries import summary
+from ..switching.codes import global_names, uses_globals
+from ..switching.functions import Description, clone
+from ..switching.kinds import check_kind, of_same_kind
+from .graft import Graft
+from .names import all_arguments
+from .resolution import value_named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..naming.targets import Target
+    from .names import FunctionNode
+
+
+def patch_from_text(
+    asked: str,
+    text: str,
+    target: Target,
+    original: FunctionType,
+    namespace: dict[str, Any],
+    *,
+    dry_run: bool = False,
+) -> Patch:
+    """A patch from a text, compiled as if it stood in the target's place.
+
+    Args:
+        asked: the user's request in words.
+        text: imports and one ``def``.
+        target: the function to change.
+        original: a function with the target's own code.
+        namespace: the notebook's names.
+        dry_run: check and describe it without running its imports; the patch cannot be installed.
+
+    Raises:
+        PatchRefused: the text is not one function of the target's kind.
+    """
+    graft = Graft(asked, text, target, original, namespace)
+    check_kind(graft.code, original, asked)
+    function = original if dry_run else of_same_kind(graft.build(), original, asked)
+    return Patch(function, graft.source.strip("\n"), graft.facts)
+
+
+def patch_from_callable(
+    asked: str, new: Callable[..., Any], target: Target, original: FunctionType
+) -> Patch:
+    """A patch from a function, or from anything that can be called.
+
+    A function keeps its own globals and closure. Where it uses names that only the target's module
+    has, or ``super()``, or private names of the class, or the target under another name, its text
+    is compiled again in the target's place.
+
+    Raises:
+        PatchRefused: it cannot be called, is not of the target's kind, or is the target itself.
+    """
+    if isinstance(new, (staticmethod, classmethod)):
+        new = new.__func__
+    if not callable(new):
+        raise PatchRefused(
+            asked, f"the new code is a {type(new).__name__}, not a function", "give a function"
+        )
+    if new is target.function:
+        raise PatchRefused(
+            asked,
+            f"the new code is the target itself ({place(new)})",
+            "give another function; restore takes a change back",
+        )
+    if not isinstance(new, FunctionType):
+        called = as_function(new)
+        called.__doc__, called.__annotations__ = None, {}
+        with contextlib.suppress(TypeError, ValueError):  # a builtin without one
+            called.__signature__ = inspect.signature(new)
+        return Patch(of_same_kind(called, original, asked), None, (f"calls {_named(new)}",))
+    check_kind(new.__code__, original, asked)
+    if _needs_place(new, target, original):
+        return _moved(asked, new, target, original)
+    source = functools.partial(source_of, new.__code__)
+    cells = _cells_in_place(new, target, original)
+    if any(cell is not own for cell, own in zip(cells, new.__closure__ or (), strict=True)):
+        new = clone(new, cells)
+    elif _runs_anywhere(new, original):
+        new = clone(new, module=original.__globals__)
+    return Patch(of_same_kind(new, original, asked), source)
+
+
+def _named(new: Callable[..., Any]) -> str:
+    """A callable in words; its repr may be slow, raise, or have many lines."""
+    return dotted_name(new) if isinstance(new, type) or inspect.isroutine(new) else summary(new)
+
+
+def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType) -> Patch:
+    """A function's text compiled again in the target's place, its own names first."""
+    definition = definition_of(new)
+    if definition is None:
+        raise PatchRefused(
+            asked,
+            f"it uses names of the target's place, and has no text to compile there ({place(new)})",
+            f"write it as a def, or in a cell: %%replace {target.path}",
+        )
+    cells = _cells_in_place(new, target, original)
+    closure = dict(zip(new.__code__.co_freevars, cells, strict=True))
+    if target.owner_class is not None:
+        closure["__class__"] = CellType(target.owner_class)
+    definition, values = _with_values(definition, new)
+    graft = Graft(
+        asked,
+        "",
+        target,
+        original,
+        new.__globals__,
+        closure=closure,
+        namespace_first=True,
+        parsed=(definition, new.__code__.co_filename),
+        values=values,
+    )
+    function = graft.build()
+    Description.of(new).give_to(function)
+    facts: tuple[str, ...] = (f"compiled in the place of {target.path}",)
+    if graft.uses.saved:
+        facts = (*facts, f"{', '.join(sorted(graft.uses.saved))} is the webui's own code")
+    return Patch(
+        of_same_kind(function, original, asked), functools.partial(source_of, new.__code__), facts
+    )
+
+
+def _with_values(
+    definition: FunctionNode | ast.Lambda, function: FunctionType
+) -> tuple[FunctionNode, dict[str, Any]]:
+    """A function's definition with the default values that it has, and those by their names.
+
+    They were evaluated where the function was written, as its annotations and decorators were.
+    """
+    values: dict[str, Any] = {}
+
+    def value(name: str, content: object) -> ast.expr:
+        values[name] = content
+        return value_named(name)
+
+    arguments = definition.args
+    arguments.defaults = [
+        value(f"default_{position}", content)
+        for position, content in enumerate(function.__defaults__ or ())
+    ]
+    keyword_defaults = function.__kwdefaults__ or {}
+    arguments.kw_defaults = [
+        value(f"default_{argument.arg}", keyword_defaults[argument.arg])
+        if argument.arg in keyword_defaults
+        else None
+        for argument in arguments.kwonlyargs
+    ]
+    for argument in all_arguments(arguments):
+        argument.annotation = None
+    if isinstance(definition, ast.Lambda):
+        definition = _as_def(definition)
+    definition.decorator_list = []
+    definition.returns = None
+    return definition, values
+
+
+def _as_def(function: ast.Lambda) -> ast.FunctionDef:
+    definition = parse("def f(): pass").body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    answer = ast.copy_location(ast.Return(function.body), function.body)
+    definition.name, definition.args, definition.body = "<lambda>", function.args, [answer]
+    return ast.copy_location(definition, function)
+
+
+def _runs_anywhere(new: FunctionType, original: FunctionType) -> bool:
+    """Whether a function can run in the target itself, whose globals are others."""
+    return (
+        not new.__code__.co_freevars
+        and not original.__code__.co_freevars
+        and new.__globals__ is not original.__globals__
+        and not uses_globals(new.__code__)
+    )
+
+
+def _cells_in_place(
+    new: FunctionType, target: Target, original: FunctionType
+) -> tuple[CellType, ...]:
+    """A function's closure with ``super()`` and a saved original meaning what they do here."""
+    if not new.__closure__:
+        return ()
+    cells = []
+    own = dict(zip(original.__code__.co_freevars, original.__closure__ or (), strict=True))
+    for name, cell in zip(new.__code__.co_freevars, new.__closure__, strict=True):
+        if name == "__class__" and target.owner_class is not None:
+            cells.append(own.get(name) or CellType(target.owner_class))
+        elif _content(cell) is target.function:
+            cells.append(CellType(original))
+        else:
+            cells.append(cell)
+    return tuple(cells)
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # the cell is empty
+        return None
+
+
+def _needs_place(new: FunctionType, target: Target, original: FunctionType) -> bool:
+    """Whether a function uses what only the target's place can give."""
+    if target.owner_class is not None:
+        names = {*_names(new.__code__), *new.__code__.co_varnames}
+        bare_super = "super" in names and "__class__" not in new.__code__.co_freevars
+        private = any(n.startswith("__") and not n.endswith("__") for n in names)
+        if bare_super or private:
+            return True
+    own, module = new.__globals__, original.__globals__
+    if own is module:
+        return False
+    suspects = [
+        name
+        for name in _names(new.__code__)
+        if (name in module and name not in own and not hasattr(builtins, name))
+        or (own.get(name) is target.function and name != target.function.__name__)
+    ]
+    # Reading the instructions takes a while, and most such names are attributes.
+    return bool(suspects) and not global_names(new.__code__).isdisjoint(suspects)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if type(constant) is CodeType:
+            yield from _names(constant)

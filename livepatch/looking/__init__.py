@@ -1,0 +1,1 @@
+"""Looks at the webui and changes nothing: where a thing lies, and who else changed what."""
