@@ -182,7 +182,7 @@ UNDOINGS = (
     ),
     # is that pid alive
     _undo(
-        "reach/process.py",
+        "processes/process.py",
         'windows.is_alive(pid) if sys.platform == "win32" else _posix_is_alive(pid)',
         "_posix_is_alive(pid)",
         "test_reach_platforms::test_windows_tells_a_running_process_and_its_start",

@@ -17,8 +17,8 @@ import nbformat
 import pytest
 from reach_support import Place, place
 
+from livepatch.processes.process import is_alive
 from livepatch.reach.companions import ending_with_us
-from livepatch.reach.process import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

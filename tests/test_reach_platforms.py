@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from livepatch.reach import attach, companion, lab, process
+from livepatch.processes import macos, process
+from livepatch.reach import attach, companion, lab
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,6 +195,17 @@ def test_macos_tells_a_process_by_libproc(on_macos: Any, monkeypatch: pytest.Mon
     assert process.is_alive(PID, "1700000000.000042")
     assert not process.is_alive(PID, "1600000000.000042")
     assert signals == [(PID, 0), (PID, 0)]
+
+
+def test_macos_tells_the_machine_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tell(number: Any, _patience: Any) -> int:
+        number.raw = bytes(range(16))
+        return 0
+
+    libraries = [Library(gethostuuid=tell), Library(gethostuuid=1), SimpleNamespace()]
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: libraries.pop(0))
+    assert macos.machine() == bytes(range(16)).hex()
+    assert (macos.machine(), macos.machine()) == (None, None)
 
 
 def test_macos_tells_whose_process_it_is(on_macos: Any, monkeypatch: pytest.MonkeyPatch) -> None:

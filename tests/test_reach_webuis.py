@@ -15,8 +15,8 @@ import pytest
 from reach_support import Place, place
 
 from livepatch.errors import AttachFailed, LivepatchError, WebuiAmbiguous, WebuiNotFound
+from livepatch.processes.process import is_alive, start_time
 from livepatch.reach import folder as folders
-from livepatch.reach.process import is_alive, start_time
 from livepatch.reach.webuis import choose, running_webuis, with_live_details
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from livepatch.errors import AttachFailed, LivepatchError
+from livepatch.processes.process import start_time
 from livepatch.reach.folder import connection_key, normal_name, runtime_folder, socket_base
 from livepatch.reach.kernelspecs import write_common_kernelspecs, write_kernelspec
-from livepatch.reach.process import start_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

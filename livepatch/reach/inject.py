@@ -20,13 +20,13 @@ from importlib.resources import files
 from typing import IO, TYPE_CHECKING, Any
 
 from livepatch.errors import AttachFailed, LivepatchError, WebuiNotFound
+from livepatch.processes.process import is_alive, look_at, owner, runs_elsewhere
 from livepatch.reach import injector
 from livepatch.reach.attach import transport
 from livepatch.reach.closure import ROOT, ROOT_REQUIRES, our_closure, our_version
 from livepatch.reach.folder import normal_name, runtime_folder
 from livepatch.reach.injected import abi
 from livepatch.reach.kernelspecs import write_kernelspec
-from livepatch.reach.process import is_alive, look_at, owner, runs_elsewhere
 from livepatch.reach.webuis import SCRIPT_PREFIX, Webui, ask_for_info, running_webuis
 
 if TYPE_CHECKING:

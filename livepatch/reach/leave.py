@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from livepatch.errors import LivepatchError
-from livepatch.reach.process import is_alive
+from livepatch.processes.process import is_alive
 from livepatch.reach.webuis import client_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import WebuiAmbiguous, WebuiNotFound
+from livepatch.processes.process import is_alive
 from livepatch.reach.folder import remove_sockets, runtime_folder
-from livepatch.reach.process import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -44,3 +44,14 @@ def _facts(pid: int) -> bytes | None:
 
 def _libproc() -> Any:
     return ctypes.CDLL(LIBPROC)
+
+
+def machine() -> str | None:
+    """The number of the machine, in hexadecimal digits; None where the system does not tell."""
+    number = ctypes.create_string_buffer(16)
+    patience = struct.pack("ll", 1, 0)  # struct timespec: seconds, nanoseconds
+    try:
+        failed = ctypes.CDLL(None).gethostuuid(number, patience)
+    except (AttributeError, OSError):
+        return None
+    return None if failed else number.raw.hex()

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from livepatch.reach import macos, windows
+from livepatch.processes import macos, windows
 
 PROC = Path("/proc")
 
@@ -170,10 +170,10 @@ def _proc_files(pid: int) -> list[str]:
 def _posix_is_alive(pid: int) -> bool:
     if pid <= 0:
         return False
-    if (PROC / "self" / "stat").exists():
-        fields = _proc_fields(pid)
-        return fields is not None and fields[0] not in ("Z", "X")
-    try:
+    fields = _proc_fields(pid)
+    if fields is not None:
+        return fields[0] not in ("Z", "X")
+    try:  # no /proc, or one that hides the processes of other users (hidepid)
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False

@@ -69,6 +69,19 @@ def modules(pid: int) -> list[str]:
         return list(filter(None, (_name_of(kernel32, handle, module) for module in found)))
 
 
+def machine() -> str | None:
+    """What Windows calls the machine in its registry; None where it does not tell."""
+    try:
+        import winreg
+
+        path = r"SOFTWARE\Microsoft\Cryptography"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key:  # type: ignore[attr-defined,unused-ignore]
+            value, _ = winreg.QueryValueEx(key, "MachineGuid")  # type: ignore[attr-defined,unused-ignore]
+    except (ImportError, OSError):
+        return None
+    return str(value)
+
+
 def _name_of(kernel32: Any, handle: int, module: int | None) -> str:
     name = ctypes.create_unicode_buffer(260)
     kernel32.K32GetModuleBaseNameW(handle, wintypes.HMODULE(module), name, len(name))
