@@ -17,6 +17,7 @@ from livepatch.files import (
     check_trusted,
     private_folder,
     read_trusted,
+    trusted_folder,
     write_private,
 )
 
@@ -154,6 +155,28 @@ def test_a_file_that_is_too_long_is_refused(file):
     assert "longer than 3 bytes" in refusal(file, longest=3)[0]
 
 
+def test_a_name_that_would_move_the_cursor_is_written_out_in_three_lines(tmp_path):
+    file = tmp_path / "a\x1b[2Jb\nc.py"
+    file.write_text("text")
+    file.chmod(0o666)
+    found, advice = refusal(file)
+    assert f"{tmp_path}/a\\x1b[2Jb\\nc.py can be written by everybody" in found
+    typed = advice.partition("chmod o-w ")[2]
+    subprocess.run(["bash", "-c", f"chmod o-w {typed}"], check=True)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o664
+
+
+def test_what_is_checked_is_what_is_read(tmp_path):
+    """ "link/.." is one place as a text and another one for the system."""
+    for name in ("here", "there/deep"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "here/link").symlink_to(tmp_path / "there/deep")
+    (tmp_path / "here/file").write_text("checked")
+    (tmp_path / "there/file").write_text("another")
+    os.utime(tmp_path / "there/file", (1, 1))
+    assert read_trusted(f"{tmp_path}/here/link/../file", "read it") == b"checked"
+
+
 def test_what_is_missing_is_the_systems_own_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_trusted(tmp_path / "missing", "read it")
@@ -216,6 +239,17 @@ def test_a_folder_that_others_could_read_is_closed_and_one_they_could_write_is_r
     folder.chmod(0o777)
     with pytest.raises(FileNotTrusted, match="can be written by everybody"):
         private_folder(folder, "use it")
+
+
+def test_a_folder_that_is_there_keeps_its_mode_and_what_is_made_below_is_private(tmp_path):
+    there = tmp_path / "kernels"
+    there.mkdir(mode=0o755)
+    below = trusted_folder(there / "a" / "b", "make it")
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (there, below.parent, below)]
+    assert modes == [0o755, 0o700, 0o700]
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    with pytest.raises(OSError, match="nowhere"):
+        private_folder(tmp_path / "nowhere" / "below", "make it")
 
 
 def test_a_link_laid_beforehand_sends_nothing_elsewhere(tmp_path):

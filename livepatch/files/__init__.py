@@ -7,7 +7,8 @@ running webuis, kernelspecs. ``trusted`` opens such a file, or says whose it is 
 
 from __future__ import annotations
 
-from .private import append_private, private_folder, write_private
+from .private import append_private, private_folder, trusted_folder, write_private
+from .shown import shown, typed
 from .trusted import check_trusted, open_trusted, read_trusted, trusted_uids
 
 __all__ = [
@@ -16,6 +17,9 @@ __all__ = [
     "open_trusted",
     "private_folder",
     "read_trusted",
+    "shown",
+    "trusted_folder",
     "trusted_uids",
+    "typed",
     "write_private",
 ]

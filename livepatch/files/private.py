@@ -7,6 +7,8 @@ or not there, and a link that somebody has put there beforehand leads nowhere.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -32,31 +34,47 @@ def private_folder(path: str | os.PathLike[str], asked: str) -> Path:
         FileNotTrusted: it belongs to somebody else, or others can write it or a folder above it.
         OSError: it cannot be made, or something else is there.
     """
+    folder = trusted_folder(path, asked)
+    if os.name == "posix":
+        status = folder.stat()
+        if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) & 0o077:
+            folder.chmod(PRIVATE_FOLDER)
+    return folder
+
+
+def trusted_folder(path: str | os.PathLike[str], asked: str) -> Path:
+    """A folder that nobody else can write: one that is there keeps its mode.
+
+    Args:
+        path: the folder. What is missing of it and above it is made, the user's alone.
+        asked: what the user asked for, the first line of a refusal.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileNotTrusted: it belongs to somebody else, or others can write it or a folder above it.
+        OSError: it cannot be made, or something else is there.
+    """
     folder = Path(os.path.abspath(path))
     _make(folder)
-    status = check_trusted(folder, asked)
-    if not stat.S_ISDIR(status.st_mode):
-        raise NotADirectoryError(20, os.strerror(20), str(folder))
-    is_ours = os.name == "posix" and status.st_uid == os.geteuid()
-    if is_ours and stat.S_IMODE(status.st_mode) & 0o077:
-        folder.chmod(PRIVATE_FOLDER)
+    if not stat.S_ISDIR(check_trusted(folder, asked).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
     return folder
 
 
 def _make(folder: Path) -> None:
     """Make a folder and what is missing above it, each level with its mode: umask 000 is usual."""
-    try:
-        os.mkdir(folder, PRIVATE_FOLDER)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        if folder.parent == folder:
-            raise
-        _make(folder.parent)
-        _make(folder)
-    else:
-        if os.name == "posix":
-            os.chmod(folder, PRIVATE_FOLDER)  # umask may have taken bits of the user's own
+    missing = []
+    for above in (folder, *folder.parents):
+        if os.path.lexists(above):
+            break
+        missing.append(above)
+    for level in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # another process makes the same
+            os.mkdir(level, PRIVATE_FOLDER)
+            if os.name == "posix":
+                os.chmod(level, PRIVATE_FOLDER)  # umask may have taken bits of the user's own
 
 
 def write_private(path: str | os.PathLike[str], content: bytes, mode: int = PRIVATE_FILE) -> None:

@@ -17,6 +17,8 @@ from typing import BinaryIO, NamedTuple
 
 from livepatch.errors import FileNotTrusted
 
+from .shown import shown, typed
+
 TRUST_VARIABLE = "LIVEPATCH_TRUST_UIDS"
 LONGEST = 64_000_000  # bytes that are read from one file
 MOST_LINKS = 40  # on the way to one file, as in Linux
@@ -104,6 +106,7 @@ def open_trusted(path: str | os.PathLike[str], asked: str, *, links: bool = Fals
         FileNotTrusted: it is not to be trusted, or no regular file.
         OSError: it cannot be opened.
     """
+    path = os.path.abspath(path)  # what is checked and what is opened: "link/.." means two places
     expected = check_trusted(path, asked, links=links)
     try:
         _check_regular(path, expected)
@@ -115,7 +118,7 @@ def open_trusted(path: str | os.PathLike[str], asked: str, *, links: bool = Fals
             _check_regular(path, found)
             if os.name == "posix" and not os.path.samestat(found, expected):
                 # A trusted user has put another file there since: an editor that saves.
-                _check_entry(_Step(os.fspath(path), found))
+                _check_entry(_Step(path, found))
             return os.fdopen(handle, "rb")
         except BaseException:
             os.close(handle)
@@ -147,7 +150,7 @@ def read_trusted(
     if len(content) > longest:
         raise FileNotTrusted(
             asked,
-            f"{os.fspath(path)} is longer than {longest:,} bytes",
+            f"{shown(path)} is longer than {longest:,} bytes",
             "look at what it is, and move it away",
         )
     return content
@@ -164,7 +167,7 @@ def _check_regular(path: str | os.PathLike[str], status: os.stat_result) -> None
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
         raise _Distrust(
-            f"{os.fspath(path)} is {kind}, not a regular file", "remove it, or name another file"
+            f"{shown(path)} is {kind}, not a regular file", "remove it, or name another file"
         )
 
 
@@ -189,7 +192,9 @@ def _way_to(path: str, links: bool) -> _Step:
             if not (links or waiting):
                 raise _is_a_link(step.path)
             if followed > MOST_LINKS:
-                raise _Distrust(f"{path} goes through too many links", "name the file itself")
+                raise _Distrust(
+                    f"{shown(path)} goes through too many links", "name the file itself"
+                )
             if not (outside and _is_outside(step)):
                 _check_owner(step)
             target = os.readlink(step.path)
@@ -211,7 +216,7 @@ def _status(path: str) -> tuple[str, os.stat_result]:
 
 def _is_a_link(path: str) -> _Distrust:
     return _Distrust(
-        f"{path} is a link, which may lead to anybody's file",
+        f"{shown(path)} is a link, which may lead to anybody's file",
         "put the file itself there, or name the one that it leads to",
     )
 
@@ -252,16 +257,16 @@ def _check_entry(step: _Step) -> None:
     if stat.S_ISDIR(mode) and mode & stat.S_ISVTX:
         return  # as in /tmp, only the owner of an entry can exchange it
     if mode & stat.S_IWOTH:
-        sticky = f", or chmod +t {step.path}" if stat.S_ISDIR(mode) else ""
+        sticky = f", or chmod +t {typed(step.path)}" if stat.S_ISDIR(mode) else ""
         raise _Distrust(
-            f"{step.path} can be written by everybody (mode {stat.S_IMODE(mode):04o})",
-            f"look at what lies in it, then: chmod o-w {step.path}{sticky}",
+            f"{shown(step.path)} can be written by everybody (mode {stat.S_IMODE(mode):04o})",
+            f"look at what lies in it, then: chmod o-w {typed(step.path)}{sticky}",
         )
     if mode & stat.S_IWGRP and not _is_private_group(step.status):
         raise _Distrust(
-            f"{step.path} can be written by the group {_group_name(step.status.st_gid)} "
+            f"{shown(step.path)} can be written by the group {_group_name(step.status.st_gid)} "
             f"(mode {stat.S_IMODE(mode):04o})",
-            f"look at what lies in it, then: chmod g-w {step.path}",
+            f"look at what lies in it, then: chmod g-w {typed(step.path)}",
         )
 
 
@@ -269,10 +274,10 @@ def _check_owner(step: _Step) -> None:
     uid = step.status.st_uid
     if uid not in trusted_uids():
         raise _Distrust(
-            f"{step.path} belongs to {user_name(uid)}, this process runs as "
+            f"{shown(step.path)} belongs to {user_name(uid)}, this process runs as "
             f"{user_name(os.geteuid())}",
             f"if you trust that user: {TRUST_VARIABLE}={_with_uid(uid)}; "
-            f"otherwise take it over: chown {os.geteuid()} {step.path}",
+            f"otherwise take it over: chown {os.geteuid()} {typed(step.path)}",
         )
 
 
