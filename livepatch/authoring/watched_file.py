@@ -23,8 +23,8 @@ from livepatch.engine.answers import answer
 from livepatch.engine.changing.change import apply, taken_back
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import is_refusal
-from livepatch.engine.layers.restack import Restack
-from livepatch.engine.verbs import OWNER
+from livepatch.engine.layers.owners import OWNER
+from livepatch.engine.layers.stacks import Restack
 from livepatch.history.journal import journal
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ this folder. As data, a change travels one way:
 (what lies on it, and what runs around a call) → ``switching`` (the code that calls run on) →
 ``changing`` (all of it or nothing, and when; who is told).
 
-The rooms import downwards only: ``verbs``, ``layers``, ``writing``, ``naming``, ``changing``,
-``switching``, ``reading``, ``plan``, ``errors``.
+The rooms import downwards only, which CI holds: ``verbs``, ``layers``, ``writing``, ``naming``,
+``switching``, ``reading``, ``plan``, ``changing``, ``errors``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .changing.change import Change, ChangeDescription, Step, apply, transaction
 from .changing.events import subscribe
 from .errors import ForeignChange, LivepatchError, PatchRefused, TargetNotFound
 from .layers.adopting import adopt
-from .layers.layer import Layer
+from .layers.stacks import Layer
 from .verbs import live_layers, replace, restore, restore_all
 from .wrapping import after, before, filter_args, filter_result, wrap
 

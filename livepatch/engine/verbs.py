@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .answers import AnswerLine, answer
@@ -11,21 +10,18 @@ from .changing.change import apply
 from .changing.changed import layers_of_changed, ways_back
 from .changing.registry import registry
 from .errors import TargetNotFound, is_refusal
-from .layers.function_stacks import stack_of
+from .layers.function_stacks import is_over_function, stack_of
 from .layers.laying import Wanted, lay, running_facts
-from .layers.stacks import is_over_function
+from .layers.owners import owner_of
 from .layers.value_stacks import value_stack_of
-from .naming.targets import AnyTarget, ClassTarget, Target, ValueTarget, dotted_name, find
+from .naming.targets import AnyTarget, ClassTarget, Target, ValueTarget, find, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .changing.pending import When
-    from .layers.layer import Layer
-    from .layers.stacks import Stack
+    from .layers.pending import When
+    from .layers.stacks import Layer, Stack
 
-NOTEBOOK = "notebook"
-OWNER = "__livepatch_owner__"  # a module that has this name says whose its layers are
 _NOT_GIVEN: Any = object()
 
 
@@ -250,21 +246,3 @@ def _stack(target: Target | ValueTarget) -> Stack:
 
 def _codes_of(stacks: Iterable[Stack]) -> list[Any]:
     return [c for stack in stacks if is_over_function(stack) for c in stack.top_codes]
-
-
-def owner_of(namespace: dict[str, Any]) -> str:
-    """Whose layer it is that code with these globals makes: the notebook's, or its module's."""
-    owner = namespace.get(OWNER)
-    if isinstance(owner, str):
-        return owner
-    module = str(namespace.get("__name__", "unknown"))
-    return NOTEBOOK if module in registry.notebook_modules else module
-
-
-def shown(target: object) -> str:
-    """A target in words, as the user gave it."""
-    if isinstance(target, str):
-        return target
-    if isinstance(target, ModuleType):
-        return target.__name__
-    return dotted_name(target) if callable(target) else repr(target)

@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .layers.laying import Wanted, lay
-from .naming.targets import find
-from .verbs import owner_of, shown
+from .layers.owners import owner_of
+from .naming.targets import find, shown
 
 if TYPE_CHECKING:
-    from .changing.pending import When
-    from .layers.layer import Layer
+    from .layers.pending import When
+    from .layers.stacks import Layer
 
 
 def wrap(

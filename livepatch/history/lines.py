@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine_package
 from livepatch.engine.layers.function_stacks import FunctionStack
-from livepatch.engine.layers.restack import Restack
+from livepatch.engine.layers.stacks import Restack
 from livepatch.engine.layers.value_stacks import ValueStack
 from livepatch.engine.reading.sources import definition_of, source_of
 from livepatch.engine.switching.codes import global_names
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from livepatch.engine import Change, ChangeDescription
-    from livepatch.engine.layers.layer import Patch
+    from livepatch.engine.layers.patch import Patch
 
 Line = dict[str, Any]
 

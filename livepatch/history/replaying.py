@@ -12,10 +12,10 @@ from livepatch.engine import LivepatchError, PatchRefused, live_layers, transact
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.layers.function_stacks import base_of
 from livepatch.engine.layers.laying import Wanted, lay
+from livepatch.engine.layers.owners import NOTEBOOK
 from livepatch.engine.naming.targets import ClassTarget, Target, find
 from livepatch.engine.reading.sources import source_of
 from livepatch.engine.reading.texts import name_of, texts
-from livepatch.engine.verbs import NOTEBOOK
 from livepatch.reports import Report
 
 from .lines import digest, original_of

@@ -11,7 +11,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.errors import TargetNotFound
-from livepatch.engine.layers.restack import Restack
+from livepatch.engine.layers.stacks import Restack
 from livepatch.engine.naming.lookup import look_up
 from livepatch.engine.switching.frames import all_stacks
 from livepatch.registries.containers import InDict

@@ -19,11 +19,11 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from livepatch.engine import Layer, live_layers, restore, restore_all, transaction
 from livepatch.engine.answers import answer
 from livepatch.engine.errors import TargetNotFound
-from livepatch.engine.layers.layer import is_on
 from livepatch.engine.layers.laying import Wanted, lay, patch_without_effect
+from livepatch.engine.layers.owners import NOTEBOOK
+from livepatch.engine.layers.stacks import is_on
 from livepatch.engine.naming.targets import ClassTarget, ValueTarget, find
 from livepatch.engine.reading.sources import source_of
-from livepatch.engine.verbs import NOTEBOOK
 from livepatch.reports import Answer, Report, foreign, patches
 
 from .settings import NotebookSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.registry import registry
-from livepatch.engine.verbs import NOTEBOOK
+from livepatch.engine.layers.owners import NOTEBOOK
 
 from .facts import code_of
 

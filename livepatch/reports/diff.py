@@ -8,9 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from livepatch.engine.changing.registry import registry
-from livepatch.engine.layers.function_stacks import stack_of
-from livepatch.engine.layers.layer import is_on
-from livepatch.engine.layers.stacks import is_over_function
+from livepatch.engine.layers.function_stacks import is_over_function, stack_of
+from livepatch.engine.layers.stacks import is_on
 from livepatch.engine.naming.targets import Target, find
 from livepatch.engine.reading.sources import source_of
 
@@ -18,8 +17,7 @@ from .file_patch import file_patch
 from .html import CODE, QUIET, TEXT
 
 if TYPE_CHECKING:
-    from livepatch.engine.layers.layer import Placement
-    from livepatch.engine.layers.stacks import Stack
+    from livepatch.engine.layers.stacks import Placement, Stack
 
 _COLORS = {
     "+": "var(--jp-success-color1, green)",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.errors import PatchRefused
-from livepatch.engine.layers.stacks import is_over_function
+from livepatch.engine.layers.function_stacks import is_over_function
 from livepatch.engine.reading.parsing import parse
 from livepatch.engine.switching.codes import global_names
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from types import FunctionType
 
     from livepatch.engine.layers.function_stacks import FunctionStack
-    from livepatch.engine.layers.layer import Layer, Patch
-    from livepatch.engine.layers.stacks import Stack
+    from livepatch.engine.layers.patch import Patch
+    from livepatch.engine.layers.stacks import Layer, Stack
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from livepatch.engine import live_layers
-from livepatch.engine.layers.layer import is_on
+from livepatch.engine.layers.stacks import is_on
 from livepatch.engine.naming.targets import dotted_name
 
 from .report import Report

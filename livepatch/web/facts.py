@@ -8,10 +8,10 @@ import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine import verbs
 from livepatch.engine.changing.registry import registry
+from livepatch.engine.layers import owners
+from livepatch.engine.layers.owners import NOTEBOOK
 from livepatch.engine.reading.sources import place
-from livepatch.engine.verbs import NOTEBOOK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def caller() -> str:
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "unknown"))
         if module.partition(".")[0] not in PASSED_OVER:
-            return verbs.owner_of(frame.f_globals)
+            return owners.owner_of(frame.f_globals)
         frame = frame.f_back
     return "unknown"
 

@@ -16,11 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from ..layers.layer import Layer
-    from ..layers.stacks import Stack
-    from .changed import Changed
-    from .pending import Pending
-
 # To be raised when a copy could not work any more with the stacks, layers or changes of an older
 # one. Copies of other versions keep to themselves: each takes the other's code for the webui's own.
 VERSION = 1
@@ -29,6 +24,9 @@ SHARED_NAME = f"_livepatch_registry_{VERSION}"
 
 class Registry(ModuleType):
     """What every copy of the engine in this process knows.
+
+    What is in it may have been made by any of them, so no class of this copy's is named here: its
+    methods and attributes count.
 
     Attributes:
         lock: held from the preparation of a change to its commit.
@@ -50,10 +48,10 @@ class Registry(ModuleType):
         super().__init__(SHARED_NAME)
         self.version = VERSION
         self.lock = threading.RLock()
-        self.patched: dict[Hashable, Stack] = {}
-        self.stacks: weakref.WeakValueDictionary[Hashable, Stack] = weakref.WeakValueDictionary()
-        self.changed: dict[int, Changed] = {}
-        self.pending: dict[Layer, Pending] = {}
+        self.patched: dict[Hashable, Any] = {}
+        self.stacks: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
+        self.changed: dict[int, Any] = {}
+        self.pending: dict[Any, Any] = {}
         self.watcher: threading.Thread | None = None
         self.subscribers: dict[str, list[Callable[[Any], object]]] = {}
         self.mask_lock = threading.Lock()

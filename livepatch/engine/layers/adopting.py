@@ -10,18 +10,15 @@ from ..answers import AnswerLine, answer
 from ..changing.change import Change, ChangeDescription, apply
 from ..changing.registry import registry
 from ..errors import PatchRefused
-from ..naming.targets import ClassTarget, Target, find
+from ..naming.targets import ClassTarget, Target, find, shown
 from ..switching.functions import clone
 from ..switching.kinds import check_kind
-from ..verbs import shown
-from .function_stacks import stack_of
-from .stacks import is_over_function
+from .function_stacks import is_over_function, stack_of
 from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
     from ..naming.targets import AnyTarget
-    from .layer import Placement
-    from .stacks import Stack
+    from .stacks import Placement, Stack
 
 
 def adopt(target: object, function: object = None) -> AnswerLine:

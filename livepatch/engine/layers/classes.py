@@ -17,9 +17,9 @@ from ..naming.unwrapping import peel
 from ..reading.sources import place
 from ..switching.codes import uses_globals
 from ..switching.functions import clone
-from ..writing.patches import patch_from_callable
+from ..writing.new_code import code_from_callable
 from .function_stacks import stack_of
-from .layer import Patch
+from .patch import Patch
 from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _function_part(
     target = Target(path, mine, cls, (), caches)
     stack = stack_of(target)
     if not _same_function(stack.model, theirs):
-        yield stack, patch_from_callable(asked, theirs, target, stack.model)
+        yield stack, Patch(*code_from_callable(asked, theirs, target, stack.model))
 
 
 def _same_function(mine: FunctionType, theirs: FunctionType) -> bool:

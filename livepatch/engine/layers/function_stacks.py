@@ -6,22 +6,23 @@ a stack over the *base*, the webui's own code.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..changing.registry import registry
 from ..errors import ForeignChange
 from ..naming.lookup import what_is
 from ..naming.targets import leads_to, leads_to_place
-from ..switching.bodies import Body
 from ..switching.functions import clone
-from .stacks import Stack, is_over_function
+from .bodies import Body
+from .stacks import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from types import CodeType, FunctionType
 
     from ..naming.targets import Target
-    from .layer import Patch, Placements
+    from .patch import Patch
+    from .stacks import Placements
 
 
 class FunctionStack(Stack):
@@ -211,7 +212,7 @@ def stack_of(target: Target) -> FunctionStack:
             stack.caches += tuple(c for c in target.caches if c not in stack.caches)
             if not stack.placements:
                 stack.rebase()
-    return stack  # type: ignore[return-value]  # a value's is refused: it holds something else
+    return stack  # a value's is refused: it holds something else
 
 
 def _stack_of_older_definition(target: Target) -> FunctionStack | None:
@@ -240,3 +241,8 @@ def base_of(function: FunctionType) -> Any:  # a FunctionType
     """A function that runs the webui's own code of a function, whatever layers lie on it."""
     body = patched_body(function)
     return body.own.base if body is not None else clone(function)
+
+
+def is_over_function(stack: Stack) -> TypeGuard[FunctionStack]:
+    """Whether the stack is that of a function; it may be of another copy of the engine."""
+    return hasattr(stack, "bodies")

@@ -17,7 +17,7 @@ import traceback
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..answers import answer
 from ..changing.masking import holding
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..switching.kinds import Kind
-    from .layer import Layer
 
 log = logging.getLogger("livepatch")
 
@@ -73,6 +72,23 @@ class Failure:
     traceback: str
 
 
+class Guarded(Protocol):
+    """The layer that a guard watches over, as far as the guard knows it."""
+
+    target: str
+    answer: str
+
+    @property
+    def state(self) -> str:
+        """``active``, or anything else."""
+
+    def off(self) -> None:
+        """Switch it off."""
+
+    def whose(self) -> str:
+        """It in words."""
+
+
 class Guard:
     """Watches over the new code of one layer.
 
@@ -89,7 +105,7 @@ class Guard:
         self.limit = limit
         self.failures: deque[Failure] = deque(maxlen=KEPT_FAILURES)
         self.count = 0
-        self.layer: Layer | None = None
+        self.layer: Guarded | None = None
 
     def lets_pass(self) -> bool:
         """Whether calls go to the layer below: the limit is reached."""
@@ -132,7 +148,7 @@ class Guard:
         if self.layer is not None:
             holding(registry.lock, partial(self._switch_off, self.layer), wait=False)
 
-    def _switch_off(self, layer: Layer) -> None:
+    def _switch_off(self, layer: Guarded) -> None:
         if layer.state != "active":
             return
         try:

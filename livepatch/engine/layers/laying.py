@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..answers import DONE, answer
 from ..changing.change import apply
 from ..changing.events import remarks
-from ..changing.pending import Pending, forget, wait_for_idle
 from ..changing.registry import registry
 from ..errors import PatchRefused
 from ..naming.lookup import what_is
@@ -25,23 +24,23 @@ from ..switching.functions import clone
 from ..switching.kinds import kind_of
 from ..writing.class_graft import graft_class
 from ..writing.graft import Graft
-from ..writing.patches import patch_from_callable, patch_from_text
+from ..writing.new_code import code_from_callable, code_from_text
 from .classes import merge
 from .combinators import wrapper_of
-from .function_stacks import base_of, stack_of
+from .function_stacks import base_of, is_over_function, stack_of
 from .guard import DEFAULT_FAILURES, Guard, guarded
-from .layer import Layer, Patch, Placement
-from .stacks import is_over_function
+from .patch import Patch
+from .pending import Pending, forget, wait_for_idle
+from .stacks import Layer, Placement
 from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..changing.pending import When
     from ..naming.targets import AnyTarget
     from .function_stacks import FunctionStack
-    from .restack import Restack
-    from .stacks import Stack
+    from .pending import When
+    from .stacks import Restack, Stack
 
 Parts = list[tuple["Stack", Patch]]
 
@@ -174,10 +173,12 @@ def _patch(
 ) -> Patch:
     if wanted.verb == "replace":
         if isinstance(new, str):
-            return patch_from_text(
+            written = code_from_text(
                 asked, new, target, stack.model, wanted.namespace, dry_run=dry_run
             )
-        return patch_from_callable(asked, new, target, stack.model)
+        else:
+            written = code_from_callable(asked, new, target, stack.model)
+        return Patch(*written)
     text: Any
     facts: tuple[str, ...] = ()
     graft: Graft | None = None
@@ -239,6 +240,7 @@ def _text(value: object) -> str | None:
 
 def _layer_of(target: AnyTarget, about: type | None, wanted: Wanted, stacks: list[Stack]) -> Layer:
     """The layer of that identity, waiting or placed, or a new one."""
+    layer: Layer
     for layer in registry.pending:
         same = (layer.target, layer.owner, layer.name) == (target.path, wanted.owner, wanted.name)
         if same and layer.about is about:

@@ -1,24 +1,171 @@
-"""Stacks: the layers over one thing, whatever it is.
+"""Layers, and the stacks that they lie on.
+
+A layer is one change, known by what it is about, its owner and its name. It lies on one stack, the
+one over its target; that of a class lies on the stacks of all the methods that it changes.
 
 What a stack looks like is one immutable tuple of placements, so every change of it is a step from
-one tuple to another (``restack.py``), and the way back is the step in the other direction.
+one tuple to another, and the way back is the step in the other direction.
 """
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, TypeGuard
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ..answers import answer
+from ..changing.change import Change, ChangeDescription, apply
 from ..changing.masking import masked
 from ..changing.registry import registry
-from .restack import Restack
+from ..errors import PatchRefused
+from ..plan.steps import carry_over
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from ..naming.overrides import Override
-    from .function_stacks import FunctionStack
-    from .layer import Layer, Placement, Placements
+    from .guard import Failure
+    from .patch import Patch
+
+State = Literal["active", "off", "pending", "stale", "removed"]
+
+_layer = attrgetter("layer")
+
+
+class Placement(NamedTuple):
+    """A layer's place in a stack: what it does there, and whether it is switched on."""
+
+    layer: Layer
+    patch: Patch
+    on: bool = True
+
+
+Placements = tuple[Placement, ...]
+
+
+@dataclass(eq=False)
+class Layer:
+    """One change on one target.
+
+    ``str(layer)`` is the answer line of the verb that changed it last.
+
+    Attributes:
+        about: the class whose methods it changes; None: one function or value.
+        target: the target's dotted name.
+        owner: who put it there: the notebook, a watched file, an extension, a module.
+        name: tells the layers of one owner on one target apart.
+        verb: the verb that made it.
+        answer: the answer line.
+    """
+
+    about: type | None
+    target: str
+    owner: str
+    name: str
+    verb: str
+    answer: str = field(default="", repr=False)
+
+    @property
+    def stacks(self) -> list[Stack]:
+        """The stacks that it lies on now; none once it was removed."""
+        return [s for s in registry.patched.copy().values() if s.placement_of(self) is not None]
+
+    @property
+    def placement(self) -> Placement | None:
+        """Its place in its stack (of a class, in one of them), None once it was removed."""
+        placements = (stack.placement_of(self) for stack in registry.patched.copy().values())
+        return next((placement for placement in placements if placement is not None), None)
+
+    @property
+    def state(self) -> State:
+        """``active``, ``off``, ``pending``, ``stale`` or ``removed``.
+
+        A layer is stale when calls of its target do not reach it by now: the module was loaded
+        again, the name was given to something else, or someone exchanged the function's code.
+        """
+        if self in registry.pending:
+            return "pending"
+        placement = self.placement
+        if placement is None:
+            return "removed"
+        if not placement.on:
+            return "off"
+        return "active" if all(stack.is_reached() for stack in self.stacks) else "stale"
+
+    @property
+    def source(self) -> str | None:
+        """The text of its new code, where it can be had."""
+        placement = self.placement
+        return placement.patch.source if placement else None
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What its guarded code raised lately, oldest first; see ``guard=True``."""
+        placement = self.placement
+        guard = placement.patch.guard if placement else None
+        return list(guard.failures) if guard else []
+
+    def remove(self) -> None:
+        """Take this layer away; the others stay. A layer that is gone already stays gone.
+
+        One that waits for a safe point waits no longer.
+        """
+        with registry.lock:
+            if self._pending is not None:
+                self._pending.cancel()
+            elif stacks := self.stacks:
+                apply(*[stack.without(self) for stack in stacks])
+                self.answer = answer(f"removed {self.target}", self.whose())
+
+    def off(self) -> None:
+        """Switch this layer off without losing it."""
+        self._set(on=False)
+
+    def on(self) -> None:
+        """Switch this layer on again; one that waits for a safe point is put there now."""
+        self._set(on=True)
+
+    def _set(self, *, on: bool) -> None:
+        verb = "switch on" if on else "switch off"
+        with registry.lock:
+            pending = self._pending
+            if pending is not None:
+                pending.force() if on else pending.cancel()
+                return
+            placement = self.placement
+            if placement is None:
+                raise PatchRefused(
+                    f"{verb} {self.target}",
+                    f"this layer ({self.owner}'s {self.name!r}) was removed",
+                    "lp.undo() brings a removed layer back",
+                )
+            if on and placement.patch.guard is not None:
+                placement.patch.guard.count = 0
+            if placement.on is not on:
+                apply(*(stack.switched(self, on=on) for stack in self.stacks))
+            self.answer = answer(f"switched {'on' if on else 'off'} {self.target}", self.whose())
+
+    @property
+    def _pending(self) -> Any:
+        return registry.pending.get(self)
+
+    def whose(self) -> str:
+        """The layer in words: its owner and its name."""
+        return f"{self.owner}'s {self.name!r}"
+
+    def __str__(self) -> str:
+        return self.answer
+
+    def __repr__(self) -> str:
+        return f"<Layer {self.target} · {self.owner} · {self.name} · {self.state}>"
+
+
+def is_on(layer: Any, path: str) -> bool:
+    """Whether a layer lies on the target of this name; of middleware and the like, is named so."""
+    stacks = layer.stacks if isinstance(layer, Layer) else ()
+    return path == layer.target or any(stack.path == path for stack in stacks)
 
 
 class Stack(ABC):
@@ -125,6 +272,39 @@ class Stack(ABC):
         return Restack(self, after, placement, "restore")
 
 
-def is_over_function(stack: Stack) -> TypeGuard[FunctionStack]:
-    """Whether the stack is that of a function; it may be of another copy of the engine."""
-    return hasattr(stack, "bodies")
+class Restack(Change):
+    """The step of a stack from its present placements to others."""
+
+    def __init__(self, stack: Stack, after: Placements, placement: Placement, verb: str) -> None:
+        self.stack = stack
+        self.before = stack.placements
+        self.after = after
+        self.placement = placement
+        self.verb = verb
+
+    def prepare(self) -> None:
+        """Refuse where someone else changed what is there, or where no code can change."""
+        asked = f"{self.verb} {self.stack.path}"
+        if not getattr(sys, "_is_gil_enabled", lambda: True)():
+            raise PatchRefused(
+                asked,
+                "this Python runs without its GIL: there, changing a function's code while others "
+                "call it is not safe (cpython gh-145272)",
+                "start the webui with PYTHON_GIL=1",
+            )
+        self.stack.check_not_foreign(asked)
+
+    def commit(self) -> None:
+        """Install the placements after the step."""
+        self.stack.install(carry_over(self.before, self.after, self.stack.placements, by=_layer))
+
+    def revert(self) -> None:
+        """Install the placements before the step, with what others did since."""
+        self.stack.install(carry_over(self.after, self.before, self.stack.placements, by=_layer))
+
+    def describe(self) -> ChangeDescription:
+        """The layer that the step is about."""
+        layer, patch = self.placement.layer, self.placement.patch
+        return ChangeDescription(
+            self.verb, layer.target, layer.owner, layer.name, patch.source, patch.facts
+        )

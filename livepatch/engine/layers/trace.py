@@ -28,9 +28,9 @@ from ..reading.summaries import arguments_in_words, summary
 from ..switching.functions import clone
 from ..switching.kinds import kind_of
 from .delegation import each, each_async
-from .function_stacks import stack_of
-from .layer import Layer, Patch, Placement
-from .stacks import is_over_function
+from .function_stacks import is_over_function, stack_of
+from .patch import Patch
+from .stacks import Layer, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

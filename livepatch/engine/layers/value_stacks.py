@@ -8,11 +8,12 @@ from ..changing.registry import registry
 from ..errors import ForeignChange
 from ..naming.lookup import what_is
 from ..naming.targets import leads_to_place
-from .stacks import Stack, is_over_function
+from .function_stacks import is_over_function
+from .stacks import Stack
 
 if TYPE_CHECKING:
     from ..naming.slots import Slot
-    from .layer import Placements
+    from .stacks import Placements
 
 
 class ValueStack(Stack):
@@ -72,4 +73,4 @@ def value_stack_of(path: str, slot: Slot) -> ValueStack:
         if stack is None or (is_over_function(stack) and not stack.placements):
             stack = ValueStack(path, slot)
             stack.enter()
-    return stack  # type: ignore[return-value]  # a function's is refused: it holds something else
+    return stack  # a function's is refused: it holds something else

@@ -36,6 +36,7 @@ __all__ = [
     "leads_to",
     "leads_to_place",
     "loaded_module",
+    "shown",
 ]
 
 
@@ -155,6 +156,15 @@ def dotted_name(thing: object) -> str:
     module = getattr(thing, "__module__", None)
     name = getattr(thing, "__qualname__", None) or type(thing).__name__
     return f"{module}.{name}" if module else str(name)
+
+
+def shown(target: object) -> str:
+    """A target in words, as the user gave it."""
+    if isinstance(target, str):
+        return target
+    if isinstance(target, ModuleType):
+        return target.__name__
+    return dotted_name(target) if callable(target) else repr(target)
 
 
 def _of_pair(asked: str, holder: object, attribute: object) -> AnyTarget:

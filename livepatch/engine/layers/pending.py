@@ -13,19 +13,18 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from ..answers import DONE, answer
+from ..changing.change import apply, open_step
+from ..changing.events import ask
+from ..changing.registry import registry
 from ..errors import PatchRefused, is_refusal
 from ..switching.frames import running_calls
 from ..switching.kinds import kind_of
-from .change import apply, open_step
-from .events import ask
-from .registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..layers.function_stacks import FunctionStack
-    from ..layers.layer import Layer
-    from ..layers.restack import Restack
+    from .function_stacks import FunctionStack
+    from .stacks import Layer, Restack
 
 log = logging.getLogger("livepatch")
 

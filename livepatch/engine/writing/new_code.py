@@ -1,4 +1,4 @@
-"""From what the user gave, a text or a callable, to a patch that fits its target."""
+"""From what the user gave, a text or a callable, to code that fits its target."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import contextlib
 import functools
 import inspect
 from types import CellType, CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PatchRefused
-from ..layers.layer import Patch
 from ..naming.overrides import as_function
 from ..naming.targets import dotted_name
 from ..reading.parsing import parse
@@ -31,7 +30,21 @@ if TYPE_CHECKING:
     from .names import FunctionNode
 
 
-def patch_from_text(
+class NewCode(NamedTuple):
+    """Code that fits its target.
+
+    Attributes:
+        function: what calls shall run.
+        text: its source text, or what finds it when it is asked for first, where it can be had.
+        facts: what the answer line has to say of it.
+    """
+
+    function: FunctionType
+    text: str | Callable[[], str | None] | None
+    facts: tuple[str, ...] = ()
+
+
+def code_from_text(
     asked: str,
     text: str,
     target: Target,
@@ -39,8 +52,8 @@ def patch_from_text(
     namespace: dict[str, Any],
     *,
     dry_run: bool = False,
-) -> Patch:
-    """A patch from a text, compiled as if it stood in the target's place.
+) -> NewCode:
+    """Code from a text, compiled as if it stood in the target's place.
 
     Args:
         asked: the user's request in words.
@@ -48,7 +61,7 @@ def patch_from_text(
         target: the function to change.
         original: a function with the target's own code.
         namespace: the notebook's names.
-        dry_run: check and describe it without running its imports; the patch cannot be installed.
+        dry_run: check and describe it without running its imports; it cannot be installed.
 
     Raises:
         PatchRefused: the text is not one function of the target's kind.
@@ -56,13 +69,13 @@ def patch_from_text(
     graft = Graft(asked, text, target, original, namespace)
     check_kind(graft.code, original, asked)
     function = original if dry_run else of_same_kind(graft.build(), original, asked)
-    return Patch(function, graft.source.strip("\n"), graft.facts)
+    return NewCode(function, graft.source.strip("\n"), graft.facts)
 
 
-def patch_from_callable(
+def code_from_callable(
     asked: str, new: Callable[..., Any], target: Target, original: FunctionType
-) -> Patch:
-    """A patch from a function, or from anything that can be called.
+) -> NewCode:
+    """Code from a function, or from anything that can be called.
 
     A function keeps its own globals and closure. Where it uses names that only the target's module
     has, or ``super()``, or private names of the class, or the target under another name, its text
@@ -88,7 +101,7 @@ def patch_from_callable(
         called.__doc__, called.__annotations__ = None, {}
         with contextlib.suppress(TypeError, ValueError):  # a builtin without one
             called.__signature__ = inspect.signature(new)
-        return Patch(of_same_kind(called, original, asked), None, (f"calls {_named(new)}",))
+        return NewCode(of_same_kind(called, original, asked), None, (f"calls {_named(new)}",))
     check_kind(new.__code__, original, asked)
     if _needs_place(new, target, original):
         return _moved(asked, new, target, original)
@@ -98,7 +111,7 @@ def patch_from_callable(
         new = clone(new, cells)
     elif _runs_anywhere(new, original):
         new = clone(new, module=original.__globals__)
-    return Patch(of_same_kind(new, original, asked), source)
+    return NewCode(of_same_kind(new, original, asked), source)
 
 
 def _named(new: Callable[..., Any]) -> str:
@@ -106,7 +119,7 @@ def _named(new: Callable[..., Any]) -> str:
     return dotted_name(new) if isinstance(new, type) or inspect.isroutine(new) else summary(new)
 
 
-def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType) -> Patch:
+def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType) -> NewCode:
     """A function's text compiled again in the target's place, its own names first."""
     definition = definition_of(new)
     if definition is None:
@@ -136,7 +149,7 @@ def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType
     facts: tuple[str, ...] = (f"compiled in the place of {target.path}",)
     if graft.uses.saved:
         facts = (*facts, f"{', '.join(sorted(graft.uses.saved))} is the webui's own code")
-    return Patch(
+    return NewCode(
         of_same_kind(function, original, asked), functools.partial(source_of, new.__code__), facts
     )
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..reading.sources import place
 from ..reading.summaries import summary
-from .codes import trampoline
-from .functions import Behaviour, Description, clone, switch
-from .kinds import kind_of
+from ..switching.codes import trampoline
+from ..switching.functions import Behaviour, Description, clone, switch
+from ..switching.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..layers.layer import Patch
+    from .patch import Patch
 
 _UNKNOWN: Any = object()
 _NAMES_A_SIGNATURE = frozenset(("__signature__", "__wrapped__"))
