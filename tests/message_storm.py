@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from dataclasses import dataclass, field
@@ -71,7 +72,10 @@ def storm(connection: dict[str, Any], marker: Path, messages: int, seed: int) ->
             (kind,) = chance.choices(list(kinds), weights)
             # A replay is caught where it was first seen: each channel keeps its own account.
             socket = sockets[0] if kind == "sent again" else chance.choice(sockets)
-            socket.send_multipart(kinds[kind]())  # waits when the kernel is behind
+            # Waits when the kernel is behind; nobody reads stdin's before a cell asks for input.
+            waits = 0 if socket is not sockets[2] else zmq.NOBLOCK
+            with contextlib.suppress(zmq.Again):
+                socket.send_multipart(kinds[kind](), waits)
             found.sent[kind] = found.sent.get(kind, 0) + 1
         for socket in sockets:
             while socket.poll(500):
