@@ -15,6 +15,7 @@ from samples import functions
 
 import livepatch as lp
 from livepatch import engine
+from livepatch.engine.changing.registry import VERSION
 
 PLAIN = "samples.functions.plain"
 OLD = ("old", 1, 2, 1)
@@ -76,7 +77,7 @@ def test_a_transaction_of_one_rolls_back_what_another_did(copies):
     assert (functions.plain(1), functions.FACTOR) == (OLD, 3)
     layer = second.replace(PLAIN, lambda a: "second")
     functions.plain.__code__ = (lambda a: "foreign").__code__
-    ours = layer.stacks[0].bodies[0].installed.code
+    ours = layer.stacks[0].functions[0].installed.code
     with pytest.raises(Exception, match="someone else changed") as caught:
         first.restore_all()
     assert len(str(caught.value).splitlines()) == 3
@@ -90,7 +91,7 @@ def test_a_copy_of_another_version_keeps_to_itself(tmp_path, monkeypatch):
     folder = pathlib.Path(engine.__file__).parent
     shutil.copytree(folder, tmp_path / "newer_engine", ignore=shutil.ignore_patterns("__pycache__"))
     registry = tmp_path / "newer_engine" / "changing" / "registry.py"
-    registry.write_text(registry.read_text().replace("VERSION = 1\n", "VERSION = 2\n"))
+    registry.write_text(registry.read_text().replace(f"VERSION = {VERSION}\n", "VERSION = 99\n"))
     newer = importlib.import_module("newer_engine")
     layer = lp.wrap(PLAIN, around("ours"))
     newer.wrap(PLAIN, around("newer"), name="newer")
@@ -101,7 +102,9 @@ def test_a_copy_of_another_version_keeps_to_itself(tmp_path, monkeypatch):
     newer.restore_all()
     layer.remove()
     assert functions.plain(1) == OLD
-    for name in [n for n in sys.modules if n.startswith(("newer_engine", "_livepatch_registry_2"))]:
+    for name in [
+        n for n in sys.modules if n.startswith(("newer_engine", "_livepatch_registry_99"))
+    ]:
         del sys.modules[name]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine import Layer, live_layers
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import LivepatchError
-from livepatch.engine.layers.function_stacks import base_of, stack_of
+from livepatch.engine.layers.function_stacks import original_function, stack_of
 from livepatch.engine.layers.value_stacks import value_stack_of
 from livepatch.engine.naming.targets import ClassTarget, Target, ValueTarget, find
 from livepatch.engine.reading.sources import definition_of
@@ -183,7 +183,7 @@ def _take_text(
     """
     about = f"{layer.verb} {layer.target}"
     if isinstance(target, ClassTarget):
-        graft: Any = ClassGraft(asked, given, target.cls, namespace, base_of)
+        graft: Any = ClassGraft(asked, given, target.cls, namespace, original_function)
         imports = graft.imports
     else:
         assert isinstance(target, Target)
@@ -215,10 +215,10 @@ def _stand_in(target: Target | ValueTarget | ClassTarget) -> str:
         return _class_stand_in(target.cls)
     if isinstance(target, ValueTarget):
         stack = value_stack_of(target.path, target.slot)
-        base = stack.base if stack.placements else target.slot.read()
+        base = stack.original if stack.placements else target.slot.read()
         simple = isinstance(base, (bool, int, float, str, type(None)))
         return f"{{name}} = {base!r}" if simple else "{name} = None"
-    model = target.override.model if target.override else base_of(target.function)
+    model = target.override.model if target.override else original_function(target.function)
     if definition_of(model) is None:
         return "{name} = len"
     return _function_stand_in(model)
@@ -247,5 +247,5 @@ def _class_stand_in(cls: type) -> str:
     lines = ["class {name}:"]
     for name, value in vars(cls).items():
         if isinstance(value, FunctionType):
-            lines.append(f"    {_function_stand_in(base_of(value)).format(name=name)}")
+            lines.append(f"    {_function_stand_in(original_function(value)).format(name=name)}")
     return "\n".join([*lines, "    pass"])

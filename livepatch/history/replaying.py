@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from livepatch.engine import LivepatchError, PatchRefused, live_layers, transaction
 from livepatch.engine.changing.registry import registry
-from livepatch.engine.layers.function_stacks import base_of
+from livepatch.engine.layers.function_stacks import original_function
 from livepatch.engine.layers.laying import Wanted, lay
 from livepatch.engine.layers.owners import NOTEBOOK
 from livepatch.engine.naming.targets import ClassTarget, Target, find
@@ -203,7 +203,9 @@ def _is_live(layer: Any, one: Replayed) -> bool:
 
 def _original(target: Any) -> str | None:
     if isinstance(target, Target):
-        return original_of(target.override.model if target.override else base_of(target.function))
+        return original_of(
+            target.override.model if target.override else original_function(target.function)
+        )
     return source_of(target.cls) if isinstance(target, ClassTarget) else None
 
 

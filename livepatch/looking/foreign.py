@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.layers.function_stacks import patched_body
+from livepatch.engine.layers.function_stacks import patched_function
 from livepatch.engine.reading.namespaces import (
     ancestors,
     behind_the_standard_library,
@@ -220,15 +220,15 @@ class _Search:
     ) -> Iterator[ForeignPatch]:
         """The module's own function, but its ``__code__`` may be of another file."""
         code = function.__code__
-        body = patched_body(function)
+        patched = patched_function(function)
         is_own = code.co_filename == home.file or code.co_filename.startswith("<frozen ")
-        if body is None and is_own:
+        if patched is None and is_own:
             return
-        if body is not None:
-            if code is not body.installed.code and not body.is_redefined():
+        if patched is not None:
+            if code is not patched.installed.code and not patched.is_redefined():
                 what = "code exchanged, over livepatch's layers"
                 _, origin = self._of_file(code.co_filename)
-                yield _patch(home, cls, name, what, function, origin, place(body.own.base))
+                yield _patch(home, cls, name, what, function, origin, place(patched.original))
             return
         if not home.may_define(cls, name) or not home.knows_its_file:
             return

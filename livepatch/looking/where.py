@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.layers.function_stacks import patched_body
+from livepatch.engine.layers.function_stacks import patched_function
 from livepatch.engine.reading.namespaces import (
     chain,
     functions_in,
@@ -254,8 +254,8 @@ def _is_first_name(
 
 def _own_code(function: FunctionType) -> CodeType:
     """The webui's own code of a function, whatever layers lie over it."""
-    body = patched_body(function)
-    return body.own.behaviour.code if body is not None else function.__code__
+    patched = patched_function(function)
+    return (function if patched is None else patched.original).__code__
 
 
 def _extent(code: CodeType) -> tuple[int, int]:

@@ -141,7 +141,7 @@ def _stacks(asked: str, target: str) -> list[Stack]:
 def _original(stack: Stack) -> str | None:
     if is_over_function(stack):
         return source_of(stack.model)
-    value = stack.own_state()
+    value = stack.original_state()
     return repr(value) if type(value) in (bool, int, float, str) else None
 
 

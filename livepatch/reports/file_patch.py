@@ -68,10 +68,10 @@ def file_patch(target: str, stacks: Sequence[Stack]) -> str:
                 f"{stack.path} has no text of its own: it is inherited, or of one instance",
                 "replace it where it is defined, or write an extension: lp.export",
             )
-        new = _new_text(asked, layer, patch, stack.base)
-        filename = stack.base.__code__.co_filename
+        new = _new_text(asked, layer, patch, stack.original)
+        filename = stack.original.__code__.co_filename
         file = files.setdefault(filename, _File.read(asked, filename))
-        file.replace(asked, stack.base, new)
+        file.replace(asked, stack.original, new)
     notes = "".join(f"# not in this patch: {note}\n" for note in around)
     return notes + "".join(file.difference() for file in files.values())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine_package
 from livepatch.engine.changing.registry import registry
-from livepatch.engine.layers.function_stacks import base_of
+from livepatch.engine.layers.function_stacks import original_function
 from livepatch.engine.naming.targets import ClassTarget, Target
 from livepatch.engine.reading.sources import source_of
 
@@ -26,14 +26,14 @@ def original_source(target: AnyTarget) -> str | None:
     Of a plain value it is what ``repr`` says, where it is simple.
     """
     if isinstance(target, Target):
-        model = target.override.model if target.override else base_of(target.function)
+        model = target.override.model if target.override else original_function(target.function)
         if model.__code__.co_filename.startswith(_ENGINE):
             return None  # it stands for something that is not written in Python
         return source_of(model.__code__)
     if isinstance(target, ClassTarget):
         return source_of(target.cls)
     stack: Any = registry.stacks.get(target.slot.key)
-    value = stack.base if stack is not None and stack.placements else target.slot.read()
+    value = stack.original if stack is not None and stack.placements else target.slot.read()
     return repr(value) if isinstance(value, _SIMPLE) else None
 
 

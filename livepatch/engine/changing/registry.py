@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # To be raised when a copy could not work any more with the stacks, layers or changes of an older
 # one. Copies of other versions keep to themselves: each takes the other's code for the webui's own.
-VERSION = 1
+VERSION = 2
 SHARED_NAME = f"_livepatch_registry_{VERSION}"
 
 

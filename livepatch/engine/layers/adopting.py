@@ -11,8 +11,8 @@ from ..changing.change import Change, ChangeDescription, apply
 from ..changing.registry import registry
 from ..errors import PatchRefused
 from ..naming.targets import ClassTarget, Target, find, shown
-from ..switching.functions import clone
 from ..switching.kinds import check_kind
+from ..switching.state import clone
 from .function_stacks import is_over_function, stack_of
 from .value_stacks import value_stack_of
 
@@ -86,7 +86,7 @@ class Adopt(Change):
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.before = stack.own_state()
+        self.before = stack.original_state()
         self.foreign = stack.present_state()
         self.theirs = stack.state_without_ours()
 
@@ -95,12 +95,12 @@ class Adopt(Change):
 
     def commit(self) -> None:
         """Take what is there as the base, and install the layers on it."""
-        self.stack.set_own_state(self.theirs)
+        self.stack.set_original_state(self.theirs)
         self.stack.install(self.stack.placements)
 
     def revert(self) -> None:
         """Give the foreign change its place back, over our layers."""
-        self.stack.set_own_state(self.before)
+        self.stack.set_original_state(self.before)
         self.stack.show_foreign(self.foreign)
 
     def describe(self) -> ChangeDescription:

@@ -16,7 +16,7 @@ from ..naming.targets import ClassTarget, Target, dotted_name, is_given
 from ..naming.unwrapping import peel
 from ..reading.sources import place
 from ..switching.codes import uses_globals
-from ..switching.functions import clone
+from ..switching.state import clone
 from ..writing.new_code import code_from_callable
 from .function_stacks import stack_of
 from .patch import Patch
@@ -133,7 +133,9 @@ def _parts(
     path, slot = f"{target.path}.{name}", Attribute(target.cls, name)
     # What an earlier version of the new class has added does not count as the old one's.
     added = is_given(slot)
-    old = value_stack_of(path, slot).own_state() if added else vars(target.cls).get(name, ABSENT)
+    old = (
+        value_stack_of(path, slot).original_state() if added else vars(target.cls).get(name, ABSENT)
+    )
     pairs = [] if added or type(old) is not type(value) else _function_pairs(old, value, name)
     if pairs and all(names[id(mine)] == name for mine, _, _ in pairs):
         for mine, theirs, part in pairs:

@@ -12,8 +12,9 @@ from ..changing.registry import registry
 from ..errors import ForeignChange
 from ..naming.lookup import what_is
 from ..naming.targets import leads_to, leads_to_place
-from ..switching.functions import clone
-from .bodies import Body
+from ..switching.leading import lead
+from ..switching.state import clone
+from .patched_function import PatchedFunction
 from .stacks import Stack
 
 if TYPE_CHECKING:
@@ -29,36 +30,38 @@ class FunctionStack(Stack):
     """The layers over one function.
 
     Attributes:
-        bodies: the function, and what else its name has led to since: a module that is loaded
+        functions: the function, and what else its name has led to since: a module that is loaded
             again makes new function objects, while others still hold the old ones.
-        base: another function that runs the webui's own code; what the lowest layer calls as
-            ``original``.
     """
 
     def __init__(self, target: Target) -> None:
         self.path = target.path
         self.override = target.override
         self.caches = target.caches
-        self.bodies = [Body(target.function)]
+        self.functions = [PatchedFunction(target.function)]
         self.keys = self._keys()
-        self.base = self.bodies[-1].own.base
         self.handles: dict[FunctionType, Patch | None] = {}
         self._had_a_name = target.is_named or self._is_named()
 
     @property
     def function(self) -> Any:  # a FunctionType; mypy takes one for a method
         """The function that the name leads to, or led to last."""
-        return self.bodies[-1].function
+        return self.functions[-1].function
+
+    @property
+    def original(self) -> Any:  # a FunctionType; mypy takes one for a method
+        """Another function that runs the webui's own code: what the lowest layer calls."""
+        return self.functions[-1].original
 
     def _keys(self) -> tuple[Hashable, ...]:
         """The identities of the functions, and the place of an override."""
         place_key = (self.override.slot.key,) if self.override else ()
-        return (*(id(body.function) for body in self.bodies), *place_key)
+        return (*(id(patched.function) for patched in self.functions), *place_key)
 
     @property
     def model(self) -> Any:  # a FunctionType; mypy takes one for a method
         """A function with the webui's own code: new code is compiled in its place."""
-        return self.override.model if self.override else self.base
+        return self.override.model if self.override else self.original
 
     @property
     def top_codes(self) -> list[CodeType]:
@@ -66,44 +69,43 @@ class FunctionStack(Stack):
         for placement in reversed(self.placements):
             if placement.on:
                 return [placement.patch.function.__code__]
-        return [body.own.behaviour.code for body in self.bodies]
+        return [patched.original.__code__ for patched in self.functions]
 
     @property
     def entered_codes(self) -> list[CodeType]:
         """Every code that a call of the target may be inside of."""
         ours = [placement.patch.function.__code__ for placement in self.placements]
-        return [*ours, *(c for b in self.bodies for c in (b.own.behaviour.code, b.installed.code))]
+        for patched in self.functions:
+            ours += (patched.original.__code__, patched.installed.code)
+        return ours
 
     def rebase(self) -> None:
         """Take what the function runs now as the webui's own code."""
-        self.bodies[-1].rebase()
-        self.base = self.bodies[-1].own.base
+        self.functions[-1].rebase()
         self.handles.clear()
 
-    def own_state(self) -> Any:
-        """The bases of the function's bodies."""
-        return [body.own for body in self.bodies]
+    def original_state(self) -> Any:
+        """The originals of the functions."""
+        return [patched.original for patched in self.functions]
 
     def present_state(self) -> Any:
-        """What the bodies run now, as their bases."""
-        return [body.present() for body in self.bodies]
+        """What the functions run now, as their originals."""
+        return [patched.present() for patched in self.functions]
 
     def state_without_ours(self) -> Any:
-        """What someone else made of the bodies."""
-        return [body.without_ours() for body in self.bodies]
+        """What someone else made of the functions."""
+        return [patched.without_ours() for patched in self.functions]
 
-    def set_own_state(self, state: Any) -> None:
+    def set_original_state(self, state: Any) -> None:
         """Count something else as the webui's own."""
-        for body, own in zip(self.bodies, state, strict=False):
-            body.own = own
-            body.forget_leads()
-        self.base = self.bodies[-1].own.base
+        for patched, original in zip(self.functions, state, strict=False):
+            patched.set_original(original)
         self.handles.clear()
 
     def show_foreign(self, state: Any) -> None:
         """Give the function back what someone else had made of it."""
-        for body, foreign in zip(self.bodies, state, strict=False):
-            body.show_foreign(foreign)
+        for patched, foreign in zip(self.functions, state, strict=False):
+            patched.show_foreign(foreign)
 
     def is_reached(self) -> bool:
         """Whether the name leads to a function of ours, which still runs what we installed."""
@@ -114,12 +116,12 @@ class FunctionStack(Stack):
         if self._had_a_name and not self._is_named():
             return False
         top = next((p.patch for p in reversed(self.placements) if p.on), None)
-        return all(body.runs(top) for body in self.bodies)
+        return all(patched.runs(top) for patched in self.functions)
 
     def _is_named(self) -> bool:
         if self.override is not None:
             return leads_to_place(self.path, self.override.slot)
-        return any(leads_to(self.path, body.function) for body in self.bodies)
+        return any(leads_to(self.path, patched.function) for patched in self.functions)
 
     def check_not_foreign(self, asked: str) -> None:
         """Raise where someone else changed the function's code or defaults since we did.
@@ -131,18 +133,17 @@ class FunctionStack(Stack):
             self.rebase()  # what it runs now is the webui's own, whoever made it so
             self._check_place(asked)
             return
-        for body in self.bodies:
-            difference = body.difference()
+        for patched in self.functions:
+            difference = patched.difference()
             if difference is None:
                 continue
-            if not body.is_redefined():
+            if not patched.is_redefined():
                 raise ForeignChange(
                     asked,
                     f"someone else changed {self.path}.{difference}",
                     "take that change back, or make it the base with lp.adopt; nothing was touched",
                 )
-            body.rebase()
-            self.base = self.bodies[-1].own.base
+            patched.rebase()
             self.handles.clear()
         self._check_place(asked)
 
@@ -169,13 +170,12 @@ class FunctionStack(Stack):
                 patch = placement.patch
                 if patch.handle is not None:
                     if led.get(patch.handle, self) is not below:
-                        self.bodies[-1].lead_handle(patch.handle, below, self.base)
+                        self._lead(patch.handle, below)
                     self.handles[patch.handle] = below
                 below = patch
                 speaker = patch if patch.describes else speaker
-        for body in self.bodies:
-            body.lead(below)
-            body.speak(below, speaker.function if speaker else None)
+        for patched in self.functions:
+            patched.install(below, speaker.function if speaker else None)
         if self.override is not None:
             shown = self.override.put if below is not None else self.override.was
             if not self.override.slot.holds(shown):
@@ -183,10 +183,17 @@ class FunctionStack(Stack):
         for empty_cache in self.caches:
             empty_cache()
 
+    def _lead(self, handle: FunctionType, below: Patch | None) -> None:
+        """Make calls of a layer's ``original`` run the layer below, or the webui's own code."""
+        if below is None:
+            lead(handle, self.original)
+        else:
+            lead(handle, below.function, below.handle)
+
     def take_in(self, function: FunctionType) -> None:
         """Lead a function as well that the name has come to lead to."""
-        if self.bodies[-1].function is not function:
-            self.bodies.append(Body(function))
+        if self.functions[-1].function is not function:
+            self.functions.append(PatchedFunction(function))
             self.keys = self._keys()
             self.rebase()
 
@@ -224,25 +231,25 @@ def _stack_of_older_definition(target: Target) -> FunctionStack | None:
             continue
         # super() in a patch means the class that it was made for, not one that was made since.
         bound = any("__class__" in p.patch.function.__code__.co_freevars for p in stack.placements)
-        if stack.bodies[-1].is_defined_again_by(target.function) and not bound:
+        if stack.functions[-1].is_defined_again_by(target.function) and not bound:
             stack.take_in(target.function)
             return stack
     return None
 
 
-def patched_body(function: object) -> Body | None:
-    """The body of a function that has layers of ours."""
+def patched_function(function: object) -> PatchedFunction | None:
+    """What livepatch knows of a function that has layers of ours."""
     stack = registry.stacks.get(id(function))
-    bodies = getattr(stack, "bodies", ()) if stack is not None and stack.placements else ()
-    return next((body for body in bodies if body.function is function), None)
+    functions = getattr(stack, "functions", ()) if stack is not None and stack.placements else ()
+    return next((patched for patched in functions if patched.function is function), None)
 
 
-def base_of(function: FunctionType) -> Any:  # a FunctionType
+def original_function(function: FunctionType) -> Any:  # a FunctionType
     """A function that runs the webui's own code of a function, whatever layers lie on it."""
-    body = patched_body(function)
-    return body.own.base if body is not None else clone(function)
+    patched = patched_function(function)
+    return patched.original if patched is not None else clone(function)
 
 
 def is_over_function(stack: Stack) -> TypeGuard[FunctionStack]:
     """Whether the stack is that of a function; it may be of another copy of the engine."""
-    return hasattr(stack, "bodies")
+    return hasattr(stack, "functions")

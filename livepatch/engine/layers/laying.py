@@ -20,14 +20,14 @@ from ..naming.overrides import as_function
 from ..naming.targets import ClassTarget, Target, ValueTarget
 from ..reading.sources import place, source_of
 from ..switching.frames import running_calls
-from ..switching.functions import clone
 from ..switching.kinds import kind_of
+from ..switching.state import clone
 from ..writing.class_graft import graft_class
 from ..writing.graft import Graft
 from ..writing.new_code import code_from_callable, code_from_text
 from .classes import merge
 from .combinators import wrapper_of
-from .function_stacks import base_of, is_over_function, stack_of
+from .function_stacks import is_over_function, original_function, stack_of
 from .guard import DEFAULT_FAILURES, Guard, guarded
 from .patch import Patch
 from .pending import Pending, forget, wait_for_idle
@@ -161,7 +161,9 @@ def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> P
     facts: tuple[str, ...] = ()
     if isinstance(new, str):
         text = new.strip("\n")
-        new, facts = graft_class(asked, new, target.cls, wanted.namespace, base_of=base_of)
+        new, facts = graft_class(
+            asked, new, target.cls, wanted.namespace, original_function=original_function
+        )
     parts = merge(asked, target, new)
     return [
         (stack, replace(patch, text=text, facts=(*facts, *patch.facts))) for stack, patch in parts
@@ -202,7 +204,7 @@ def _patch(
             )
     else:
         wrapper = wrapper_of(wanted.verb, new, kind_of(stack.model.__code__))  # type: ignore[arg-type]
-    return Patch(wrapper, text, facts, clone(stack.base), describes=False)
+    return Patch(wrapper, text, facts, clone(stack.original), describes=False)
 
 
 def _guarded(patch: Patch, stack: FunctionStack, wanted: Wanted) -> Patch:
@@ -211,7 +213,7 @@ def _guarded(patch: Patch, stack: FunctionStack, wanted: Wanted) -> Patch:
     guard = Guard(DEFAULT_FAILURES if wanted.guard is True else wanted.guard)
     kind = kind_of(stack.model.__code__)
     function = guarded(patch.function, guard, kind, wraps=patch.handle is not None)
-    handle = patch.handle or clone(stack.base)
+    handle = patch.handle or clone(stack.original)
     facts = (*patch.facts, f"guarded: switched off after {guard.limit} failures")
     return Patch(function, lambda: patch.source, facts, handle, False, guard)
 

@@ -196,7 +196,7 @@ class Stack(ABC):
         """Make the topmost layer that is on true, and each ``original`` the one below."""
 
     @abstractmethod
-    def own_state(self) -> Any:
+    def original_state(self) -> Any:
         """What counts as the webui's own, to be set again."""
 
     @abstractmethod
@@ -208,7 +208,7 @@ class Stack(ABC):
         return self.present_state()
 
     @abstractmethod
-    def set_own_state(self, state: Any) -> None:
+    def set_original_state(self, state: Any) -> None:
         """Count something else as the webui's own; changes nothing yet."""
 
     @abstractmethod

@@ -25,8 +25,8 @@ from ..changing.registry import registry
 from ..errors import PatchRefused
 from ..naming.targets import find_function
 from ..reading.summaries import arguments_in_words, summary
-from ..switching.functions import clone
 from ..switching.kinds import kind_of
+from ..switching.state import clone
 from .delegation import each, each_async
 from .function_stacks import is_over_function, stack_of
 from .patch import Patch
@@ -202,7 +202,7 @@ def trace(target: object, calls: int = 20) -> Trace:
         stack = stack_of(found)
         stack.check_not_foreign(asked)
         begun = Trace(found.path, calls)
-        patch = Patch(_wrapper(begun, stack), None, (), clone(stack.base), describes=False)
+        patch = Patch(_wrapper(begun, stack), None, (), clone(stack.original), describes=False)
         Step([stack.with_placement(Placement(begun.layer, patch), "trace")]).commit()
         _forget_the_oldest()
         _traces.append(begun)

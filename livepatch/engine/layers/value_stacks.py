@@ -23,14 +23,14 @@ class ValueStack(Stack):
         self.path = path
         self.slot = slot
         self.keys = (slot.key,)
-        self.base = slot.read()
-        self.installed = self.base
+        self.original = slot.read()
+        self.installed = self.original
         self._had_a_name = leads_to_place(path, slot)
 
     def check_not_foreign(self, asked: str) -> None:
         """Raise where someone else assigned another value since we did."""
         if not self.placements:
-            self.base = self.installed = self.slot.read()
+            self.original = self.installed = self.slot.read()
         elif not self.slot.holds(self.installed):
             raise ForeignChange(
                 asked,
@@ -38,17 +38,17 @@ class ValueStack(Stack):
                 "assign the former value first, or make theirs the base with lp.adopt",
             )
 
-    def own_state(self) -> Any:
+    def original_state(self) -> Any:
         """The webui's own value."""
-        return self.base
+        return self.original
 
     def present_state(self) -> Any:
         """The value that stands there."""
         return self.slot.read()
 
-    def set_own_state(self, state: Any) -> None:
+    def set_original_state(self, state: Any) -> None:
         """Count another value as the webui's own."""
-        self.base = state
+        self.original = state
 
     def show_foreign(self, state: Any) -> None:
         """Assign the foreign value again."""
@@ -62,7 +62,7 @@ class ValueStack(Stack):
     def show(self, placements: Placements) -> None:
         """Assign the topmost value that is on, or the webui's own."""
         on = [placement.patch.function for placement in placements if placement.on]
-        self.slot.write(on[-1] if on else self.base)
+        self.slot.write(on[-1] if on else self.original)
         self.installed = self.slot.read()  # the holder may have made something else of it
 
 

@@ -20,7 +20,7 @@ from ..changing.registry import registry
 from ..errors import PatchRefused
 from ..reading.sources import place
 from ..switching.codes import trampoline
-from ..switching.functions import clone
+from ..switching.state import clone
 from .lookup import what_is
 from .slots import PartialCall, Slot
 
@@ -180,7 +180,7 @@ def _standing_for(
         function = clone(called)
         function.__code__ = trampoline(called.__code__, called, matched=False)
         stack = registry.stacks.get(id(called))
-        return function, getattr(stack, "base", called)
+        return function, getattr(stack, "original", called)
     bare = as_function(called)
     function = FunctionType(bare.__code__, module_globals, name, None, bare.__closure__)
     function.__qualname__ = getattr(called, "__qualname__", name)

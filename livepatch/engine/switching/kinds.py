@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import PatchRefused
 from ..reading.sources import place
-from .functions import clone
+from .state import clone
 
 if TYPE_CHECKING:
     from types import CodeType, FunctionType

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PatchRefused
 from ..reading.sources import place
 from ..reading.texts import name_of, texts
-from ..switching.functions import clone
+from ..switching.state import clone
 from .graft import dedented, mention, parse_one
 from .placing import (
     Place,
@@ -44,7 +44,7 @@ def graft_class(
     target_class: type,
     namespace: dict[str, Any],
     *,
-    base_of: Callable[[FunctionType], FunctionType] = clone,
+    original_function: Callable[[FunctionType], FunctionType] = clone,
     dry_run: bool = False,
 ) -> tuple[type, tuple[str, ...]]:
     """A new class from a text, made in the place of a class of the webui.
@@ -54,8 +54,8 @@ def graft_class(
         text: imports, then one ``class`` of any name; its decorators run on the new class.
         target_class: the class whose place it takes.
         namespace: the notebook's names.
-        base_of: a function with the webui's own code of one of the class's methods, for a method
-            that the notebook saved under a name; default: what that method runs now.
+        original_function: answers a function with the webui's own code of one of the class's
+            methods, for a method that the notebook saved under a name; default: what it runs now.
         dry_run: check and describe it without running anything; the class is the target itself.
 
     Returns:
@@ -64,7 +64,7 @@ def graft_class(
     Raises:
         PatchRefused: the text does not compile, is not one class, or raised.
     """
-    graft = ClassGraft(asked, text, target_class, namespace, base_of)
+    graft = ClassGraft(asked, text, target_class, namespace, original_function)
     return (target_class if dry_run else graft.build()), graft.uses.facts()
 
 
@@ -80,7 +80,7 @@ class ClassGraft:
         text: str,
         target_class: type,
         namespace: dict[str, Any],
-        base_of: Callable[[FunctionType], FunctionType],
+        original_function: Callable[[FunctionType], FunctionType],
     ) -> None:
         self.asked = asked
         self.source = dedented(text)
@@ -100,7 +100,7 @@ class ClassGraft:
             self.place,
             namespace,
             self.imports,
-            original_of=lambda _, value: self._saved(value, base_of),
+            original_of=lambda _, value: self._saved(value, original_function),
         )
         resolution.redirect(definition)
         self.uses = resolution.uses
@@ -181,11 +181,11 @@ class ClassGraft:
         return compile_text(self.asked, tree, self.filename, self.place.flags, lines)
 
     def _saved(
-        self, value: object, base_of: Callable[[FunctionType], FunctionType]
+        self, value: object, original_function: Callable[[FunctionType], FunctionType]
     ) -> FunctionType | None:
         """The webui's code where the notebook saved a method of the class."""
         if isinstance(value, FunctionType) and value in self.methods.values():
-            return base_of(value)
+            return original_function(value)
         return None
 
 

@@ -17,8 +17,8 @@ from ..reading.parsing import parse
 from ..reading.sources import definition_of, place, source_of
 from ..reading.summaries import summary
 from ..switching.codes import global_names, uses_globals
-from ..switching.functions import Description, clone
 from ..switching.kinds import check_kind, of_same_kind
+from ..switching.state import FunctionState, clone
 from .graft import Graft
 from .names import all_arguments
 from .resolution import value_named
@@ -145,7 +145,7 @@ def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType
         values=values,
     )
     function = graft.build()
-    Description.of(new).give_to(function)
+    FunctionState.of(new).describe(function)
     facts: tuple[str, ...] = (f"compiled in the place of {target.path}",)
     if graft.uses.saved:
         facts = (*facts, f"{', '.join(sorted(graft.uses.saved))} is the webui's own code")

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import inspect
     from collections.abc import Callable
     from types import CellType, CodeType
 
@@ -15,60 +16,66 @@ Defaults = tuple[Any, ...] | None
 KeywordDefaults = dict[str, Any] | None
 
 
-class Behaviour(NamedTuple):
-    """What a call runs on: the code and the values of parameters that the caller left out."""
+class FunctionState(NamedTuple):
+    """What can change of a function while it stays the same object.
+
+    Attributes:
+        code: what a call runs.
+        defaults: the values of positional parameters that a call leaves out.
+        keyword_defaults: those of keyword parameters.
+        doc: its docstring.
+        annotate: what computes its annotations, from 3.14 on (PEP 649): they may raise.
+        annotations: its annotations, where nothing computes them.
+        signature: what ``inspect.signature`` is to answer, where somebody has set that.
+    """
 
     code: CodeType
     defaults: Defaults
     keyword_defaults: KeywordDefaults
+    doc: str | None
+    annotate: Callable[..., Any] | None
+    annotations: dict[str, Any] | None
+    signature: inspect.Signature | None
 
     @classmethod
-    def of(cls, function: FunctionType) -> Behaviour:
-        """What calls of this function run on now."""
-        return cls(function.__code__, function.__defaults__, function.__kwdefaults__)
+    def of(cls, function: FunctionType) -> FunctionState:
+        """The state of a function now."""
+        annotate = getattr(function, "__annotate__", None)
+        return cls(
+            function.__code__,
+            function.__defaults__,
+            function.__kwdefaults__,
+            function.__doc__,
+            annotate,
+            None if annotate else function.__annotations__,
+            function.__dict__.get("__signature__"),
+        )
 
     def is_that_of(self, function: FunctionType) -> bool:
-        """Whether calls of this function run on it, to the very objects."""
+        """Whether a function is in this state, to the very objects."""
         # By identity: comparing codes compares their contents, and a default may be an array.
         return (
             function.__code__ is self.code
             and function.__defaults__ is self.defaults
             and function.__kwdefaults__ is self.keyword_defaults
-        )
-
-
-class Description(NamedTuple):
-    """What a function says of itself: doc and annotations. Its attributes are its owner's."""
-
-    doc: str | None
-    annotate: Callable[..., Any] | None
-    annotations: dict[str, Any] | None
-
-    @classmethod
-    def of(cls, function: FunctionType) -> Description:
-        """What this function says of itself now."""
-        # From 3.14 on annotations are computed when asked for, and may raise: keep what computes
-        # them (PEP 649).
-        annotate = getattr(function, "__annotate__", None)
-        annotations = None if annotate else function.__annotations__
-        return cls(function.__doc__, annotate, annotations)
-
-    def is_that_of(self, function: FunctionType) -> bool:
-        """Whether this function says just that of itself, to the very objects."""
-        return (
-            function.__doc__ is self.doc
+            and function.__doc__ is self.doc
             and getattr(function, "__annotate__", None) is self.annotate
             and (self.annotations is None or function.__annotations__ is self.annotations)
+            and function.__dict__.get("__signature__") is self.signature
         )
 
-    def give_to(self, function: FunctionType) -> None:
-        """Make a function say the same of itself."""
+    def describe(self, function: FunctionType) -> None:
+        """Make a function say of itself what this state says."""
         if function.__doc__ is not self.doc:
             function.__doc__ = self.doc
         if self.annotate is not None:
             function.__annotate__ = self.annotate  # type: ignore[attr-defined]
         elif self.annotations is not None:
             function.__annotations__ = self.annotations
+        if self.signature is None:
+            function.__dict__.pop("__signature__", None)
+        else:
+            function.__dict__["__signature__"] = self.signature
 
 
 def clone(
@@ -98,12 +105,12 @@ def clone(
     if sys.version_info >= (3, 12):
         copy.__type_params__ = function.__type_params__
     copy.__dict__.update(function.__dict__)
-    Description.of(function).give_to(copy)
+    FunctionState.of(function).describe(copy)
     return copy
 
 
 def switch(
-    function: FunctionType, behaviour: Behaviour, in_between: Callable[[], CodeType]
+    function: FunctionType, state: FunctionState, in_between: Callable[[], CodeType]
 ) -> None:
     """Change a function's code and defaults while other threads call it.
 
@@ -113,11 +120,10 @@ def switch(
 
     Args:
         function: the function to change.
-        behaviour: what its calls shall run on.
-        in_between: makes code that already behaves as ``behaviour`` but does not look at the
-            function's defaults.
+        state: what its calls shall run on; what it says of itself stays.
+        in_between: makes code that already behaves so but does not look at the function's defaults.
     """
-    defaults, keyword_defaults = behaviour.defaults, behaviour.keyword_defaults
+    defaults, keyword_defaults = state.defaults, state.keyword_defaults
     # Most patches keep the values, in a tuple of their own: the steps are for the others.
     if not (
         _same_values(function.__defaults__, defaults)
@@ -128,7 +134,7 @@ def switch(
         function.__defaults__ = defaults
     if function.__kwdefaults__ is not keyword_defaults:
         function.__kwdefaults__ = keyword_defaults
-    function.__code__ = behaviour.code
+    function.__code__ = state.code
 
 
 def _same_values(some: Defaults, others: Defaults) -> bool:
