@@ -15,20 +15,18 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.layers.function_stacks import patched_function
-from livepatch.engine.reading.namespaces import (
-    ancestors,
+from livepatch.engine.reading.namespaces import ancestors, is_class, namespace_of
+from livepatch.engine.reading.sources import place
+
+from .homes import Home, path_of
+from .namespaces import (
     behind_the_standard_library,
     chain,
     closed_over,
     functions_in,
-    is_class,
     loaded_modules,
     named_globals,
-    namespace_of,
 )
-from livepatch.engine.reading.sources import place
-
-from .homes import Home, path_of
 from .origins import Origin, Rank, origin_of
 from .written import Binding, Written, defines, written_in
 

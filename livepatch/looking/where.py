@@ -9,15 +9,10 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.layers.function_stacks import patched_function
-from livepatch.engine.reading.namespaces import (
-    chain,
-    functions_in,
-    is_class,
-    loaded_modules,
-    namespace_of,
-)
+from livepatch.engine.reading.namespaces import is_class, namespace_of
 from livepatch.engine.switching.kinds import kind_of
 
+from .namespaces import chain, functions_in, loaded_modules
 from .origins import Origin, Rank, origin_of
 from .written import read
 

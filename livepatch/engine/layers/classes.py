@@ -14,6 +14,8 @@ from ..errors import PatchRefused
 from ..naming.slots import ABSENT, Attribute
 from ..naming.targets import ClassTarget, Target, dotted_name, is_given
 from ..naming.unwrapping import peel
+from ..reading.cells import content
+from ..reading.descriptors import parts_of, rebuilt
 from ..reading.sources import place
 from ..switching.codes import uses_globals
 from ..switching.state import clone
@@ -39,7 +41,6 @@ _NOT_MERGED = {
     "__weakref__",
     "_abc_impl",
 }
-_ACCESSORS = ("fget", "fset", "fdel")
 
 
 def merge(asked: str, target: ClassTarget, new: object) -> list[tuple[Stack, Patch]]:
@@ -156,8 +157,8 @@ def _function_pairs(old: Any, new: Any, name: str) -> list[tuple[FunctionType, F
     """The functions of two attributes that stand for each other, and which part they are."""
     parts = [(peel(old, name).innermost, peel(new, name).innermost, "")]
     if isinstance(old, property):
-        parts = [(getattr(old, part), getattr(new, part), f".{part}") for part in _ACCESSORS]
-        parts = [part for part in parts if part[:2] != (None, None)]
+        mine, theirs = parts_of(old), parts_of(new)
+        parts = [(mine.get(p), theirs.get(p), f".{p}") for p in {**mine, **theirs}]
     both = all(isinstance(f, FunctionType) for mine, theirs, _ in parts for f in (mine, theirs))
     return parts if both else []  # type: ignore[return-value]
 
@@ -195,7 +196,7 @@ def _same_function(mine: FunctionType, theirs: FunctionType) -> bool:
         return False
     held = zip(mine.__closure__ or (), theirs.__closure__ or (), strict=False)
     names = zip(mine.__code__.co_freevars, held, strict=False)
-    if any(_content(a) is not _content(b) for name, (a, b) in names if name != "__class__"):
+    if any(content(a) is not content(b) for name, (a, b) in names if name != "__class__"):
         return False
     return (
         _bare(mine.__code__) == _bare(theirs.__code__)
@@ -230,19 +231,9 @@ def _rebound(value: Any, cls: type, new: type) -> Any:
     """A new attribute as it belongs to the old class: ``super()`` in it means that class."""
     if isinstance(value, FunctionType):
         cells = tuple(
-            CellType(cls) if _content(cell) is new else cell for cell in value.__closure__ or ()
+            CellType(cls) if content(cell) is new else cell for cell in value.__closure__ or ()
         )
         return clone(value, cells)
-    if isinstance(value, (staticmethod, classmethod)):
-        return type(value)(_rebound(value.__func__, cls, new))
-    if isinstance(value, property):
-        getter, setter, deleter = (_rebound(getattr(value, a), cls, new) for a in _ACCESSORS)
-        return property(getter, setter, deleter, value.__doc__)
+    if isinstance(value, (staticmethod, classmethod, property)):
+        return rebuilt(value, lambda part: _rebound(part, cls, new))
     return value
-
-
-def _content(cell: CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:  # the cell is empty
-        return None

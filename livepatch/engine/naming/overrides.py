@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..changing.registry import registry
 from ..errors import PatchRefused
+from ..reading.descriptors import called_by, descriptor_kind, rebuilt
 from ..reading.sources import place
 from ..switching.codes import trampoline
 from ..switching.state import clone
@@ -99,10 +100,9 @@ def override_of_instance(asked: str, path: str, found: Found) -> Override:
     if isinstance(value, MethodType):
         called, bound_to = value.__func__, value.__self__
     elif found.owner is instance or isinstance(value, staticmethod):
-        called = getattr(value, "__func__", value)
-        bound_to = None
+        called, bound_to = called_by(value) or value, None
     elif isinstance(value, classmethod):
-        called, bound_to = value.__func__, cls
+        called, bound_to = called_by(value), cls
     elif not hasattr(type(value), "__get__"):
         bound_to = None
     if not callable(called):
@@ -146,15 +146,10 @@ def _check(asked: str, path: str, slot: Slot) -> None:
 
 def _split(value: object) -> tuple[Callable[[FunctionType], object], Any]:
     """A class attribute as a descriptor and the function in it."""
-    if isinstance(value, (staticmethod, classmethod)):
-        return type(value), value.__func__
-    if isinstance(value, property):
-        return value.getter, value.fget
-    if isinstance(value, functools.partialmethod):
-        args, keywords = value.args, value.keywords
-        return lambda function: functools.partialmethod(function, *args, **keywords), value.func
-    if isinstance(value, functools.cached_property):
-        return functools.partial(_cached_property, value.attrname), value.func
+    kind = descriptor_kind(value)
+    if kind is not None and kind.rebuild is not None:
+        called = called_by(value)
+        return lambda function: rebuilt(value, _instead_of(called, function)), called
     if isinstance(value, ClassMethodDescriptorType):
         return classmethod, value
     if callable(value) and not hasattr(type(value), "__get__"):
@@ -162,10 +157,9 @@ def _split(value: object) -> tuple[Callable[[FunctionType], object], Any]:
     return _as_it_is, value if callable(value) else None
 
 
-def _cached_property(name: str | None, function: FunctionType) -> object:
-    made = functools.cached_property(function)
-    made.attrname = name  # what __set_name__ would tell it
-    return made
+def _instead_of(old: object, new: object) -> Callable[[Any], Any]:
+    """Puts another function in the place of one, and leaves the others as they are."""
+    return lambda part: new if part is old else part
 
 
 def _as_it_is(function: FunctionType) -> object:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import functools
-from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..reading.cells import content
+from ..reading.descriptors import KINDS, called_by, descriptor_kind
 from ..reading.namespaces import is_a, namespace_of
 from ..reading.sources import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_PART_OF = {
-    staticmethod: "__func__",
-    classmethod: "__func__",
-    MethodType: "__func__",
-    property: "fget",
-    functools.cached_property: "func",
-    functools.partialmethod: "func",
-    functools.singledispatchmethod: "func",
-}
 
 
 class Peeled(NamedTuple):
@@ -65,7 +57,7 @@ def peel(value: object, name: str | None) -> Peeled:
             facts.append("its cache is emptied")
         elif is_a(value, functools.cached_property):
             facts.append("values computed before stay")
-        elif type(value) not in _PART_OF:
+        elif type(value) not in KINDS:
             decorator = value if is_a(value, FunctionType) else type(value)
             facts.append(f"the decorator at {place(decorator)} stays around it")
         value = below
@@ -75,10 +67,9 @@ def peel(value: object, name: str | None) -> Peeled:
 def _below(value: object, name: str | None) -> object | None:
     is_function = is_a(value, FunctionType)
     if not is_function:  # asked first: most are
-        for kind, part in _PART_OF.items():
-            if is_a(value, kind):
-                below: object | None = getattr(value, part)
-                return below
+        if descriptor_kind(value) is not None:
+            below: object | None = called_by(value)
+            return below
         if is_a(value, type, ModuleType):
             return None
     own = namespace_of(value)
@@ -89,20 +80,13 @@ def _below(value: object, name: str | None) -> object | None:
         assert isinstance(value, FunctionType)
         if name is None or value.__name__ == name:
             return None
-        held = [_content(cell) for cell in value.__closure__ or ()]
+        held = [content(cell) for cell in value.__closure__ or ()]
     else:
         held = list(own.values())
     # A decorator that forgot functools.wraps: the one function of our name that it holds.
     functions = [h for h in held if is_a(h, FunctionType)]
-    named = {id(h): h for h in functions if h.__name__ == name}  # type: ignore[attr-defined]
+    named = {id(h): h for h in functions if h.__name__ == name}
     return next(iter(named.values())) if len(named) == 1 else None
-
-
-def _content(cell: Any) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:  # the cell is empty
-        return None
 
 
 def _cache_clear(value: object) -> Callable[[], None] | None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import __future__
 
 import ast
-import functools
 import sys
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PatchRefused
+from ..reading.descriptors import called_by
 from ..reading.sources import place
 from ..reading.texts import name_of, texts
 from ..switching.state import clone
@@ -192,11 +192,7 @@ class ClassGraft:
 def _methods(owner: type) -> Iterator[tuple[str, FunctionType]]:
     """The functions that were written in a class's body, below descriptors."""
     for name, value in vars(owner).items():
-        if isinstance(value, (staticmethod, classmethod)):
-            value = value.__func__
-        elif isinstance(value, property):
-            value = value.fget
-        elif isinstance(value, functools.cached_property):
-            value = value.func
-        if isinstance(value, FunctionType):
-            yield name, value
+        below = called_by(value)
+        function = value if below is None else below
+        if isinstance(function, FunctionType):
+            yield name, function

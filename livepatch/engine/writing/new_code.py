@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import PatchRefused
 from ..naming.overrides import as_function
 from ..naming.targets import dotted_name
+from ..reading.cells import content
+from ..reading.descriptors import called_by
 from ..reading.parsing import parse
 from ..reading.sources import definition_of, place, source_of
 from ..reading.summaries import summary
@@ -85,7 +87,7 @@ def code_from_callable(
         PatchRefused: it cannot be called, is not of the target's kind, or is the target itself.
     """
     if isinstance(new, (staticmethod, classmethod)):
-        new = new.__func__
+        new = called_by(new)
     if not callable(new):
         raise PatchRefused(
             asked, f"the new code is a {type(new).__name__}, not a function", "give a function"
@@ -217,18 +219,11 @@ def _cells_in_place(
     for name, cell in zip(new.__code__.co_freevars, new.__closure__, strict=True):
         if name == "__class__" and target.owner_class is not None:
             cells.append(own.get(name) or CellType(target.owner_class))
-        elif _content(cell) is target.function:
+        elif content(cell) is target.function:
             cells.append(CellType(original))
         else:
             cells.append(cell)
     return tuple(cells)
-
-
-def _content(cell: CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:  # the cell is empty
-        return None
 
 
 def _needs_place(new: FunctionType, target: Target, original: FunctionType) -> bool:
