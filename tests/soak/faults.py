@@ -289,7 +289,8 @@ def a_daemon_that_closes_all_descriptors(scene: Scene) -> None:
 @fault(prefork="yes")
 def workers_that_are_forked_after_the_kernel(scene: Scene) -> None:
     scene.kernel_answers()
-    code = "import livepatch as lp; lp.replace('webui_app.greeting', 'def greeting(): return 1')"
+    new = "def greeting():\n    return b'\"hello\"'"
+    code = f"import livepatch as lp; lp.replace('webui_app.greeting', {new!r})"
     assert scene.cell(code).returncode == 0
     os.kill(scene.webui.pid, signal.SIGTTIN)  # one worker more, forked beside the kernel
     scene.check("print(lp.restore_all() is not None)", "True")
