@@ -194,6 +194,7 @@ def _add_list(commands: Commands) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     from livepatch.reach.webuis import HOW_TO_START, running_webuis, with_live_details
+    from livepatch.reports.text import text_table
 
     webuis = [with_live_details(webui) for webui in running_webuis()]
     if options.json:
@@ -202,16 +203,10 @@ def _list(options: argparse.Namespace) -> int:
     if not webuis:
         print(f"no webui with a kernel of livepatch is running; {HOW_TO_START}", file=sys.stderr)
         return 0
-    rows: list[tuple[str, ...]] = [("NAME", "PID", "FLAVOR", "ADDRESS", "SINCE", "PYTHON")]
-    for webui in webuis:
-        facts = webui.as_dict()
-        columns = ("name", "pid", "flavor", "address", "since", "python")
-        rows.append(tuple("-" if facts[name] is None else str(facts[name]) for name in columns))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+    columns = ["name", "pid", "flavor", "address", "since", "python"]
+    found = [webui.as_dict() for webui in webuis]
+    rows = [["-" if f[name] is None else str(f[name]) for name in columns] for f in found]
+    print(text_table([name.upper() for name in columns], rows))
     return 0
 
 

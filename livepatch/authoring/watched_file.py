@@ -25,6 +25,7 @@ from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import is_refusal
 from livepatch.engine.layers.owners import OWNER
 from livepatch.engine.layers.stacks import Restack
+from livepatch.engine.shown import shown
 from livepatch.history.journal import journal
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class WatchError:
 
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{where}: {self.message}"
+        return shown(f"{where}: {self.message}")
 
 
 class WatchedFile:

@@ -8,7 +8,7 @@ this folder. As data, a change travels one way:
 ``changing`` (all of it or nothing, and when; who is told).
 
 The rooms import downwards only, which CI holds: ``verbs``, ``layers``, ``writing``, ``naming``,
-``switching``, ``reading``, ``plan``, ``changing``, ``errors``.
+``switching``, ``reading``, ``plan``, ``changing``, ``errors``, ``shown``.
 """
 
 from __future__ import annotations

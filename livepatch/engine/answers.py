@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .shown import shown
+
 DONE = {
     "replace": "replaced",
     "wrap": "wrapped",
@@ -34,4 +36,4 @@ def answer(*facts: str) -> AnswerLine:
         >>> answer("restored textwrap.dedent", "1 layer taken off")
         restored textwrap.dedent · 1 layer taken off
     """
-    return AnswerLine(" · ".join(facts))
+    return AnswerLine(" · ".join(map(shown, facts)))

@@ -6,6 +6,8 @@ what to type next.
 
 from __future__ import annotations
 
+from .shown import shown
+
 
 class LivepatchError(Exception):
     """Base class of every error a user of livepatch can meet.
@@ -38,8 +40,8 @@ class LivepatchError(Exception):
 
 
 def _one_line(text: str) -> str:
-    """A text without its line breaks: it may quote an error or a name with some."""
-    return text if text.isprintable() else " ".join(text.split())
+    """A text without its line breaks, and without what a terminal obeys: it may quote an error."""
+    return text if text.isprintable() else shown(" ".join(text.split()))
 
 
 class TargetNotFound(LivepatchError, LookupError):

@@ -8,15 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 
-
-def shown(text: str | os.PathLike[str]) -> str:
-    r"""A path, or any text that others have chosen, with what is not printable escaped.
-
-    Example:
-        >>> print(shown("a\nb"))
-        a\nb
-    """
-    return "".join(c if c.isprintable() else _escaped(c) for c in os.fspath(text))
+from livepatch.engine.shown import shown
 
 
 def typed(path: str | os.PathLike[str]) -> str:
@@ -33,10 +25,9 @@ def typed(path: str | os.PathLike[str]) -> str:
     return f"$'{''.join(c if c.isprintable() else _typed_character(c) for c in quoted)}'"
 
 
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
 def _typed_character(character: str) -> str:
     """As the bytes that it has in the name of a file."""
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+
+
+__all__ = ["shown", "typed"]

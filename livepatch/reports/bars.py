@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from .html import BORDER, CODE, QUIET, TEXT, breakable
+from livepatch.engine.shown import shown
+
+from .html import BORDER, CODE, QUIET, TEXT, breakable, escape
 from .report import Report
 
 if TYPE_CHECKING:
@@ -56,13 +57,13 @@ class TimingReport(Report[Any]):
 
     def __str__(self) -> str:
         if not self.items:
-            return f"{self.title}: {self.empty}"
+            return f"{shown(self.title)}: {self.empty}"
         headings = [*list(self.columns)[:-1], "█ busy ░ own", "where"]
         rows = [
             [*row[:-1], self._text_bar(part), row[-1]]
             for part, row in zip(self.items, self.rows(), strict=True)
         ]
-        return f"{self.title}\n{_aligned(headings, rows)}"
+        return f"{shown(self.title)}\n{_aligned(headings, rows)}"
 
     __repr__ = __str__
 
@@ -132,7 +133,7 @@ def _cell(name: str) -> str:
 
 
 def _aligned(headings: list[str], rows: list[list[str]]) -> str:
-    table = [headings, *rows]
+    table = [headings, *([shown(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
     lines = []
     for row in table:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from livepatch.engine.changing.registry import registry
@@ -12,9 +11,10 @@ from livepatch.engine.layers.function_stacks import is_over_function, stack_of
 from livepatch.engine.layers.stacks import is_on
 from livepatch.engine.naming.targets import Target, find
 from livepatch.engine.reading.sources import source_of
+from livepatch.engine.shown import LINES, shown
 
 from .file_patch import file_patch
-from .html import CODE, QUIET, TEXT
+from .html import CODE, QUIET, TEXT, escape
 
 if TYPE_CHECKING:
     from livepatch.engine.layers.stacks import Placement, Stack
@@ -44,9 +44,10 @@ class Diff:
         return "\n".join(text.rstrip("\n") for _, text in self.sections if text) + "\n"
 
     def __str__(self) -> str:
-        parts = [self.title]
+        parts = [shown(self.title)]
         for heading, text in self.sections:
-            parts += [part for part in (heading, text.rstrip("\n")) if part]
+            told = shown(heading), shown(text.rstrip("\n"), keep=LINES)
+            parts += [part for part in told if part]
         return "\n".join(parts)
 
     __repr__ = __str__
@@ -122,7 +123,7 @@ def html_diff(text: str) -> str:
     rows = []
     for line in text.splitlines():
         color = _COLORS.get(line[:1], TEXT)
-        rows.append(f'<span style="color:{color}">{escape(line)}</span>')
+        rows.append(f'<span style="color:{color}">{escape(line, keep=LINES)}</span>')
     style = f"color:{TEXT};background:transparent;margin:0 0 8px;font-family:{CODE}"
     return f'<pre style="{style}">{chr(10).join(rows)}</pre>' if rows else ""
 

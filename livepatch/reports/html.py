@@ -6,12 +6,28 @@ them (CSS Color 4) serve where there is no theme.
 
 from __future__ import annotations
 
-from html import escape
+from html import escape as escape_html
+
+from livepatch.engine.shown import LINES, shown
 
 TEXT = "var(--jp-content-font-color1, CanvasText)"
 QUIET = "var(--jp-content-font-color2, GrayText)"
 BORDER = "var(--jp-border-color2, ButtonBorder)"
 CODE = "var(--jp-code-font-family, monospace)"
+
+
+def escape(text: str, *, keep: str = "") -> str:
+    r"""A text as HTML shows it, with what is not printable escaped as in a terminal.
+
+    Args:
+        text: the text.
+        keep: what stays as it is: ``LINES`` for a text of several lines.
+
+    Example:
+        >>> print(escape("<a>\x1b"))
+        &lt;a&gt;\x1b
+    """
+    return escape_html(shown(text, keep=keep))
 
 
 def html_table(title: str, headings: list[str], rows: list[list[str]], empty: str) -> str:
@@ -40,7 +56,7 @@ def html_line(line: str, python: str, source: str) -> str:
     if python:
         html += f'<div style="color:{QUIET};font-family:{CODE}">= {escape(python)}</div>'
     if source:
-        html += f'<pre style="color:{TEXT};margin:4px 0 0">{escape(source)}</pre>'
+        html += f'<pre style="color:{TEXT};margin:4px 0 0">{escape(source, keep=LINES)}</pre>'
     return html
 
 
@@ -51,11 +67,11 @@ def breakable(text: str) -> str:
         >>> breakable("/a/b")
         '/a/<wbr>b'
     """
-    shown = escape(text)
+    cell = escape(text)
     # Asked first, as most have none, and no regular expression: there may be thousands of cells.
     if "/" in text or "\\" in text:
-        shown = shown[:1] + shown[1:].replace("/", "/<wbr>").replace("\\", "\\<wbr>")
-    return shown
+        cell = cell[:1] + cell[1:].replace("/", "/<wbr>").replace("\\", "\\<wbr>")
+    return cell
 
 
 def _cell() -> str:

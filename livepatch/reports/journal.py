@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from livepatch.engine.errors import LivepatchError, TargetNotFound
 
 from .diff import Diff, html_diff, original_source, unified
-from .html import QUIET, TEXT
+from .html import QUIET, TEXT, escape
 from .text import text_table
 
 if TYPE_CHECKING:

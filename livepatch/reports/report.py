@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
+from livepatch.engine.shown import LINES, shown
+
 from .html import html_line, html_table
 from .text import text_table
 
@@ -64,8 +66,8 @@ class Report(Sequence[Item], Generic[Item]):
 
     def _text(self, rows: list[list[str]]) -> str:
         if not rows:
-            return f"{self.title}: {self.empty}"
-        return f"{self.title}\n{text_table(list(self.columns), rows)}"
+            return f"{shown(self.title)}: {self.empty}"
+        return f"{shown(self.title)}\n{text_table(list(self.columns), rows)}"
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,9 @@ class Answer:
     source: str = ""
 
     def __str__(self) -> str:
-        python = f"\n= {self.python}" if self.python else ""
-        source = f"\n{self.source.rstrip()}" if self.source else ""
-        return f"{self.line}{python}{source}"
+        python = f"\n= {shown(self.python)}" if self.python else ""
+        source = f"\n{shown(self.source.rstrip(), keep=LINES)}" if self.source else ""
+        return f"{shown(self.line)}{python}{source}"
 
     __repr__ = __str__
 
