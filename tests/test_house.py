@@ -42,6 +42,32 @@ def test_nothing_that_breaks_a_webui_is_called(path):
     assert {(relative(path), name) for name in called & FORBIDDEN} <= NOT_IN_A_WEBUI
 
 
+LOCKS = ("Lock", "RLock", "Condition", "Semaphore", "BoundedSemaphore", "allocate_lock")
+# What else waits, and how it is taken so that no interrupt leaves it locked.
+OTHER_LOCKS = {
+    # Taken by `masking.holding`, and by who delivers an interrupt.
+    ("engine/changing/registry.py", "threading.Lock()"),
+    # Taken without waiting, once, and never given back.
+    ("kernel/interrupts.py", "threading.Lock()"),
+    # A waiter's own, as in `Condition.wait` of the standard library: never taken by `with`.
+    ("kernel/waits.py", "threading.Lock()"),
+    # Taken by its lock, which is ours.
+    ("django/requests.py", "threading.Condition(self._lock)"),
+}
+
+
+def test_every_lock_is_one_that_no_interrupt_leaves_locked():
+    """See engine/changing/locks.py, and the test that loses a lock of Python's own on 3.14."""
+    kinds = {f"{name}.{kind}" for name in ("threading", "_thread") for kind in LOCKS}
+    found = {
+        (relative(path), ast.unparse(node))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in kinds
+    }
+    assert found == OTHER_LOCKS
+
+
 @pytest.mark.parametrize("path", sorted((PACKAGE / "engine").rglob("*.py")), ids=relative)
 def test_the_engine_needs_the_standard_library_only(path):
     """So that an exported extension can carry a copy of it under another package name."""

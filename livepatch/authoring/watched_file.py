@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine import Change, Layer, live_layers, transaction
 from livepatch.engine.answers import answer
 from livepatch.engine.changing.change import apply, taken_back
+from livepatch.engine.changing.locks import Lock
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import is_refusal
 from livepatch.engine.layers.owners import OWNER
@@ -80,7 +81,7 @@ class WatchedFile:
         self._name = _free_name(path)
         self._step: Step | None = None
         self._others: list[Change] = []
-        self._lock = threading.RLock()
+        self._lock = Lock()
 
     def own_layers(self) -> list[Any]:
         """The layers that are the file's at present."""

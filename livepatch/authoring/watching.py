@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.answers import AnswerLine, answer
+from livepatch.engine.changing.locks import Lock
 from livepatch.errors import HostUnsupported, TargetNotFound
 from livepatch.reports import Report
 
@@ -53,7 +54,7 @@ class Watch:
         self._files: dict[Path, WatchedFile] = {}
         self._stamps: dict[Path, Stamp] = {}
         self._unclear: set[Path] = set()
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._waits = 0  # for so many milliseconds at most, 0: until something happens

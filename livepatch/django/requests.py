@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.handlers.base import BaseHandler
 
+from livepatch.engine.changing.locks import Lock
 from livepatch.engine.switching.frames import SUSPENDED, all_stacks
 
 from .naming import belongs
@@ -61,7 +62,9 @@ class Requests:
         self._numbers = itertools.count()
         self.epoch = 0
         self._running: dict[int, int] = {}
-        self._changed = threading.Condition()
+        # `with` on the condition itself would let an interrupt leave it locked, on each Python.
+        self._lock = Lock()
+        self._changed = threading.Condition(self._lock)
         self._closed = False
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._originals: dict[str, Any] = {}
@@ -100,12 +103,12 @@ class Requests:
         """
         deadline = time.monotonic() + self.patience
         mine = _own_request.get()
-        with self._changed:
+        with self._lock:
             self.epoch += 1
             epoch = self.epoch
         self._wait_for(self._before, deadline)
         self._before = []
-        with self._changed:
+        with self._lock:
             while True:
                 older = self._older(epoch, mine)
                 left = deadline - time.monotonic()
@@ -144,7 +147,7 @@ class Requests:
         try:
             yield self.wait_for_older()
         finally:
-            with self._changed:
+            with self._lock:
                 self._closed = False
                 waiting, self._waiting = self._waiting, []
                 self._changed.notify_all()
@@ -171,12 +174,12 @@ class Requests:
         """A request has ended."""
         began = self._running.pop(number, None)
         if began != self.epoch or self._closed:
-            with self._changed:
+            with self._lock:
                 self._changed.notify_all()
 
     def wait_at_gate(self) -> None:
         """Wait until the gate is open."""
-        with self._changed:
+        with self._lock:
             self.at_gate += 1
             self._changed.wait_for(lambda: not self._closed)
             self.at_gate -= 1
@@ -184,7 +187,7 @@ class Requests:
     async def wait_at_gate_async(self) -> None:
         """Wait until the gate is open, without holding the loop."""
         loop = asyncio.get_running_loop()
-        with self._changed:
+        with self._lock:
             if not self._closed:
                 return
             future = loop.create_future()
@@ -193,7 +196,7 @@ class Requests:
         try:
             await future
         finally:
-            with self._changed:
+            with self._lock:
                 self.at_gate -= 1
 
     def _wait_for(self, under_way: list[Any], deadline: float) -> list[Any]:
@@ -202,7 +205,7 @@ class Requests:
             under_way = [one for one in under_way if not _has_ended(one)]
             self.awaited = len(under_way)
             if under_way:
-                with self._changed:
+                with self._lock:
                     self._changed.wait(0.01)
         self.awaited = 0
         return under_way

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from livepatch.engine.changing import masking
+from livepatch.engine.changing.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
@@ -44,7 +45,7 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._executions: dict[int, list[_Execution]] = {}
 
     def is_executing(self) -> bool:
@@ -93,25 +94,18 @@ class Interrupts:
                 self._end(execution)
 
     def _begin(self, execution: _Execution) -> None:
-        thread_id = threading.get_ident()
-
-        def begin() -> None:
-            self._executions.setdefault(thread_id, []).append(execution)
-
-        masking.holding(self._lock, begin)
+        with self._lock:
+            self._executions.setdefault(threading.get_ident(), []).append(execution)
 
     def _end(self, execution: _Execution) -> None:
         thread_id = threading.get_ident()
-
-        def end() -> None:
+        with self._lock:
             running = self._executions.get(thread_id, [])
             if execution in running:
                 running.remove(execution)
             if not running:
                 self._executions.pop(thread_id, None)
                 masking.let_go()
-
-        masking.holding(self._lock, end)
         if execution.interrupted:
             # An interrupt sent in the last moment is raised at the next bytecodes: here, where it
             # is absorbed. Clearing it by SetAsyncExc(tid, NULL) makes 3.12 slow for good and locks

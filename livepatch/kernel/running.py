@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from livepatch.engine.changing.locks import Lock
 from livepatch.errors import AttachFailed, LivepatchError
 from livepatch.kernel.context import Notebook, in_cell
 
@@ -215,7 +216,7 @@ async def _settle() -> None:
         await asyncio.sleep(0.01)
 
 
-_starting = threading.Lock()
+_starting = Lock()
 _running: list[RunningKernel] = []
 _forks_watched = False
 
@@ -307,7 +308,7 @@ def _forget(kernel: RunningKernel) -> None:
 def _after_fork_in_child() -> None:
     """A child has no kernel thread: it forgets the parent's kernel."""
     global _starting
-    _starting = threading.Lock()  # may have been copied locked
+    _starting = Lock()  # may have been copied locked
     while _running:
         kernel = _running[-1]
         kernel._stopping = True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import getpass
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.changing.locks import Lock
 from livepatch.kernel.context import in_cell
 from livepatch.kernel.dispatch import function_in_cells
 from livepatch.kernel.waits import slice_waits
@@ -32,7 +32,7 @@ class WhileRunning:
     def __init__(self, interrupts: Interrupts, ask_password: Callable[..., str]) -> None:
         self._interrupts = interrupts
         self._ask_password = ask_password
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._running = 0
         self._undo: list[Callable[[], None]] = []
 
@@ -57,7 +57,7 @@ class WhileRunning:
     def forget(self) -> None:
         """No cell is running in this process (any more)."""
         # A fork may have copied it locked.
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._running = 0
         self._take_back()
 

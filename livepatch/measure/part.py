@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections import deque
 from dataclasses import dataclass, field
+
+from livepatch.engine.changing.locks import Lock
 
 KEPT = 10_000  # the latest calls, of which median and 95th percentile are taken
 
@@ -44,7 +45,7 @@ class Part:
     _latest: deque[tuple[float, float]] = field(
         default_factory=lambda: deque(maxlen=KEPT), repr=False
     )
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def add(self, own: float, busy: float) -> None:
         """Note a call.

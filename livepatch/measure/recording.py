@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import TargetNotFound
+from livepatch.engine.changing.locks import Lock
 from livepatch.engine.changing.registry import registry
 from livepatch.reports.bars import timing_report
 from livepatch.reports.report import Report
@@ -38,7 +38,7 @@ class Timing(Report["Part"]):
         self.empty = empty
         self._what = title
         self._parts: dict[Hashable, Part] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._begun: float | None = None
         self._recorded = 0.0
 

@@ -6,12 +6,12 @@ import logging
 import os
 import platform
 import sys
-import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from livepatch.engine.changing.locks import Lock
 from livepatch.errors import AttachFailed, LivepatchError
 from livepatch.processes.process import start_time
 from livepatch.reach.folder import connection_key, normal_name, runtime_folder, socket_base
@@ -78,7 +78,7 @@ class _Process:
         self.forget()
 
     def forget(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = Lock()
         self.attachment: Attachment | None = None
 
 

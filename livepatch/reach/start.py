@@ -9,13 +9,13 @@ from __future__ import annotations
 import builtins
 import os
 import sys
-import threading
 import time
 import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.changing.locks import Lock
 from livepatch.errors import HostUnsupported, LivepatchError
 from livepatch.hosts.detect import host
 from livepatch.kernel.context import cell_number
@@ -61,7 +61,7 @@ class _Started:
     """What this process has started: one webui at most, as its arguments are in ``sys.argv``."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self.webui: GuestWebui | None = None
         self.name = ""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.events import subscribe
+from livepatch.engine.changing.locks import Lock
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import LivepatchError
 from livepatch.engine.naming.targets import find
@@ -48,7 +48,7 @@ class Extension:
     _undo: dict[int, Callable[[], None]] = field(default_factory=dict, repr=False)
     _end: Callable[[], None] | None = field(default=None, repr=False)
     _waiting: WhenLoaded | None = field(default=None, repr=False)
-    _lock: Any = field(default_factory=threading.RLock, repr=False)
+    _lock: Any = field(default_factory=Lock, repr=False)
     _namespace: dict[str, Any] | None = field(default=None, repr=False)
 
     @property

@@ -112,9 +112,8 @@ def holding(
 ) -> Result | None:
     """Do something with a lock held, which no interrupt leaves locked.
 
-    ``with lock`` does not do on Python 3.14, which looks for interrupts between taking the lock and
-    being sure to give it back (https://github.com/python/cpython/issues/148874): most of all after
-    it had to wait, which is just when interrupts come.
+    For what ``with`` cannot do: to take a lock only where it is free, and to wait for a lock that
+    is not a :class:`~livepatch.engine.changing.locks.Lock`.
 
     Args:
         lock: the lock.
@@ -140,10 +139,7 @@ def holding(
 
 
 def let_go() -> None:
-    """Give back the engine's lock where an interrupt left it with this thread: see ``holding``.
-
-    Called where a cell has ended, which holds nothing by then.
-    """
+    """Give back the engine's lock where a cell took it by hand, as its end."""
     while registry.lock._is_owned():  # type: ignore[attr-defined]
         registry.lock.release()
 

@@ -13,6 +13,8 @@ import weakref
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+from .locks import Lock
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -47,7 +49,7 @@ class Registry(ModuleType):
     def __init__(self) -> None:
         super().__init__(SHARED_NAME)
         self.version = VERSION
-        self.lock = threading.RLock()
+        self.lock = Lock()
         self.patched: dict[Hashable, Any] = {}
         self.stacks: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
         self.changed: dict[int, Any] = {}

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..changing.change import Step
 from ..changing.events import subscribe
+from ..changing.locks import Lock
 from ..changing.masking import masked
 from ..changing.registry import registry
 from ..errors import PatchRefused
@@ -112,7 +113,7 @@ class Trace:
         self.layer = Layer(None, target, OWNER, OWNER, "trace")
         self.ended = threading.Event()
         self.over = False
-        self._lock = threading.Lock()  # held for moments, and never while anything is called
+        self._lock = Lock()  # held for moments, and never while anything is called
 
     @property
     def state(self) -> Literal["recording", "ended"]:

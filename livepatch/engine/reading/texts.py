@@ -22,11 +22,12 @@ import os
 import re
 import shutil
 import tempfile
-import threading
 import tokenize
 import weakref
 from types import CodeType
 from typing import TYPE_CHECKING
+
+from ..changing.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ class Texts:
 
     def __init__(self) -> None:
         self._texts: dict[str, _Text] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
         # A code object can end anywhere, also while this thread holds the lock: its end is only
         # noted, and cleared up after with the next text.
         self._ended: collections.deque[str] = collections.deque()
