@@ -193,10 +193,13 @@ def _add_list(commands: Commands) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from livepatch.reach.webuis import HOW_TO_START, running_webuis, with_live_details
+    from livepatch.reach.webuis import HOW_TO_START, look_for_webuis, with_live_details
     from livepatch.reports.text import text_table
 
-    webuis = [with_live_details(webui) for webui in running_webuis()]
+    found = look_for_webuis()
+    for line in found.passed_over:
+        print(f"livepatch: {line}", file=sys.stderr)
+    webuis = [with_live_details(webui) for webui in found.webuis]
     if options.json:
         print(json.dumps([webui.as_dict() for webui in webuis], indent=1))
         return 0

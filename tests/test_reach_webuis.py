@@ -8,13 +8,12 @@ import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from reach_support import Place, place
 
-from livepatch.errors import AttachFailed, LivepatchError, WebuiAmbiguous, WebuiNotFound
+from livepatch.errors import AttachFailed, WebuiAmbiguous, WebuiNotFound
 from livepatch.processes.process import is_alive, start_time
 from livepatch.reach import folder as folders
 from livepatch.reach.webuis import choose, running_webuis, with_live_details
@@ -88,14 +87,6 @@ def test_what_the_dead_left_half_done_is_swept_and_what_the_living_write_is_not(
     assert {path.name for path in folder.iterdir()} == left
 
 
-def test_files_of_others_are_left_alone(here: Place) -> None:
-    folder = folders.runtime_folder()
-    for name, text in {"a.json": "{", "b.json": "[1]", "c.json": '{"livepatch": 1}'}.items():
-        (folder / name).write_text(text)
-    assert running_webuis() == []
-    assert len(list(folder.iterdir())) == 3
-
-
 def test_a_choice_names_what_runs(here: Place) -> None:
     with pytest.raises(WebuiNotFound, match="livepatch run SCRIPT"):
         choose()
@@ -123,48 +114,6 @@ def test_a_webui_of_the_same_name_has_the_same_key_after_a_restart(here: Place) 
     assert choose("web").connection["key"] == key.decode()
     assert stat.S_IMODE((here.runtime / "web.key").stat().st_mode) == 0o600
     assert stat.S_IMODE(choose("web").connection_file.stat().st_mode) == 0o600
-
-
-@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
-def test_the_folder_is_the_users_alone(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert stat.S_IMODE(folders.runtime_folder().stat().st_mode) == 0o700
-    here.runtime.chmod(0o755)
-    assert stat.S_IMODE(folders.runtime_folder().stat().st_mode) == 0o700
-    here.runtime.chmod(0o777)
-    with pytest.raises(LivepatchError) as refused:
-        folders.runtime_folder()
-    assert len(str(refused.value).splitlines()) == 3
-    assert "0777" in refused.value.found
-    here.runtime.chmod(0o700)
-    monkeypatch.setattr(os, "getuid", lambda: 4711)
-    with pytest.raises(LivepatchError, match="belongs to user"):
-        folders.runtime_folder()
-
-
-def test_without_the_variable_the_folder_lies_in_the_users_runtime_folder(
-    here: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("LIVEPATCH_RUNTIME_DIR")
-    here.folder.chmod(0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(here.folder))
-    folder = folders.runtime_folder()
-    assert folder.name == "livepatch"
-    if sys.platform.startswith("linux"):
-        assert folder == here.folder / "livepatch"
-
-
-def test_a_long_path_gets_a_short_folder_for_its_sockets(here: Place) -> None:
-    long = here.folder / ("x" * 90)
-    webui = here.start(LIVEPATCH_RUNTIME_DIR=str(long))
-    found = here.livepatch("exec", "-c", "6 * 7", LIVEPATCH_RUNTIME_DIR=str(long))
-    assert (found.stdout, found.returncode) == ("42\n", 0)
-    (record,) = long.glob("*.json")
-    sockets = Path(json.loads(record.read_text())["ip"]).parent
-    assert sockets.name.startswith("lp-")
-    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
-    webui.end()
-    here.livepatch("list", LIVEPATCH_RUNTIME_DIR=str(long))
-    assert not sockets.exists()
 
 
 def test_names_are_made_normal_or_refused() -> None:

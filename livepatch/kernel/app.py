@@ -26,6 +26,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Type
 
 from livepatch.engine.changing.masking import masked
+from livepatch.files import write_private
 from livepatch.kernel.context import inside
 from livepatch.kernel.requests import WebuiKernel
 from livepatch.kernel.restart import PristineShell
@@ -139,17 +140,17 @@ class WebuiKernelApp(IPKernelApp):
 
     def publish_connection_file(self) -> None:
         """Write the connection file: the user's alone, and complete when it appears."""
-        path = Path(self.connection_file)
-        written = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(self.connection_info(), file, indent=1)
-        os.replace(written, path)
+        text = json.dumps(self.connection_info(), indent=1)
+        write_private(self.connection_file, text.encode())
 
     def remove_files(self) -> None:
-        """Remove the connection file and the sockets' files."""
+        """Remove the connection file, the sockets' files, and a folder made for them alone."""
         Path(self.connection_file).unlink(missing_ok=True)
         self.cleanup_ipc_files()
+        sockets = Path(self.ip).parent
+        if self.transport == "ipc" and sockets != Path(self.connection_file).parent:
+            with contextlib.suppress(OSError):  # others' files are in it
+                sockets.rmdir()
         if self._own_profile is not None:
             shutil.rmtree(self._own_profile, ignore_errors=True)
 

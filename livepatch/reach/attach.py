@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from livepatch.engine.changing.locks import Lock
-from livepatch.errors import AttachFailed, LivepatchError
+from livepatch.errors import AttachFailed, FileNotTrusted, LivepatchError
 from livepatch.processes.process import start_time
 from livepatch.reach.folder import connection_key, normal_name, runtime_folder, socket_base
 from livepatch.reach.kernelspecs import write_common_kernelspecs, write_kernelspec
+from livepatch.reach.records import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +184,7 @@ def _start(
     kernel = start_kernel(
         folder / f"{stem}.json",
         transport=channel,
-        ip=str(socket_base(folder, stem)) if channel == "ipc" else "127.0.0.1",
+        ip=str(socket_base(folder, stem)) if channel == "ipc" else LOOPBACK,
         key=connection_key(folder, name),
         # The key signs messages but does not hide them: on TCP, any user of the machine could read
         # along.
@@ -244,13 +245,13 @@ def _offer_to_jupyterlab(name: str) -> None:
     try:
         write_kernelspec(name)
         write_common_kernelspecs()
-    except OSError as error:
+    except (OSError, FileNotTrusted) as error:
         # The webui can be reached without: livepatch exec, livepatch console, and the generic
         # kernelspec.
         _log.warning(
             "livepatch: JupyterLab will not list %r, its kernelspec cannot be written: %s",
             name,
-            error,
+            f"{error.found}; {error.advice}" if isinstance(error, FileNotTrusted) else error,
         )
 
 

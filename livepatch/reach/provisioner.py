@@ -9,8 +9,11 @@ passes is an interrupt, sent as a message, and the sockets handed out are links,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import secrets
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +24,15 @@ from tornado.web import HTTPError
 from traitlets import Float, Unicode
 
 from livepatch.errors import LivepatchError
+from livepatch.files import check_trusted, shown
 from livepatch.reach.folder import remove_sockets, runtime_folder, socket_base
-from livepatch.reach.webuis import CLIENT_LINK_PREFIX, Webui, choose, running_webuis
+from livepatch.reach.webuis import (
+    CLIENT_LINK_PREFIX,
+    TO_SHORT_FOLDER,
+    Webui,
+    choose,
+    running_webuis,
+)
 
 if TYPE_CHECKING:
     from jupyter_client.connect import KernelConnectionInfo
@@ -73,6 +83,7 @@ class LivepatchProvisioner(KernelProvisionerBase):
     _lost_at: float | None = None
     _let_go = True
     _links: Path | None = None
+    _to_short_folder: Path | None = None
 
     @property
     def has_process(self) -> bool:
@@ -88,6 +99,7 @@ class LivepatchProvisioner(KernelProvisionerBase):
         """Find the webui; after a restart the same one again, or the one that took its place."""
         wanted = str((kwargs.get("env") or os.environ).get(CHOICE_VARIABLE) or "")
         try:
+            self._check_kernelspec()
             self._chosen = self._find(wanted)
             self._check_encryption(self._chosen)
         except LivepatchError as error:
@@ -104,6 +116,19 @@ class LivepatchProvisioner(KernelProvisionerBase):
         fitting = [webui for webui in running if self.webui in (webui.name, str(webui.pid))]
         narrowed = [webui for webui in fitting if wanted in (webui.name, str(webui.pid))]
         return choose(self.webui, narrowed or running)
+
+    def _check_kernelspec(self) -> None:
+        """Refuse a kernelspec that others can write: it says which webui is meant, and more.
+
+        But for that of the environment whose code runs here anyway.
+        """
+        folder = getattr(self.kernel_spec, "resource_dir", "")
+        if not folder or Path(folder).is_relative_to(sys.prefix):
+            return
+        with contextlib.suppress(OSError):  # removed since it was read
+            check_trusted(
+                Path(folder, "kernel.json"), f"start the kernel {shown(folder)}", links=True
+            )
 
     def _check_encryption(self, webui: Webui) -> None:
         encrypted = webui.connection.get("curve_publickey") is not None
@@ -136,17 +161,24 @@ class LivepatchProvisioner(KernelProvisionerBase):
         A client keeps its sockets when a webui restarts: ZeroMQ connects again by name, and the
         name leads to the new one.
         """
-        if self._links is None:
-            stem = f"{CLIENT_LINK_PREFIX}{os.getpid()}-{str(self.kernel_id)[:8]}"
-            self._links = socket_base(runtime_folder(), stem)
+        if self._links is None or not self._links.parent.is_dir():
+            self._links = self._new_links()
         changed = dict(info, ip=str(self._links))
-        self._links.parent.mkdir(mode=0o700, exist_ok=True)
         for number, channel in enumerate(CHANNELS, start=1):
             link = Path(f"{self._links}-{number}")
             link.unlink(missing_ok=True)
             link.symlink_to(f"{info['ip']}-{info[channel]}")
             changed[channel] = number
         return changed
+
+    def _new_links(self) -> Path:
+        folder = runtime_folder()
+        own = folder / f"{CLIENT_LINK_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        base = socket_base(folder, own.name)
+        if base.parent != folder:
+            self._to_short_folder = Path(f"{own}{TO_SHORT_FOLDER}")
+            self._to_short_folder.symlink_to(base.parent)
+        return base
 
     async def poll(self) -> int | None:
         """None while attached, 0 when let go or the webui has ended."""
@@ -204,10 +236,14 @@ class LivepatchProvisioner(KernelProvisionerBase):
         """Let go: the kernel stays, with a fresh namespace when asked to restart."""
         self._let_go = True
 
-    async def cleanup(self, restart: bool = False) -> None:  # noqa: ARG002
-        """Remove this client's links."""
-        if self._links is not None:
-            remove_sockets(self._links)
+    async def cleanup(self, restart: bool = False) -> None:
+        """Remove this client's links; after a restart it has the same ones."""
+        if self._links is None or restart:
+            return
+        remove_sockets(self._links)
+        if self._to_short_folder is not None:
+            self._to_short_folder.unlink(missing_ok=True)
+        self._links = self._to_short_folder = None
 
     async def get_provisioner_info(self) -> dict[str, Any]:
         """What another process needs to go on with this client's attachment."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
 import queue
 import re
 import socket
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import WebuiAmbiguous, WebuiNotFound
+from livepatch.files import shown, typed
 from livepatch.processes.process import is_alive
-from livepatch.reach.folder import remove_sockets, runtime_folder
+from livepatch.reach.folder import is_base_of, remove_sockets, runtime_folder, short_bases
+from livepatch.reach.records import HIGHEST_PID, WrongRecord, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
 CLIENT_LINK_PREFIX = "c-"
+TO_SHORT_FOLDER = "-0"  # of a client: leads to where its links are, the links are numbered from 1
 SCRIPT_PREFIX = "inject-"
 HOW_TO_START = "start one: livepatch run SCRIPT, or: livepatch demo"
 
@@ -75,6 +79,19 @@ class Webui:
         return is_alive(self.pid, self.started) and self.connection_file.exists()
 
 
+@dataclass(frozen=True)
+class Found:
+    """What lies in the runtime folder.
+
+    Args:
+        webuis: those that run, the newest first.
+        passed_over: a line for each file that is no record of a webui, and why.
+    """
+
+    webuis: list[Webui]
+    passed_over: list[str]
+
+
 def running_webuis() -> list[Webui]:
     """The webuis that run, the newest first, as their connection files tell.
 
@@ -83,38 +100,50 @@ def running_webuis() -> list[Webui]:
     Returns:
         One record per process with a kernel.
     """
+    return look_for_webuis().webuis
+
+
+def look_for_webuis() -> Found:
+    """The same, and what was passed over: one file that is wrong keeps no webui from being found.
+
+    Returns:
+        Both.
+    """
     folder = runtime_folder()
     _sweep_links(folder)
     _sweep_drafts(folder)
-    found = []
-    for path in folder.glob("*.json"):
-        webui = _read(path)
-        if webui is None:
+    found, passed_over = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            webui = _read(path)
+        except FileNotFoundError:  # removed between the listing and the reading
+            continue
+        except (WrongRecord, OSError) as error:
+            reason = shown(getattr(error, "strerror", None) or str(error))
+            passed_over.append(
+                f"passed over {shown(path)}: {reason}; to be rid of it: rm {typed(path)}"
+            )
             continue
         if is_alive(webui.pid, webui.started) and _listens(webui):
             found.append(webui)
         else:
             _sweep(webui)
-    return sorted(found, key=lambda webui: (webui.since, webui.pid), reverse=True)
+    found.sort(key=lambda webui: (webui.since, webui.pid), reverse=True)
+    return Found(found, passed_over)
 
 
-def _read(path: Path) -> Webui | None:
-    try:
-        connection = json.loads(path.read_text(encoding="utf-8"))
-        facts = connection["livepatch"]
-        return Webui(
-            name=str(facts["name"]),
-            pid=int(facts["pid"]),
-            flavor=_text(facts.get("flavor")),
-            address=_text(facts.get("address")),
-            since=str(facts["since"]),
-            python=str(facts["python"]),
-            connection_file=path,
-            connection=connection,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        # Removed between the listing and the reading, or somebody else's file: not a webui of ours.
-        return None
+def _read(path: Path) -> Webui:
+    record = read_record(path)
+    return Webui(
+        name=record.name,
+        pid=record.pid,
+        flavor=record.flavor,
+        address=record.address,
+        since=record.since,
+        python=record.python,
+        connection_file=path,
+        connection=record.as_dict(),
+    )
 
 
 def _listens(webui: Webui) -> bool:
@@ -145,21 +174,48 @@ def _sweep(webui: Webui) -> None:
     """Remove what a process left behind: uvicorn raises SIGTERM again, so atexit never ran."""
     if webui.connection.get("transport") == "ipc":
         remove_sockets(Path(webui.connection["ip"]))
-    webui.connection_file.unlink(missing_ok=True)
+    _remove(webui.connection_file)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone already, or the file system takes no changes
+        path.unlink()
 
 
 def _sweep_links(folder: Path) -> None:
+    """Remove the links of clients that were killed, when the webui has ended, too."""
     for link in folder.glob(f"{CLIENT_LINK_PREFIX}*"):
-        if link.is_symlink() and not link.exists():
-            link.unlink(missing_ok=True)
+        if not link.is_symlink():
+            continue
+        if link.name.endswith(TO_SHORT_FOLDER):
+            _sweep_short_folder(folder, link)
+        elif not os.path.exists(link):
+            _remove(link)
+
+
+def _sweep_short_folder(folder: Path, link: Path) -> None:
+    """The same where they lie in a short folder. A living client keeps it, for a webui's restart.
+
+    Args:
+        folder: the runtime folder.
+        link: leads to the short folder, and has the client's pid in its name.
+    """
+    pid = re.match(rf"{CLIENT_LINK_PREFIX}(\d{{1,10}})-", link.name)
+    if pid is not None and int(pid[1]) <= HIGHEST_PID and is_alive(int(pid[1])):
+        return
+    stem = link.name.removesuffix(TO_SHORT_FOLDER)
+    for base in short_bases(Path(os.readlink(link)), stem):
+        if is_base_of(base, folder, stem):
+            remove_sockets(base)
+    _remove(link)
 
 
 def _sweep_drafts(folder: Path) -> None:
     """Remove what the dead left half done: a connection file on a full disk, a script for 3.14."""
     for path in (*folder.glob(".*.json.*"), *folder.glob(f"{SCRIPT_PREFIX}*.py")):
-        pid = re.search(r"(\d+)(?:\.py)?$", path.name)
+        pid = re.search(r"(\d{1,10})(?:\.py)?$", path.name)
         if pid is not None and not is_alive(int(pid[1])):
-            path.unlink(missing_ok=True)
+            _remove(path)
 
 
 def choose(name_or_pid: str | int | None = None, among: Sequence[Webui] | None = None) -> Webui:
@@ -176,17 +232,21 @@ def choose(name_or_pid: str | int | None = None, among: Sequence[Webui] | None =
         WebuiNotFound: nothing of that name or pid runs.
         WebuiAmbiguous: several fit.
     """
-    running = list(running_webuis() if among is None else among)
+    found = look_for_webuis() if among is None else Found(list(among), [])
+    running = found.webuis
     wanted = "" if name_or_pid is None else str(name_or_pid)
     fitting = [webui for webui in running if wanted.lower() in ("", webui.name, str(webui.pid))]
     if len(fitting) == 1:
         return fitting[0]
     asked = f"find the webui {wanted}" if wanted else "find the running webui"
     listing = ", ".join(str(webui) for webui in running)
+    passed_over = "".join(f"; {line}" for line in found.passed_over[:3])
     if not running:
-        raise WebuiNotFound(asked, "no webui with a kernel of livepatch is running", HOW_TO_START)
+        nothing = f"no webui with a kernel of livepatch is running{passed_over}"
+        raise WebuiNotFound(asked, nothing, HOW_TO_START)
     if not fitting:
-        raise WebuiNotFound(asked, f"running: {listing}", f"choose one of them, or {HOW_TO_START}")
+        there = f"running: {listing}{passed_over}"
+        raise WebuiNotFound(asked, there, f"choose one of them, or {HOW_TO_START}")
     listing = ", ".join(str(webui) for webui in fitting)
     by = "pid" if len({webui.name for webui in fitting}) == 1 else "name or pid"
     raise WebuiAmbiguous(asked, f"{len(fitting)} fit: {listing}", f"choose one by its {by}")
