@@ -207,8 +207,8 @@ def _list(options: argparse.Namespace) -> int:
         print(f"no webui with a kernel of livepatch is running; {HOW_TO_START}", file=sys.stderr)
         return 0
     columns = ["name", "pid", "flavor", "address", "since", "python"]
-    found = [webui.as_dict() for webui in webuis]
-    rows = [["-" if f[name] is None else str(f[name]) for name in columns] for f in found]
+    facts = [webui.as_dict() for webui in webuis]
+    rows = [["-" if f[name] is None else str(f[name]) for name in columns] for f in facts]
     print(text_table([name.upper() for name in columns], rows))
     return 0
 
