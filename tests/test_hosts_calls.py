@@ -164,7 +164,7 @@ def test_what_the_webui_dropped_is_not_brought_back(
     ("call", "said"),
     [
         (lambda event: event.add(7), "int is nothing that can be called"),
-        (lambda event: event.add(len, index=9), "it goes from 0 to 2"),
+        (lambda event: event.add(len, index=9), "index goes from 0 to 2"),
         (lambda event: event.add(len, before="one", index=0), "more than one place"),
         (lambda event: event.add(len, to="someone"), "nobody's in particular"),
         (lambda event: event.move("one"), "no place was said"),

@@ -162,11 +162,11 @@ def _take_point(asked: str, flavor: str, point: CallPoint, live: Live) -> None:
 def _take_list(flavor: str, point: CallPoint, live: Live) -> None:
     event, is_comfyui = point.event, isinstance(point.store, PromptHandlers)
     flavor = "comfyui" if is_comfyui else flavor
-    on = [p.registration for p in point.plan if p.on]
-    base = [p.registration for p in point.base]
+    on = [p.layer for p in point.plan if p.on]
+    base = [p.layer for p in point.base]
     kept = [r for r in on if not r.is_ours]
     ours = [r for r in on if r.is_ours]
-    replaced = {r.name: r for r in base if all(r is not p.registration for p in point.plan)}
+    replaced = {r.name: r for r in base if all(r is not p.layer for p in point.plan)}
     for registration in base:
         is_replaced = any(registration.name == mine.name for mine in ours)
         if registration not in kept and not is_replaced:
@@ -190,8 +190,8 @@ def _take_list(flavor: str, point: CallPoint, live: Live) -> None:
 
 def _take_attributes(asked: str, point: CallPoint, live: Live) -> None:
     store: Any = point.store
-    base = {id(p.registration.item.holder): p.registration for p in point.base}
-    on = {id(p.registration.item.holder): p.registration for p in point.plan if p.on}
+    base = {id(p.layer.item.holder): p.layer for p in point.base}
+    on = {id(p.layer.item.holder): p.layer for p in point.plan if p.on}
     for key in dict.fromkeys([*base, *on]):
         before, now = base.get(key), on.get(key)
         if before is now:

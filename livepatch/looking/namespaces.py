@@ -8,7 +8,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.reading.cells import content
-from livepatch.engine.reading.descriptors import KINDS, parts_of
+from livepatch.engine.reading.descriptors import KINDS
 from livepatch.engine.reading.namespaces import is_class, namespace_of
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def functions_in(value: object) -> Iterator[FunctionType]:
         yield value  # type: ignore[misc]
     elif kind is functools.partial:
         yield from functions_in(value.func)  # type: ignore[attr-defined]
-    elif kind in KINDS:
-        for part in parts_of(value).values():
-            yield from functions_in(part)
+    elif (descriptor := KINDS.get(kind)) is not None:
+        for part in descriptor.parts:
+            yield from functions_in(getattr(value, part))  # of no subclass: nothing is computed
 
 
 def behind_the_standard_library(function: FunctionType) -> FunctionType:

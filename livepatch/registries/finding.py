@@ -30,7 +30,7 @@ def find_in(point: CallPoint, asked: str, reference: Reference) -> Registration:
 
 
 def _meant(point: CallPoint, asked: str, reference: Reference) -> Registration:
-    present = [p.registration for p in point.plan]
+    present = [p.layer for p in point.plan]
     if isinstance(reference, int) and not isinstance(reference, bool):
         if -len(present) <= reference < len(present):
             return present[reference]
@@ -61,7 +61,7 @@ def _gone(asked: str, registration: Registration) -> NoReturn:
 def _not_found(point: CallPoint, asked: str, reference: Reference) -> NoReturn:
     if isinstance(reference, Registration) and reference.point is point:
         _gone(asked, reference)
-    names = [p.registration.name for p in point.plan]
+    names = [p.layer.name for p in point.plan]
     near = difflib.get_close_matches(str(shown(reference)), names, n=3, cutoff=0.4)
     known = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     advice = f"did you mean {' or '.join(near)}?" if near else "look at what is there"

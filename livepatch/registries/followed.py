@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from livepatch.engine.changing.registry import registry
+from livepatch.engine.plan.plan import carry_over, is_same, layers_on
 
 from .facts import name_of
-from .placements import Placement, Placements, carry_over, live, same
-from .rearrange import Rearrange
+from .rearrange import Placements, Rearrange, RegistrationPlacement
 from .registration import Registration
 from .timed_store import TimedStore
 from .watching import watch
@@ -73,7 +73,7 @@ class FollowedPoint:
 
     def own_layers(self) -> list[Registration]:
         """Our registrations, and those of the webui that we muted or moved."""
-        return [p.registration for p in self.plan if p not in self.base]
+        return [p.layer for p in self.plan if p not in self.base]
 
     def state_of(self, registration: Registration) -> State:
         """The state of a registration of this point."""
@@ -86,10 +86,10 @@ class FollowedPoint:
             identity = self.store.identity
             called = {*map(identity, self.store.read())}
             return {
-                p.registration: "off"
+                p.layer: "off"
                 if not p.on
                 else "active"
-                if identity(p.registration.item) in called
+                if identity(p.layer.item) in called
                 else "stale"
                 for p in self.plan
             }
@@ -97,9 +97,9 @@ class FollowedPoint:
     def take(self, plan: Placements) -> None:
         """Make the webui call these placements."""
         identity, present = self.store.identity, self.store.read()
-        wanted = live(plan)
+        wanted = layers_on(plan)
         if self._is_reloading(present):  # what was there is the webui's to register anew
-            wanted = [r for r in wanted if r.is_ours and r not in live(self.plan)]
+            wanted = [r for r in wanted if r.is_ours and r not in layers_on(self.plan)]
         items = [r.item for r in wanted]
         if [*map(identity, items)] != [*map(identity, present)]:
             self.store.write(items)
@@ -114,18 +114,18 @@ class FollowedPoint:
         with registry.lock:
             self.refresh()
             plain = self.store.inner if isinstance(self.store, TimedStore) else self.store
-            items = [r.item for r in live(self.plan)]
+            items = [r.item for r in layers_on(self.plan)]
             self.store = plain if meter is None else TimedStore(plain, meter, self)
             self.store.write(items)
 
     def registration_of(self, item: Any) -> Registration | None:
         """The registration that an item of the webui's data stands for."""
-        placed = (p.registration for p in self.plan)
+        placed = (p.layer for p in self.plan)
         return next((r for r in placed if r.item is item), None)
 
     def _know(self, plan: Placements) -> None:
         self.plan = plan
-        if same(plan, self.base):
+        if is_same(plan, self.base):
             self.plan = self.base
             registry.changed.pop(id(self), None)
             watch.leave(self)
@@ -143,21 +143,21 @@ class FollowedPoint:
             is_settled: whether an empty registry is empty for good.
         """
         items, identity = self.store.read(), self.store.identity
-        expected = [identity(r.item) for r in live(self.plan)]
+        expected = [identity(r.item) for r in layers_on(self.plan)]
         waits = not is_settled and self._is_reloading(items)
         if [*map(identity, items)] == expected or waits:
             return
-        known = {identity(p.registration.item): p for p in (*self.base, *self.plan)}
+        known = {identity(p.layer.item): p for p in (*self.base, *self.plan)}
         new = {identity(item): item for item in items if identity(item) not in known}
         came_back = self._taken_up(new, {*map(identity, items)})
-        known = {identity(p.registration.item): p for p in (*self.base, *self.plan)}
+        known = {identity(p.layer.item): p for p in (*self.base, *self.plan)}
         found = tuple(known.get(identity(item)) or self._foreign(item) for item in items)
-        placed = {p.registration for p in found}
-        kept = tuple(p for p in self.plan if not p.on or p.registration in placed)
+        placed = {p.layer for p in found}
+        kept = tuple(p for p in self.plan if not p.on or p.layer in placed)
         shown = tuple(p for p in kept if p.on)
         present = carry_over(shown, kept, found) if len(shown) < len(kept) else found
         webuis = carry_over(self.plan, self.base, present)
-        webuis = tuple(p for p in webuis if not p.registration.is_ours)
+        webuis = tuple(p for p in webuis if not p.layer.is_ours)
         plan = carry_over(self.base, self.plan, webuis) if came_back else present
         self.base = webuis
         self.take(plan)
@@ -167,12 +167,12 @@ class FollowedPoint:
 
         Where nothing is ours there is nothing to keep for what it registers anew.
         """
-        return not items and self.plan is not self.base and bool(live(self.plan))
+        return not items and self.plan is not self.base and bool(layers_on(self.plan))
 
     def _taken_up(self, new: dict[Hashable, Any], present: set[Hashable]) -> bool:
         """Whether the webui registered anew what it had; its registrations stand for that now."""
         identity, store = self.store.identity, self.store
-        gone = [p.registration for p in self.base if identity(p.registration.item) not in present]
+        gone = [p.layer for p in self.base if identity(p.layer.item) not in present]
         came_back = False
         for item in new.values():
             name, place = store.name_of(item), name_of(store.callback_of(item))
@@ -184,15 +184,15 @@ class FollowedPoint:
                     break
         if came_back:
             for placement in self.plan:
-                if placement.registration.is_ours:
-                    mine = placement.registration
+                if placement.layer.is_ours:
+                    mine = placement.layer
                     mine.item = store.renewed(mine.item, mine.name)
         return came_back
 
-    def _foreign(self, item: Any) -> Placement:
+    def _foreign(self, item: Any) -> RegistrationPlacement:
         file = self.store.file_of(item)
         owner = self.owners.of(self.store.callback_of(item), file)
-        return Placement(
+        return RegistrationPlacement(
             Registration(cast("CallPoint", self), item, self.store.name_of(item), owner)
         )
 
@@ -200,7 +200,7 @@ class FollowedPoint:
         """Tell anew whose the webui's registrations are: it may know other extensions by now."""
         self.owners = owners
         for placement in self.base:
-            found, store = placement.registration, self.store
+            found, store = placement.layer, self.store
             if not found.is_ours:
                 callback = store.callback_of(found.item)
                 found.owner = owners.of(callback, store.file_of(found.item))

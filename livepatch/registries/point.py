@@ -12,14 +12,15 @@ from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.change import apply
 from livepatch.engine.changing.events import remarks
 from livepatch.engine.changing.registry import registry
+from livepatch.engine.plan.places import position_in
+from livepatch.engine.plan.plan import is_same, layers_on
 from livepatch.reports.callbacks import callbacks_table
 from livepatch.web.facts import caller
 
 from .facts import name_of
 from .finding import find_in, shown
 from .followed import FollowedPoint
-from .placements import Placement, Placements, live, same
-from .rearrange import Rearrange
+from .rearrange import Placements, Rearrange, RegistrationPlacement
 from .registration import Registration
 
 if TYPE_CHECKING:
@@ -86,13 +87,13 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
             label, like = self._label(asked, callback, name, to)
             item = self.store.make(callback, label, like)
             new = Registration(self, item, label, owner, is_ours=True)
-            ours = (p.registration for p in self.plan if p.registration.is_ours)
+            ours = (p.layer for p in self.plan if p.layer.is_ours)
             earlier = next((r for r in ours if (r.owner, r.name) == (owner, label)), None)
             if earlier is not None and before is after is index is None:
                 return self._exchange(earlier, new, "replace", begun, again=True)
-            rest = tuple(p for p in self.plan if p.registration is not earlier)
+            rest = tuple(p for p in self.plan if p.layer is not earlier)
             position = self._position(asked, before, after, index, rest, len(rest))
-            plan = (*rest[:position], Placement(new), *rest[position:])
+            plan = (*rest[:position], RegistrationPlacement(new), *rest[position:])
             return self._apply("add", new, plan, begun)
 
     def replace(self, reference: Reference, callback: Callable[..., Any]) -> Registration:
@@ -129,7 +130,7 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
         self._check(asked, "remove")
         with registry.lock:
             found = self.find(asked, reference)
-            plan = tuple(p for p in self.plan if p.registration is not found)
+            plan = tuple(p for p in self.plan if p.layer is not found)
             return AnswerLine(self._apply("remove", found, plan, begun).answer)
 
     def mute(self, reference: Reference) -> AnswerLine:
@@ -175,10 +176,10 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
             found = self.find(asked, reference)
             if before is after is index is None:
                 raise PatchRefused(asked, "no place was said", "before=…, after=… or index=…")
-            old = next(p for p in self.plan if p.registration is found)
+            old = next(p for p in self.plan if p.layer is found)
             rest = tuple(p for p in self.plan if p is not old)
             position = self._position(asked, before, after, index, rest, len(rest))
-            placed = Placement(found, old.on)
+            placed = RegistrationPlacement(found, on=old.on)
             return self._apply("move", found, (*rest[:position], placed, *rest[position:]), begun)
 
     def restore(self) -> AnswerLine:
@@ -186,7 +187,7 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
         begun = time.perf_counter()
         with registry.lock:
             change = self.way_back()
-            if same(self.plan, self.base):
+            if is_same(self.plan, self.base):
                 return answer(f"nothing to restore: {self.path} is the webui's own")
             apply(change)
         return answer(f"restored {self.path}", "the webui's own again", _took(begun))
@@ -235,7 +236,7 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
                 f"who can have it: {', '.join(near)}",
                 f"to={near[0]!r}",
             )
-        if any(p.on and p.registration.item.holder is holders[to] for p in self.plan):
+        if any(p.on and p.layer.item.holder is holders[to] for p in self.plan):
             raise PatchRefused(
                 asked,
                 f"{to} has {self.event} already ({self.find(asked, to).place})",
@@ -249,13 +250,13 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
         self._check(asked, "mute")
         with registry.lock:
             found = self.find(asked, reference)
-            old = next(p for p in self.plan if p.registration is found)
+            old = next(p for p in self.plan if p.layer is found)
             if old.on is on:
                 state = "is called already" if on else "is muted already"
                 return answer(f"nothing to do: {found.name} {state}")
             # The webui's own placement again, where there is one: so it counts as unchanged.
-            own = next((p for p in self.base if p.registration is found), None)
-            new = own if on and own is not None else Placement(found, on)
+            own = next((p for p in self.base if p.layer is found), None)
+            new = own if on and own is not None else RegistrationPlacement(found, on=on)
             plan = tuple(new if p is old else p for p in self.plan)
             return AnswerLine(self._apply(verb, found, plan, begun).answer)
 
@@ -268,24 +269,17 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
         placements: Placements,
         default: int,
     ) -> int:
-        if sum(given is not None for given in (before, after, index)) > 1:
-            raise PatchRefused(asked, "more than one place was said", "give one of them")
-        if index is not None:
-            size = len(placements)
-            if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= size:
-                raise PatchRefused(
-                    asked,
-                    f"index={index!r}, but there are {size} others: it goes from 0 to {size}",
-                    "before=… or after=… one of them may be easier",
-                )
-            return index
-        if before is None and after is None:
-            return default
-        other = self.find(asked, after if before is None else before)
-        for position, placement in enumerate(placements):
-            if placement.registration is other:
-                return position + (before is None)
-        raise PatchRefused(asked, "it cannot stand before or after itself", "name another one")
+        return position_in(
+            asked,
+            placements,
+            lambda reference: self.find(asked, reference),
+            before=before,
+            after=after,
+            index=index,
+            otherwise=default,
+            first="index=0 is called first",
+            count_off=True,
+        )
 
     def _exchange(
         self,
@@ -296,7 +290,7 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
         *,
         again: bool = False,
     ) -> Registration:
-        plan = tuple(Placement(new) if p.registration is old else p for p in self.plan)
+        plan = tuple(RegistrationPlacement(new) if p.layer is old else p for p in self.plan)
         return self._apply(verb, new, plan, begun, again=again)
 
     def _apply(
@@ -322,7 +316,7 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
         return registration
 
     def _number(self, registration: Registration) -> str:
-        calls = live(self.plan)
+        calls = layers_on(self.plan)
         return f"number {calls.index(registration)} of {len(calls)}"
 
     @overload
@@ -343,7 +337,7 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
     def _all(self) -> list[Registration]:
         with registry.lock:
             self.refresh()
-            return [p.registration for p in self.plan]
+            return [p.layer for p in self.plan]
 
     def __str__(self) -> str:
         return str(self.report())

@@ -6,8 +6,8 @@ import weakref
 from typing import TYPE_CHECKING
 
 from livepatch.engine.changing.registry import registry
+from livepatch.engine.plan.plan import is_same
 
-from .placements import same
 from .point import CallPoint
 from .timed_store import TimedStore
 
@@ -26,7 +26,7 @@ def point_of(store: Store, owners: Owners) -> CallPoint:
         point = _points.get(store.key)
         if point is None:
             point = _points[store.key] = CallPoint(store, owners)
-        elif same(point.plan, point.base) and not isinstance(point.store, TimedStore):
+        elif is_same(point.plan, point.base) and not isinstance(point.store, TimedStore):
             point.store = store
         point.own_by(owners)
         point.refresh()

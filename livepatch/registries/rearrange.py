@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from livepatch.engine.changing.change import Change, ChangeDescription
+from livepatch.engine.changing.change import ChangeDescription
+from livepatch.engine.plan.plan import Placement, Replan
 
-from .placements import carry_over
+from .registration import Registration
 
 if TYPE_CHECKING:
     from .followed import FollowedPoint
-    from .placements import Placements
-    from .registration import Registration
+
+RegistrationPlacement = Placement[Registration, None]
+Placements = tuple[RegistrationPlacement, ...]
 
 
-class Rearrange(Change):
+class Rearrange(Replan[RegistrationPlacement]):
     """The step of a point from its present placements to others."""
 
     def __init__(
         self, point: FollowedPoint, after: Placements, verb: str, registration: Registration | None
     ) -> None:
+        super().__init__(point.plan, after)
         self.point = point
-        self.before = point.plan
-        self.after = after
         self.verb = verb
         self.registration = registration
 
@@ -30,13 +31,13 @@ class Rearrange(Change):
         """Look at what the webui has now."""
         self.point.refresh()
 
-    def commit(self) -> None:
-        """Make the webui call the placements after the step."""
-        self.point.take(carry_over(self.before, self.after, self.point.plan))
+    def present(self) -> Placements:
+        """The placements now."""
+        return self.point.plan
 
-    def revert(self) -> None:
-        """Make it call those before the step, with what others did since."""
-        self.point.take(carry_over(self.after, self.before, self.point.plan))
+    def take(self, plan: Placements) -> None:
+        """Make the webui call these placements."""
+        self.point.take(plan)
 
     def describe(self) -> ChangeDescription:
         """What it is, for the journal."""

@@ -17,7 +17,7 @@ from .file_patch import file_patch
 from .html import CODE, QUIET, TEXT, escape
 
 if TYPE_CHECKING:
-    from livepatch.engine.layers.stacks import Placement, Stack
+    from livepatch.engine.layers.stacks import LayerPlacement, Stack
 
 _COLORS = {
     "+": "var(--jp-success-color1, green)",
@@ -165,7 +165,7 @@ def _sections(stack: Stack, target: str) -> list[tuple[str, str]]:
     return sections
 
 
-def _around(placement: Placement) -> str:
+def _around(placement: LayerPlacement) -> str:
     verb = placement.layer.verb
     if verb == "replace":
         return "its text cannot be had"

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.masking import holding
 from livepatch.engine.changing.registry import registry
+from livepatch.engine.plan.plan import carry_over
 from livepatch.engine.switching.frames import running_calls
 
 from .adoption import Node, Spec, read_stack
 from .chain import Chain, Entrance, Slot
-from .changes import carry_over
 from .declare import declaration_of, merge
 from .facts import owner_of
 from .guard import ATTRIBUTE, guard_stack, watch
-from .layer import MiddlewareLayer, Placement, Placements
+from .layer import MiddlewareLayer, MiddlewarePlacement, Placements
 from .links import links_holding, same
 from .stack import MiddlewareStack
 from .validate import make_asgi
@@ -132,7 +132,7 @@ class AsgiStack(MiddlewareStack):
         rests = self.shown == self.base and self.measure is None and not self.is_guarded
         return self.value is None or self.value is self.entrance or rests
 
-    def first_of_its_own(self, placements: Sequence[Placement]) -> int:
+    def first_of_its_own(self, placements: Sequence[MiddlewarePlacement]) -> int:
         """Outside the app's own middleware, inside what the framework puts around them."""
         for position, placement in enumerate(placements):
             if placement.layer.kind != "framework" or placement.layer.name in INNER_FRAMEWORK:
@@ -201,7 +201,7 @@ class AsgiStack(MiddlewareStack):
 
     def _publish_after_build(self, before: Placements, wanted: Placements) -> None:
         """The app built its stack while we declared: from the old list or from the new one."""
-        present = tuple(Placement(layer) for layer in self.look(f"change {self.path}"))
+        present = tuple(MiddlewarePlacement(layer) for layer in self.look(f"change {self.path}"))
         shown = carry_over(before, wanted, present)
         base = carry_over(self.plan, self.base, shown)
         self.base = tuple(p for p in base if p.layer.kind != "added")

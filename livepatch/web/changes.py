@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from livepatch.engine.changing.change import Change, ChangeDescription
-from livepatch.engine.plan import steps
+from livepatch.engine.plan.plan import Replan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-Item = TypeVar("Item")  # a placement or an operation: each is about a layer, its ``layer``
-_layer = attrgetter("layer")
 
 
 class Planned(Protocol):
@@ -41,7 +37,7 @@ class Planned(Protocol):
         """Whether the webui still has what was published last."""
 
 
-class Replan(Change):
+class WebChange(Replan[Any]):
     """The step from one plan to another.
 
     It is true in the ``plan`` at once; requests see it by :meth:`show`, together with the other
@@ -58,9 +54,8 @@ class Replan(Change):
     def __init__(
         self, planned: Planned, after: Any, verb: str, layer: Any, call: str | None = None
     ) -> None:
+        super().__init__(planned.plan, after)
         self.planned = planned
-        self.before = planned.plan
-        self.after = after
         self.verb = verb
         self.layer = layer
         self.call = call
@@ -70,24 +65,30 @@ class Replan(Change):
         """Look at the webui as it is now; refuse where it cannot be changed any more."""
         self.planned.look_again(self.verb)
 
+    def present(self) -> Any:
+        """The plan now."""
+        return self.planned.plan
+
+    def take(self, plan: Any) -> None:
+        """Take a plan as true."""
+        self.planned.take_plan(plan)
+
     def commit(self) -> None:
         """Put the step into the plan."""
         self.is_true = True
-        self.planned.take_plan(carry_over(self.before, self.after, self.planned.plan))
+        super().commit()
 
     def revert(self) -> None:
         """Take the step out of the plan, with what others did since left as it is."""
         self.is_true = False
-        self.planned.take_plan(carry_over(self.after, self.before, self.planned.plan))
+        super().revert()
 
     def show(self, together: Sequence[Change]) -> None:
         """Let requests see every step that becomes visible now, in one store."""
         shown = self.planned.shown
         for change in together:
-            if isinstance(change, Replan) and change.planned is self.planned:
-                steps = (change.before, change.after)
-                old, new = steps if change.is_true else reversed(steps)
-                shown = carry_over(old, new, shown)
+            if isinstance(change, WebChange) and change.planned is self.planned:
+                shown = change.carried(shown) if change.is_true else change.carried_back(shown)
         if shown != self.planned.shown or not self.planned.is_published():
             self.planned.publish(shown)
 
@@ -97,10 +98,3 @@ class Replan(Change):
         if layer is None:
             return ChangeDescription(self.verb, self.planned.path, "livepatch", "every change")
         return ChangeDescription(self.verb, layer.target, layer.owner, layer.name, self.call)
-
-
-def carry_over(
-    old: tuple[Item, ...], new: tuple[Item, ...], present: tuple[Item, ...]
-) -> tuple[Item, ...]:
-    """Apply the step from one plan to another to a plan that others may have changed."""
-    return steps.carry_over(old, new, present, by=_layer)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.changing.registry import registry
+from livepatch.engine.plan.plan import carry_over
 
 from . import django_chain
-from .changes import carry_over
 from .facts import owner_of
-from .layer import MiddlewareLayer, Placement
+from .layer import MiddlewareLayer, MiddlewarePlacement
 from .links import Link, find_links
 from .stack import MiddlewareStack
 
@@ -176,7 +176,7 @@ class DjangoStack(MiddlewareStack):
                 base.append(placement)
             elif cls is not None:
                 layer = MiddlewareLayer(self, cls, {}, owner_of(cls, {}), "webui")
-                base.append(Placement(layer))
+                base.append(MiddlewarePlacement(layer))
         plan = carry_over(self.base, self.plan, tuple(base))
         self.base = tuple(base)
         made: Made = {}

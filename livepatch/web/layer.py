@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from livepatch.engine.plan.plan import Placement
 from livepatch.engine.reading.sources import source_of
 
 from .facts import name_of, place_of
@@ -104,12 +105,5 @@ class MiddlewareLayer:
         return f"<MiddlewareLayer {self.name} · {self.owner} · {self.state}>"
 
 
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """A layer's place in a stack, and whether it is switched on."""
-
-    layer: MiddlewareLayer
-    on: bool = True
-
-
-Placements = tuple[Placement, ...]
+MiddlewarePlacement = Placement[MiddlewareLayer, None]
+Placements = tuple[MiddlewarePlacement, ...]

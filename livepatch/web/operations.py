@@ -16,7 +16,7 @@ from livepatch.engine.changing.change import apply, open_step
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import source_of
 
-from .changes import Replan
+from .changes import WebChange
 
 
 @dataclass(eq=False)
@@ -176,7 +176,7 @@ class OperationList(ABC):
             plan: the operations afterwards.
             call: the equivalent Python call.
         """
-        apply(Replan(self, plan, verb, layer, call))
+        apply(WebChange(self, plan, verb, layer, call))
 
     def operation_of(self, layer: OperationLayer) -> Operation | None:
         """What a layer does here; None once it was taken back."""
@@ -192,9 +192,9 @@ class OperationList(ABC):
         """Our layers, in the order they were made."""
         return [operation.layer for operation in self.plan]
 
-    def way_back(self) -> Replan:
+    def way_back(self) -> WebChange:
         """The change that takes everything of ours back."""
-        return Replan(self, (), "restore", None)
+        return WebChange(self, (), "restore", None)
 
     def take_plan(self, plan: Operations) -> None:
         """Take a plan as true; while there is one, everybody knows of it."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine import PatchRefused, TargetNotFound
+from livepatch.engine import TargetNotFound
+from livepatch.engine.plan import places
 
 from .layer import MiddlewareLayer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .layer import Placement
+    from .layer import MiddlewarePlacement
     from .stack import MiddlewareStack
 
 Reference = Any  # a layer, a class or a function, or a name
@@ -24,7 +25,7 @@ def position_in(
     before: Reference,
     after: Reference,
     index: int | None,
-    placements: Sequence[Placement] | None = None,
+    placements: Sequence[MiddlewarePlacement] | None = None,
 ) -> int:
     """Where a middleware goes among the placements of a stack.
 
@@ -41,27 +42,23 @@ def position_in(
         TargetNotFound: there is no such layer.
     """
     placements = stack.plan if placements is None else placements
-    if sum(place is not None for place in (before, after, index)) > 1:
-        raise PatchRefused(asked, "more than one place was said", "give one of them")
-    live = [p for p in placements if p.on]
-    if index is not None:
-        if isinstance(index, bool) or not isinstance(index, int):
-            raise PatchRefused(asked, f"index={index!r} is no number", "index=0 is outermost")
-        size = len(live)
-        if not -size - 1 <= index <= size:
-            found = f"the stack has {size} layers, so the index goes from 0 to {size}"
-            raise PatchRefused(asked, found, "before=… or after=… a layer may be easier")
-        index = index if index >= 0 else size + 1 + index
-        return placements.index(live[index]) if index < size else len(placements)
-    if before is None and after is None:
-        return stack.first_of_its_own(placements)
-    layer = find_layer(stack, asked, after if before is None else before, placements)
-    position = next(i for i, p in enumerate(placements) if p.layer is layer)
-    return position + (before is None)
+    return places.position_in(
+        asked,
+        placements,
+        lambda reference: find_layer(stack, asked, reference, placements),
+        before=before,
+        after=after,
+        index=index,
+        otherwise=stack.first_of_its_own(placements),
+        first="index=0 is outermost",
+    )
 
 
 def find_layer(
-    stack: MiddlewareStack, asked: str, reference: Reference, placements: Sequence[Placement]
+    stack: MiddlewareStack,
+    asked: str,
+    reference: Reference,
+    placements: Sequence[MiddlewarePlacement],
 ) -> MiddlewareLayer:
     """The layer that is meant.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
+from livepatch.engine.plan.places import number_among
 
 from .route_walk import Row
 
@@ -24,14 +25,8 @@ def inside(asked: str, path: str, at: Row) -> str:
 
 def slot_at(asked: str, cells: Sequence[Any], index: int) -> Any:
     """The slot at a number among the routes of a router; None: behind the last."""
-    if isinstance(index, bool) or not isinstance(index, int):
-        raise PatchRefused(asked, f"index={index!r} is no number", "index=0 is matched first")
-    size = len(cells)
-    if not -size - 1 <= index <= size:
-        found = f"this router has {size} routes, so the index goes from 0 to {size}"
-        raise PatchRefused(asked, found, "before=… a route may be easier")
-    index = index if index >= 0 else size + 1 + index
-    return cells[index].slot if index < size else None
+    number = number_among(asked, len(cells), index, "index=0 is matched first")
+    return cells[number].slot if number < len(cells) else None
 
 
 def what_follows(routes: RouteList, layer: RouteLayer) -> list[str]:

@@ -11,11 +11,12 @@ from livepatch.engine import PatchRefused
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.change import apply, open_step
 from livepatch.engine.changing.registry import registry
+from livepatch.engine.plan.plan import carry_over
 from livepatch.reports.middleware import middleware_table
 
-from .changes import Replan, carry_over
+from .changes import WebChange
 from .facts import caller
-from .layer import MiddlewareLayer, Placement, Placements
+from .layer import MiddlewareLayer, MiddlewarePlacement, Placements
 from .places import Reference, find_layer, position_in, shown
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
                 return self._put(layer, earlier, "replace", begun)
             position = position_in(self, asked, before, after, index)
             plan = [*self.plan]
-            plan.insert(position, Placement(layer))
+            plan.insert(position, MiddlewarePlacement(layer))
             self._apply("add", layer, tuple(plan), f"add({_call(cls, options)})")
             return self._tell(layer, f"added {layer.name} to {self.path}", begun)
 
@@ -200,7 +201,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             rest = list(self.plan)
             rest.remove(old)
             position = position_in(self, asked, before, after, index, rest)
-            rest.insert(position, Placement(found, old.on))
+            rest.insert(position, MiddlewarePlacement(found, on=old.on))
             self._apply("move", found, tuple(rest), f"move({found.name!r}, …)")
             return self._tell(found, f"moved {found.name} in {self.path}", begun)
 
@@ -217,7 +218,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
 
     def _switch(self, verb: str, layer: MiddlewareLayer, *, on: bool) -> None:
         found = self._own(f"{verb} {layer.name} in {self.path}", layer, also_off=True)
-        placement = Placement(found, on)
+        placement = MiddlewarePlacement(found, on=on)
         plan = tuple(placement if p.layer is found else p for p in self.plan)
         if any(p.layer is found and p.on is not on for p in self.plan):
             self._apply(verb, found, plan, None)
@@ -261,10 +262,10 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             layers = [*(p.layer for p in self.plan), *self.declared_only]
         return middleware_table(self.path, layers)
 
-    def way_back(self) -> Replan:
+    def way_back(self) -> WebChange:
         """The change that takes everything of ours back."""
         self.refresh(f"restore {self.path}")
-        return Replan(self, self.base, "restore", None)
+        return WebChange(self, self.base, "restore", None)
 
     def own_layers(self) -> list[MiddlewareLayer]:
         """Our layers, and those of the webui that we switched off or moved."""
@@ -315,7 +316,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             The placements that requests see then.
         """
         placements = {p.layer: p for p in self.shown}
-        live = tuple(placements.get(layer) or Placement(layer) for layer in found)
+        live = tuple(placements.get(layer) or MiddlewarePlacement(layer) for layer in found)
         kept = tuple(p for p in self.shown if p.layer in found or not p.on)
         present = carry_over(tuple(p for p in kept if p.on), kept, live)
         base = carry_over(self.plan, self.base, present)
@@ -359,7 +360,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
     def is_published(self) -> bool:
         """Whether the app still has what was published last."""
 
-    def first_of_its_own(self, placements: Sequence[Placement]) -> int:
+    def first_of_its_own(self, placements: Sequence[MiddlewarePlacement]) -> int:
         """Where a middleware goes when nothing is said: the app's outermost."""
         own = (i for i, p in enumerate(placements) if p.layer.kind != "framework")
         return next(own, 0)
@@ -374,12 +375,12 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         self, verb: str, layer: MiddlewareLayer | None, plan: Placements, call: str | None
     ) -> None:
         text = None if call is None else f"lp.middleware(app).{call}"
-        apply(Replan(self, plan, verb, layer, text))
+        apply(WebChange(self, plan, verb, layer, text))
 
     def _put(
         self, new: MiddlewareLayer, old: MiddlewareLayer, verb: str, begun: float
     ) -> MiddlewareLayer:
-        plan = tuple(Placement(new) if p.layer is old else p for p in self.plan)
+        plan = tuple(MiddlewarePlacement(new) if p.layer is old else p for p in self.plan)
         self._apply(verb, new, plan, f"replace({old.name!r}, {_call(new.cls, new.options)})")
         return self._tell(new, f"replaced {old.name} in {self.path}", begun)
 

@@ -340,7 +340,7 @@ def cost_of_commit(layers=5, commits=2000):
 
     import livepatch as lp
     from livepatch.engine import apply
-    from livepatch.web.changes import Replan
+    from livepatch.web.changes import WebChange
 
     app = build_app()
     app.user_middleware = [Middleware(Passes) for _ in range(layers)]
@@ -352,7 +352,7 @@ def cost_of_commit(layers=5, commits=2000):
     without = tuple(p for p in with_it if p.layer is not layer)
     took = []
     for number in range(commits):
-        change = Replan(stack, with_it if number % 2 else without, "add", layer)
+        change = WebChange(stack, with_it if number % 2 else without, "add", layer)
         began = time.thread_time()
         apply(change)
         took.append((time.thread_time() - began) * 1e6)

@@ -18,7 +18,7 @@ from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
     from ..naming.targets import AnyTarget
-    from .stacks import Placement, Stack
+    from .stacks import LayerPlacement, Stack
 
 
 def adopt(target: object, function: object = None) -> AnswerLine:
@@ -167,7 +167,7 @@ def _move(asked: str, old: Stack, new: Stack, found: AnyTarget) -> list[Change]:
     return changes
 
 
-def _for_class(placement: Placement, cls: type | None) -> Placement:
+def _for_class(placement: LayerPlacement, cls: type | None) -> LayerPlacement:
     """A placement whose ``super()`` means the class that the function is in now."""
     function = placement.patch.function
     if cls is None or "__class__" not in function.__code__.co_freevars:
@@ -176,4 +176,5 @@ def _for_class(placement: Placement, cls: type | None) -> Placement:
         CellType(cls) if name == "__class__" else cell
         for name, cell in zip(function.__code__.co_freevars, function.__closure__, strict=True)
     )
-    return placement._replace(patch=replace(placement.patch, function=clone(function, cells)))
+    patch = replace(placement.patch, function=clone(function, cells))
+    return replace(placement, patch=patch)

@@ -18,6 +18,7 @@ from ..errors import PatchRefused
 from ..naming.lookup import what_is
 from ..naming.overrides import as_function
 from ..naming.targets import ClassTarget, Target, ValueTarget
+from ..plan.plan import Placement
 from ..reading.sources import place, source_of
 from ..switching.frames import running_calls
 from ..switching.kinds import kind_of
@@ -31,7 +32,7 @@ from .function_stacks import is_over_function, original_function, stack_of
 from .guard import DEFAULT_FAILURES, Guard, guarded
 from .patch import Patch
 from .pending import Pending, forget, wait_for_idle
-from .stacks import Layer, Placement
+from .stacks import Layer
 from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:

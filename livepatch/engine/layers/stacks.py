@@ -12,37 +12,23 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..answers import answer
-from ..changing.change import Change, ChangeDescription, apply
+from ..changing.change import ChangeDescription, apply
 from ..changing.masking import masked
 from ..changing.registry import registry
 from ..errors import PatchRefused
-from ..plan.steps import carry_over
+from ..plan.plan import Placement, Replan
+from .patch import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from ..naming.overrides import Override
     from .guard import Failure
-    from .patch import Patch
 
 State = Literal["active", "off", "pending", "stale", "removed"]
-
-_layer = attrgetter("layer")
-
-
-class Placement(NamedTuple):
-    """A layer's place in a stack: what it does there, and whether it is switched on."""
-
-    layer: Layer
-    patch: Patch
-    on: bool = True
-
-
-Placements = tuple[Placement, ...]
 
 
 @dataclass(eq=False)
@@ -73,7 +59,7 @@ class Layer:
         return [s for s in registry.patched.copy().values() if s.placement_of(self) is not None]
 
     @property
-    def placement(self) -> Placement | None:
+    def placement(self) -> LayerPlacement | None:
         """Its place in its stack (of a class, in one of them), None once it was removed."""
         placements = (stack.placement_of(self) for stack in registry.patched.copy().values())
         return next((placement for placement in placements if placement is not None), None)
@@ -162,6 +148,10 @@ class Layer:
         return f"<Layer {self.target} · {self.owner} · {self.name} · {self.state}>"
 
 
+LayerPlacement = Placement[Layer, Patch]
+Placements = tuple[LayerPlacement, ...]
+
+
 def is_on(layer: Any, path: str) -> bool:
     """Whether a layer lies on the target of this name; of middleware and the like, is named so."""
     stacks = layer.stacks if isinstance(layer, Layer) else ()
@@ -237,7 +227,7 @@ class Stack(ABC):
         else:
             registry.patched.pop(keys[0], None)
 
-    def placement_of(self, layer: Layer) -> Placement | None:
+    def placement_of(self, layer: Layer) -> LayerPlacement | None:
         """Where a layer lies on this stack."""
         return next((p for p in self.placements if p.layer is layer), None)
 
@@ -249,13 +239,13 @@ class Stack(ABC):
                 return layer
         return None
 
-    def with_placement(self, placement: Placement, verb: str) -> Restack:
+    def with_placement(self, placement: LayerPlacement, verb: str) -> Restack:
         """The change that puts a layer on top, or puts another patch in its present place."""
         kept = tuple(placement if p.layer is placement.layer else p for p in self.placements)
         after = kept if placement in kept else (*self.placements, placement)
         return Restack(self, after, placement, verb)
 
-    def with_all(self, placements: Placements, about: Placement, verb: str) -> Restack:
+    def with_all(self, placements: Placements, about: LayerPlacement, verb: str) -> Restack:
         """The change that puts several layers on top."""
         return Restack(self, (*self.placements, *placements), about, verb)
 
@@ -263,7 +253,7 @@ class Stack(ABC):
         """The change that switches a layer on or off."""
         placement = self.placement_of(layer)
         assert placement is not None
-        return self.with_placement(placement._replace(on=on), f"switch {'on' if on else 'off'}")
+        return self.with_placement(placement.switched(on=on), f"switch {'on' if on else 'off'}")
 
     def without(self, *layers: Layer) -> Restack:
         """The change that takes layers away."""
@@ -272,13 +262,14 @@ class Stack(ABC):
         return Restack(self, after, placement, "restore")
 
 
-class Restack(Change):
+class Restack(Replan[LayerPlacement]):
     """The step of a stack from its present placements to others."""
 
-    def __init__(self, stack: Stack, after: Placements, placement: Placement, verb: str) -> None:
+    def __init__(
+        self, stack: Stack, after: Placements, placement: LayerPlacement, verb: str
+    ) -> None:
+        super().__init__(stack.placements, after)
         self.stack = stack
-        self.before = stack.placements
-        self.after = after
         self.placement = placement
         self.verb = verb
 
@@ -294,13 +285,13 @@ class Restack(Change):
             )
         self.stack.check_not_foreign(asked)
 
-    def commit(self) -> None:
-        """Install the placements after the step."""
-        self.stack.install(carry_over(self.before, self.after, self.stack.placements, by=_layer))
+    def present(self) -> Placements:
+        """The placements now."""
+        return self.stack.placements
 
-    def revert(self) -> None:
-        """Install the placements before the step, with what others did since."""
-        self.stack.install(carry_over(self.after, self.before, self.stack.placements, by=_layer))
+    def take(self, plan: Placements) -> None:
+        """Install these placements."""
+        self.stack.install(plan)
 
     def describe(self) -> ChangeDescription:
         """The layer that the step is about."""

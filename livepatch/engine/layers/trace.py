@@ -25,13 +25,14 @@ from ..changing.masking import masked
 from ..changing.registry import registry
 from ..errors import PatchRefused
 from ..naming.targets import find_function
+from ..plan.plan import Placement
 from ..reading.summaries import arguments_in_words, summary
 from ..switching.kinds import kind_of
 from ..switching.state import clone
 from .delegation import each, each_async
 from .function_stacks import is_over_function, stack_of
 from .patch import Patch
-from .stacks import Layer, Placement
+from .stacks import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
