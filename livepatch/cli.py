@@ -147,10 +147,13 @@ def _add_attach(commands: Commands) -> None:
 
 
 def _attach(options: argparse.Namespace) -> int:
-    from livepatch.reach.inject import attach_to
+    from livepatch.reach.inject import attach_to, how_to_open
 
-    webui = attach_to(options.pid, options.name)
-    print(f"attached to {webui}; open a notebook on it: livepatch lab {webui.name}")
+    try:
+        webui = attach_to(options.pid, options.name)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    print(f"attached to {webui}; open a notebook on it: {how_to_open(webui)}")
     return 0
 
 

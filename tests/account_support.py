@@ -7,8 +7,12 @@ import secrets
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -20,8 +24,34 @@ def a_user(make_user):
 @pytest.fixture
 def make_user():
     """Make accounts with a group and a home of their own; they and their homes go with the test."""
+    if (reason := why_no_accounts()) is not None:
+        pytest.skip(reason)
+    with accounts() as make:
+        yield make
+
+
+@pytest.fixture
+def command_as():
+    """Answers what has to stand before a command that an account runs, None for root.
+
+    All that is run so sees the same files, this Python among them.
+    """
+    if (reason := why_no_accounts()) is not None:
+        pytest.skip(reason)
+    with same_files_for_all() as prefix:
+        yield prefix
+
+
+def why_no_accounts():
+    """Why no accounts can be made here, None where they can."""
     if os.name != "posix" or os.geteuid() != 0 or shutil.which("useradd") is None:
-        pytest.skip("making accounts takes root and useradd")
+        return "making accounts takes root and useradd"
+    return None
+
+
+@contextmanager
+def accounts():
+    """A function that makes accounts; they and their homes go in the end."""
     import pwd
 
     made = []
@@ -32,9 +62,70 @@ def make_user():
         made.append(name)
         return pwd.getpwnam(name)
 
-    yield make
-    for name in made:
-        subprocess.run(["userdel", "--remove", name], check=False, capture_output=True)
+    try:
+        yield make
+    finally:
+        for name in made:
+            subprocess.run(["userdel", "--remove", name], check=False, capture_output=True)
+
+
+# Every closed folder on the way is covered by an empty one, in which only what is needed stands.
+OPEN_A_WAY = """
+set -e
+behind=$(mktemp -d)
+trap 'rmdir "$behind"' EXIT
+cover() {
+    mount --bind "$1" "$behind"
+    mount -t tmpfs -o mode=755 tmpfs "$1"
+    top=$1
+    shift
+    for needed in "$@"; do
+        mkdir -p "$needed"
+        mount --bind "$behind${needed#"$top"}" "$needed"
+    done
+    umount -l "$behind"
+}
+"""
+
+
+@contextmanager
+def same_files_for_all():
+    """Prefixes of commands that accounts run; where they may not enter the folder of this Python
+    (root's home, often), all run in a file system in which they may."""
+    needed = {Path(os.path.realpath(folder)) for folder in (sys.base_prefix, sys.prefix, ROOT)}
+    closed = {}
+    for folder in sorted(needed):
+        for parent in [*reversed(folder.parents), folder]:
+            if not parent.stat().st_mode & 0o001:
+                closed.setdefault(parent, []).append(folder)
+                break
+    if not closed:
+        yield lambda account: [] if account is None else ["setpriv", *_ids(account, "setpriv")]
+        return
+    lines = [
+        " ".join(["cover", *(f"'{path}'" for path in (top, *inside))])
+        for top, inside in closed.items()
+    ]
+    script = "\n".join([OPEN_A_WAY, *lines, "echo ready", "cat"])
+    holder = subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        if holder.stdout.readline() != "ready\n":
+            pytest.skip("mounting is not allowed here, and others may not run this Python")
+        enter = ["nsenter", f"--target={holder.pid}", "--mount"]
+        yield lambda account: enter if account is None else [*enter, *_ids(account, "nsenter")]
+    finally:
+        holder.communicate("")
+
+
+def _ids(account, program):
+    user, group = ("--reuid", "--regid") if program == "setpriv" else ("--setuid", "--setgid")
+    ids = [f"{user}={account.pw_uid}", f"{group}={account.pw_gid}"]
+    return [*ids, "--clear-groups"] if program == "setpriv" else ids
 
 
 AS_ANOTHER = """

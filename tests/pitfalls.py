@@ -261,6 +261,58 @@ UNDOINGS = (
         "",
         "test_reach_security::test_over_tcp_nobody_listens_without_the_servers_key",
     ),
+    # attach: who may speak
+    _undo(
+        "reach/handshake.py",
+        "        if not is_signed(signature, key, ASKER, mine, theirs):\n",
+        "        if False:\n",
+        "test_reach_conversation::test_the_process_tells_nothing_to_who_does_not_know_the_key",
+    ),
+    _undo(
+        "reach/handshake.py",
+        '    return number if is_signed(signature, key, b"hello", number) else None\n',
+        "    return number\n",
+        "test_reach_conversation::test_who_does_not_know_the_key_is_told_nothing",
+    ),
+    _undo(
+        "reach/handshake.py",
+        'self._keys[self._other], b"%d" % self._heard, body)',
+        'self._keys[self._other], b"0", body)',
+        "test_reach_conversation::test_what_is_not_the_next_message_ends_the_conversation",
+    ),
+    _undo(
+        "reach/handshake.py",
+        "    if number is not None and number != pid:\n",
+        "    if False:\n",
+        "test_reach_conversation::test_a_process_that_is_another_one_does_not_get_in",
+    ),
+    # attach: its asker ends
+    _undo(
+        "reach/handshake.py",
+        "        if not runs(*asker):\n",
+        "        if False:\n",
+        "test_reach_conversation::test_the_process_does_not_call_when_who_asked_has_ended",
+    ),
+    _undo(
+        "reach/injected.py",
+        "        withdraw(attachment)\n",
+        "        pass\n",
+        "test_reach_broken_off::test_the_asker_is_killed[when the kernel runs-ipc]",
+        "test_reach_broken_off::test_the_asker_is_killed[when the order has been given-tcp]",
+    ),
+    # attach: other worlds, other users
+    _undo(
+        "reach/inject.py",
+        "    _check_surroundings(pid, asked)\n",
+        "",
+        "test_reach_surroundings::test_it_is_refused_by_name_before_it_is_touched",
+    ),
+    _undo(
+        "reach/inject.py",
+        "    if len(them := sorted(users(pid))) > 1:\n",
+        "    if not (them := []) and False:\n",
+        "test_reach_sudo::test_a_process_that_can_become_root_again_is_left_alone",
+    ),
     _undo(
         "reach/injected.py",
         "        place = self.places.get(name)\n",

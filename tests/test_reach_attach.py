@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,8 +21,9 @@ from jupyter_client.manager import KernelManager
 from reach_support import Place, RunningWebui, place
 
 from livepatch.errors import LivepatchError
-from livepatch.reach import inject, injector
+from livepatch.reach import injector
 from livepatch.reach.closure import our_closure
+from livepatch.reach.conversation import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,25 +186,6 @@ def test_no_such_process_and_no_process_at_all(here: Place) -> None:
     assert found.stderr.startswith("usage: ")
 
 
-def test_another_users_process(here: Place) -> None:
-    if os.geteuid() != 0:
-        assert "process of user 0" in refusal(here, 1)[1]
-        return
-    here.folder.chmod(0o755)
-    python = os.path.realpath(sys.executable)
-    command = [python, "-c", here.script.read_text()]
-    for folder in Path(python).parents:  # may another user run this Python at all?
-        if not folder.stat().st_mode & 0o001:
-            command = ["sleep", "60"]
-    with subprocess.Popen(command, user=NOBODY, stdout=subprocess.DEVNULL) as other:
-        try:
-            lines = refusal(here, other.pid)
-            assert f"it is a process of user {NOBODY}, not yours" in lines[1]
-            assert other.poll() is None
-        finally:
-            other.kill()
-
-
 def test_a_process_that_is_no_python(here: Place) -> None:
     program = shutil.which("cat")
     assert program is not None
@@ -224,15 +205,26 @@ def test_a_python_of_another_minor_version(here: Place) -> None:
         assert other.communicate(b"unharmed")[0] == b"unharmed"
 
 
-def test_a_process_that_runs_a_kernel_of_livepatch(here: Place) -> None:
+def test_a_process_that_has_our_kernel_answers_that_one(here: Place) -> None:
+    webui = here.start_unprepared()
+    said = attach(here, webui).stdout
+    count = threads(webui)
+    assert attach(here, webui).stdout == said
+    assert attach(here, webui, "--name", "another").stdout == said
+    assert threads(webui) == count
+    assert here.livepatch("exec", "-c", "1").stdout == "1\n"
+
+
+def test_our_kernel_that_is_found_in_another_runtime_folder(here: Place) -> None:
     webui = here.start()
     count = threads(webui)
-    lines = refusal(here, webui.pid)
-    assert lines[1] == f"it runs a kernel of livepatch already: greeter (pid {webui.pid})"
-    assert lines[2] == f"open a notebook on it: livepatch lab {webui.pid}"
-    # In another runtime folder it does not show from outside.
-    lines = refusal(here, webui.pid, LIVEPATCH_RUNTIME_DIR=str(here.folder / "other"))
-    assert lines[1] == "it runs a kernel already, livepatch's, under the name 'greeter'"
+    other = here.folder / "other"
+    lines = refusal(here, webui.pid, LIVEPATCH_RUNTIME_DIR=str(other))
+    assert lines[1] == (
+        "it runs a kernel already, livepatch's, under the name 'greeter'; it is found in "
+        f"{here.runtime}, we look in {other}"
+    )
+    assert lines[2] == f"LIVEPATCH_RUNTIME_DIR={here.runtime} livepatch lab {webui.pid}"
     assert threads(webui) == count
     assert here.livepatch("exec", "-c", "1").stdout == "1\n"
 
@@ -363,8 +355,12 @@ def test_a_main_thread_that_is_never_at_rest_is_left_alone(
                 "sys.argv[1:] = sys.argv[-1:]; sys.exit(injector.main())"
             )
             command = [sys.executable, "-c", patient, str(busy.pid)]
-            found = subprocess.run(command, input="print('injected', flush=True)", text=True)
-            assert found.returncode == injector.NEVER_AT_REST
+            with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as injecting:
+                assert injecting.stdin is not None
+                line = "print('injected', flush=True)"
+                injecting.stdin.write(json.dumps({"line": line}) + "\n")
+                injecting.stdin.flush()
+                assert injecting.wait(30) == injector.NEVER_AT_REST
             assert busy.poll() is None
         finally:
             busy.kill()
@@ -478,18 +474,6 @@ def test_without_hypno_the_extra_is_named(here: Place) -> None:
     assert lines[2].endswith('-m pip install "livepatch[attach]"')
 
 
-def test_who_does_not_know_the_token_is_told_nothing() -> None:
-    with inject._Conversation(os.getpid(), "test") as conversation:
-        address = conversation._listener.getsockname()
-        assert address[0] == "127.0.0.1"
-        for said in (b'{"token": "wrong"}\n', b"GET / HTTP/1.0\n", b"\n", b"{}\n", b"[1]\n"):
-            with socket.create_connection(address) as stranger:
-                stranger.sendall(said)
-                accepted, _ = conversation._listener.accept()
-                assert not conversation._takes(accepted)
-                assert stranger.recv(100) == b""
-
-
 def test_the_closure_holds_what_livepatch_needs_and_no_more() -> None:
     closure = our_closure()
     assert {"livepatch", "IPython", "ipykernel", "zmq", "tornado", "traitlets"} <= set(
@@ -506,10 +490,10 @@ def test_the_closure_holds_what_livepatch_needs_and_no_more() -> None:
     assert conflict.startswith("pyzmq 17.0 is there, ")
 
 
-def test_an_ended_process_is_said_to_have_ended() -> None:
+def test_an_ended_process_is_said_to_have_ended(tmp_path: Path) -> None:
     with (
         subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
-        inject._Conversation(child.pid, "attach to it") as conversation,
+        Conversation(child.pid, "attach to it", tmp_path, 20.0) as conversation,
     ):
         child.send_signal(signal.SIGKILL)
         child.wait()

@@ -8,8 +8,8 @@ from typing import Any
 
 LIBPROC = "/usr/lib/libproc.dylib"
 PROC_PIDTBSDINFO = 3
-# struct proc_bsdinfo (sys/proc_info.h): the user is at byte 20; the seconds and microseconds of the
-# start are the last two of its fields.
+# struct proc_bsdinfo (sys/proc_info.h): the effective, real and saved user, each before its group,
+# begin at byte 20; the seconds and microseconds of the start are the last two of its fields.
 SIZE, USER, START = 136, 20, 120
 PATH_SIZE = 4096  # PROC_PIDPATHINFO_MAXSIZE
 
@@ -27,6 +27,12 @@ def user(pid: int) -> int | None:
     """The number of its user; None when the system does not tell, as of another user's process."""
     facts = _facts(pid)
     return None if facts is None else int(struct.unpack_from("=I", facts, USER)[0])
+
+
+def users(pid: int) -> list[int]:
+    """The numbers of its effective, real and saved user; none if the system does not tell."""
+    facts = _facts(pid)
+    return [] if facts is None else list(struct.unpack_from("=I4xI4xI", facts, USER))
 
 
 def program(pid: int) -> str:

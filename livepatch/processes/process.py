@@ -27,6 +27,10 @@ PYTHON_FILE = re.compile(
 PROGRAM_OF_PYTHON = re.compile(r"python[\d.]*(?:\.exe)?", re.IGNORECASE)
 
 
+# Below /proc/PID/ns, and as people call them. A process with another clock has another start time.
+NAMESPACES = {"mnt": "mount", "pid": "pid", "net": "network", "user": "user", "time": "time"}
+
+
 @dataclass(frozen=True)
 class PythonProcess:
     """A running process, as seen from outside.
@@ -90,17 +94,71 @@ def owner(pid: int) -> str | None:
     """
     if sys.platform == "win32":
         return None if windows.may_be_attached_to(pid) else "another user"
-    uid = macos.user(pid) if sys.platform == "darwin" else _proc_user(pid)
+    uid = user(pid)
     if uid is None:  # macOS hides the facts of other users' processes
         return "another user" if sys.platform == "darwin" else None
     return f"user {uid}" if uid != os.geteuid() else None
 
 
-def runs_elsewhere(pid: int) -> bool:
-    """Whether it sees other files than we do: in a container, or a sandbox of its own."""
-    with contextlib.suppress(OSError):
-        return os.readlink(PROC / str(pid) / "ns/mnt") != os.readlink(PROC / "self/ns/mnt")
-    return False
+def user(pid: int) -> int | None:
+    """The effective user of a running process, None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    return macos.user(pid) if sys.platform == "darwin" else _proc_user(pid)
+
+
+def users(pid: int) -> frozenset[int]:
+    """All the users that a process is or can become again: real, effective, saved; none if hidden.
+
+    Whoever runs code in a process that was root's and is another user's for the moment is root.
+    """
+    if sys.platform == "win32":
+        return frozenset()
+    return frozenset(macos.users(pid) if sys.platform == "darwin" else _proc_users(pid))
+
+
+def is_alone(pid: int, uid: int, started: str | None) -> bool:
+    """Whether that is still the process that started then, and it can be that one user only."""
+    return users(pid) == {uid} and start_time(pid) == started
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """In which world of its own a process lives, as Linux's containers and sandboxes make them.
+
+    Args:
+        others: the namespaces that are not ours: "mount", "pid" …; "root folder" after a chroot.
+        hidden: why that cannot be told, None when it can.
+        pid_inside: what the process's own id is for itself.
+    """
+
+    others: tuple[str, ...]
+    hidden: str | None
+    pid_inside: int
+
+
+def surroundings(pid: int) -> Surroundings:
+    """Compare the world that a process lives in with ours; the same one where there is no /proc."""
+    there, here = PROC / str(pid), PROC / "self"
+    others = []
+    try:
+        for file, kind in NAMESPACES.items():
+            with contextlib.suppress(FileNotFoundError):  # an older Linux
+                if os.readlink(there / "ns" / file) != os.readlink(here / "ns" / file):
+                    others.append(kind)
+        with contextlib.suppress(FileNotFoundError):
+            if "mount" not in others and not (there / "root").samefile(here / "root"):
+                others.append("root folder")
+    except OSError as error:
+        return Surroundings(tuple(others), error.strerror or str(error), pid)
+    return Surroundings(tuple(others), None, _pid_inside(pid))
+
+
+def _pid_inside(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        status = (PROC / str(pid) / "status").read_text(errors="replace")
+        return int(re.findall(r"^NSpid:.*?(\d+)$", status, re.MULTILINE)[-1])
+    return pid
 
 
 def look_at(pid: int) -> PythonProcess:
@@ -143,12 +201,18 @@ def _proc_fields(pid: int) -> list[str] | None:
 
 def _proc_user(pid: int) -> int | None:
     """The effective user; the owner of the files in /proc is root where a core dump is off."""
+    found = _proc_users(pid)
+    return found[1] if found else None
+
+
+def _proc_users(pid: int) -> list[int]:
+    """The real, effective, saved and file system's user."""
     try:
         status = (PROC / str(pid) / "status").read_text(errors="replace")
     except OSError:
-        return None
-    found = re.search(r"^Uid:\s*\d+\s+(\d+)", status, re.MULTILINE)
-    return int(found[1]) if found else None
+        return []
+    found = re.search(r"^Uid:\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)", status, re.MULTILINE)
+    return [int(number) for number in found.groups()] if found else []
 
 
 def _proc_program(pid: int) -> str:

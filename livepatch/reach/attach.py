@@ -121,23 +121,34 @@ def attach(name: str | None = None, *, user_ns: dict[str, object] | None = None)
     return _attach(name, user_ns, None, transport())
 
 
-def attach_as_told(
-    name: str | None, folder: str, channel: Transport, at_end: Callable[[], None]
-) -> Attachment:
+def attach_as_told(name: str | None, folder: str, channel: Transport) -> tuple[Attachment, bool]:
     """Start a kernel that another process, of the same user, has asked for.
 
     Args:
         name: the webui's name; by default that of the script.
         folder: that process's runtime folder, where it looks for the kernel.
         channel: how it will speak to it.
-        at_end: called when the kernel has been taken out again.
 
     Returns:
-        The attachment.
+        The attachment, and whether it is new.
     """
-    attachment = _attach(name, None, Path(folder), channel)
-    attachment.at_end.append(at_end)
-    return attachment
+    with _process.lock:
+        before = current()
+        attachment = _attach(name, None, Path(folder), channel)
+        return attachment, attachment is not before
+
+
+def withdraw(attachment: Attachment) -> None:
+    """Take a kernel out again that nobody has heard of, and nothing else.
+
+    Args:
+        attachment: what ``attach_as_told`` answered.
+    """
+    with _process.lock:
+        if _process.attachment is attachment:
+            _process.attachment = None
+            _end_journal()
+            _take_out(attachment, 0.0)
 
 
 def _attach(
@@ -296,10 +307,14 @@ def detach(timeout: float = 5.0) -> None:
             _restore_all_patches()
         finally:  # a patch that cannot be taken back must not keep the kernel in the process
             if attachment is not None:
-                attachment.kernel.stop(timeout)
-                _answer_older_scripts_no_more()
-                for call in attachment.at_end:
-                    call()
+                _take_out(attachment, timeout)
+
+
+def _take_out(attachment: Attachment, timeout: float) -> None:
+    attachment.kernel.stop(timeout)
+    _answer_older_scripts_no_more()
+    for call in attachment.at_end:
+        call()
 
 
 def _end_journal() -> None:

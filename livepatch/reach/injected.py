@@ -2,28 +2,31 @@
 
 So it needs the standard library only. One line was injected into the webui's main thread; it
 started a thread, and everything else happens in that one: it tells the process that asked what this
-one is, and does what the answer says.
+one is, and does what the answer says. It tells nothing and obeys nobody before the asker has proved
+who it is, and when the asker ends, it ends, and leaves nothing behind.
+
+The text of ``handshake`` has run there before it; ``start`` is given what it needs of that.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import platform
 import re
-import socket
 import sys
 import threading
 from importlib.machinery import ModuleSpec, PathFinder
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-PATIENCE = 20.0  # seconds that the process that asked may take to answer
+    from livepatch.reach.handshake import Channel
+
+THREAD = "livepatch-attach"
 
 
 class Borrowed:
@@ -62,33 +65,33 @@ class Borrowed:
         return importlib.metadata.MetadataPathFinder.find_distributions(narrowed)
 
 
-def start(order: dict[str, Any]) -> None:
-    """Begin, in a thread of its own."""
-    threading.Thread(target=answer, args=(order,), name="livepatch-attach", daemon=True).start()
+def start(order: dict[str, Any], call: Callable[..., Channel]) -> None:
+    """Begin, in a thread of its own.
+
+    Args:
+        order: where the asker is, and what it wants to know.
+        call: ``handshake.call``.
+    """
+    threading.Thread(target=answer, args=(order, call), name=THREAD, daemon=True).start()
 
 
-def answer(order: dict[str, Any]) -> None:
+def answer(order: dict[str, Any], call: Callable[..., Channel]) -> None:
     """Tell what this process is, attach when told to, and tell how that went."""
     try:
-        with (
-            socket.create_connection(("127.0.0.1", order["port"]), PATIENCE) as connection,
-            connection.makefile("rw", encoding="utf-8") as stream,
-        ):
-            _say(stream, {"token": order["token"], **facts(order["distributions"])})
-            told = json.loads(stream.readline() or "null")
-            if told is not None and "versions_of" in told:
-                _say(stream, versions(told["versions_of"]))
-                told = json.loads(stream.readline() or "null")
-            if told is not None:
-                _say(stream, attach(told))
+        with call(order["where"], bytes.fromhex(order["key"]), order["asker"]) as channel:
+            try:
+                found = facts(order["distributions"])
+            except Exception as error:  # a package of the webui's whose facts cannot be read
+                found = {"failed": _three_lines(error)}
+            channel.say(found)
+            told = channel.hear()
+            if "versions_of" in told:
+                channel.say(versions(told["versions_of"]))
+                told = channel.hear()
+            attach(told, channel)
     except OSError:
-        # Who asked has given up meanwhile: there is nobody to tell, and nothing to do.
+        # Who asked has given up or ended: there is nobody to tell, and nothing to do.
         return
-
-
-def _say(stream: IO[str], content: dict[str, Any]) -> None:
-    stream.write(json.dumps(content) + "\n")
-    stream.flush()
 
 
 def facts(distributions: Sequence[str]) -> dict[str, Any]:
@@ -106,7 +109,8 @@ def facts(distributions: Sequence[str]) -> dict[str, Any]:
         "executable": sys.executable,
         "versions": versions(distributions),
         "has_livepatch": importlib.util.find_spec("livepatch") is not None,
-        "kernel": running_kernel(),
+        "attachment": running_attachment(),
+        "notebook": is_a_notebooks_kernel(),
     }
 
 
@@ -128,39 +132,59 @@ def abi() -> list[object]:
     return [*sys.version_info[:2], sysconfig.get_config_var("SOABI"), platform.machine()]
 
 
-def running_kernel() -> str | None:
-    """The kernel that runs in this process already, in words."""
+def running_attachment() -> dict[str, str] | None:
+    """Our kernel that runs in this process already: its name and where it can be found."""
     reach = sys.modules.get("livepatch.reach.attach")
     attachment = reach.current() if reach is not None else None
-    if attachment is not None:
-        return f"livepatch's, under the name {attachment.name!r}"
+    if attachment is None:
+        return None
+    return {"name": attachment.name, "folder": str(attachment.connection_file.parent)}
+
+
+def is_a_notebooks_kernel() -> bool:
+    """Whether Jupyter's own kernel runs in this process."""
     application = sys.modules.get("ipykernel.kernelapp")
-    if application is not None and application.IPKernelApp.initialized():
-        return "Jupyter's own: it is a notebook's"
-    return None
+    return application is not None and bool(application.IPKernelApp.initialized())
 
 
-def attach(told: dict[str, Any]) -> dict[str, Any]:
-    """Start the kernel; what goes wrong is told, and leaves nothing behind."""
-    finder = Borrowed(told["places"], told["homes"]) if told["places"] else None
-    if finder is not None:
-        sys.meta_path.append(finder)
+def attach(told: dict[str, Any], channel: Channel) -> None:
+    """Start the kernel, which stays if the asker is there to say so.
+
+    What goes wrong is told, and leaves nothing behind.
+    """
+    give_back = _lend(told["places"], told["homes"])
     try:
-        from livepatch.reach.attach import attach_as_told
+        from livepatch.reach.attach import attach_as_told, withdraw
 
-        def give_back() -> None:
-            if finder in sys.meta_path:
-                sys.meta_path.remove(finder)
-
-        attachment = attach_as_told(
-            told["name"], told["folder"], told["transport"], at_end=give_back
-        )
+        attachment, is_new = attach_as_told(told["name"], told["folder"], told["transport"])
     except BaseException as error:
         # This thread has no other way to tell; the webui's own threads are not touched by it.
-        if finder is not None:
+        give_back()
+        channel.say({"failed": _three_lines(error)})
+        return
+    if not is_new:
+        give_back()
+        channel.say({"attached": attachment.name})
+        return
+    attachment.at_end.append(give_back)
+    try:
+        channel.say({"attached": attachment.name})
+        channel.hear()
+    except OSError:
+        withdraw(attachment)
+
+
+def _lend(places: Mapping[str, str], homes: Mapping[str, str]) -> Callable[[], None]:
+    """Make the packages importable that the asker lends; answers what takes them away again."""
+    finder = Borrowed(places, homes)
+    if places:
+        sys.meta_path.append(finder)
+
+    def give_back() -> None:
+        if finder in sys.meta_path:
             sys.meta_path.remove(finder)
-        return {"failed": _three_lines(error)}
-    return {"attached": attachment.name, "pid": os.getpid()}
+
+    return give_back
 
 
 def _three_lines(error: BaseException) -> list[str]:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from livepatch.errors import WebuiAmbiguous, WebuiNotFound
 from livepatch.files import shown, typed
 from livepatch.processes.process import is_alive
+from livepatch.reach.conversation import ASK_PREFIX, remove_entry
 from livepatch.reach.folder import is_base_of, remove_sockets, runtime_folder, short_bases
 from livepatch.reach.records import HIGHEST_PID, WrongRecord, read_record
+from livepatch.reach.ways_in import SCRIPT_PREFIX, empty_script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 CLIENT_LINK_PREFIX = "c-"
 TO_SHORT_FOLDER = "-0"  # of a client: leads to where its links are, the links are numbered from 1
-SCRIPT_PREFIX = "inject-"
 HOW_TO_START = "start one: livepatch run SCRIPT, or: livepatch demo"
 
 
@@ -211,11 +212,19 @@ def _sweep_short_folder(folder: Path, link: Path) -> None:
 
 
 def _sweep_drafts(folder: Path) -> None:
-    """Remove what the dead left half done: a connection file on a full disk, a script for 3.14."""
+    """Remove what the dead left half done: a connection file on a full disk, an attach."""
     for path in (*folder.glob(".*.json.*"), *folder.glob(f"{SCRIPT_PREFIX}*.py")):
         pid = re.search(r"(\d{1,10})(?:\.py)?$", path.name)
         if pid is not None and not is_alive(int(pid[1])):
             _remove(path)
+    for path in (*folder.glob(f"{ASK_PREFIX}*"), *folder.glob(f"{SCRIPT_PREFIX}*.py")):
+        asker = re.match(r"[^\d]*-(\d{1,10})-[0-9a-f]{16}\b", path.name)
+        if asker is None or is_alive(int(asker[1])):
+            continue
+        if path.suffix == ".py":
+            empty_script(path)
+        else:
+            remove_entry(path)
 
 
 def choose(name_or_pid: str | int | None = None, among: Sequence[Webui] | None = None) -> Webui:

@@ -1,0 +1,295 @@
+"""The asker's side of the conversation with the thread that ``livepatch attach PID`` injects.
+
+It is held over a UNIX socket in the user's runtime folder, which nobody else can enter, or over
+loopback where there are none; who connects has to be that process, and has to know the key of this
+attach. Others are never waited for: there may be a crowd of them at a port of loopback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import selectors
+import socket
+import sys
+import tempfile
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from livepatch.errors import AttachFailed
+from livepatch.processes.process import is_alive, start_time, user
+from livepatch.reach import handshake
+from livepatch.reach.folder import SHORT_FOLDER_PREFIX, fits_a_socket, is_short_folder
+from livepatch.reach.handshake import Channel, check_peer, number_of_hello
+from livepatch.reach.ways_in import BEFORE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ASK_PREFIX = ".ask-"  # no webui's name begins with a dot
+BACKLOG = 4096
+MOST_STRANGERS = 128  # connections that have said nothing yet
+STRANGERS_PATIENCE = 2.0  # seconds
+
+
+class Door:
+    """Where the injected thread connects, and nobody else gets in.
+
+    Args:
+        folder: the runtime folder; None for a port of loopback.
+        key: of this attach.
+        users: whose process it may be.
+        pid: its id.
+    """
+
+    def __init__(self, folder: Path | None, key: bytes, users: set[int], pid: int) -> None:
+        self._key, self._users, self._pid = key, users, pid
+        self._selector = selectors.DefaultSelector()
+        self._strangers: dict[socket.socket, tuple[float, bytes]] = {}  # until when, what was said
+        self._entry: Path | None = None
+        self.where: list[Any]
+        if folder is None:
+            self._listener = _on_loopback()
+            self.where = ["tcp", self._listener.getsockname()[1]]
+        else:
+            self._listener, self._entry, path = _in_folder(folder)
+            self.where = ["unix", str(path)]
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
+    def close(self) -> None:
+        """Close it; nothing of it stays."""
+        self._selector.close()
+        for connection in (self._listener, *self._strangers):
+            connection.close()
+        if self._entry is not None:
+            remove_entry(self._entry)
+
+    def next_guest(self, timeout: float) -> Channel | None:
+        """Who has proved to know the key, None when nobody has within that time (in seconds)."""
+        for key, _ in self._selector.select(timeout):
+            connection = key.fileobj
+            if connection is self._listener:
+                self._let_strangers_in()
+            elif isinstance(connection, socket.socket) and connection in self._strangers:
+                guest = self._hear_out(connection)
+                if guest is not None:
+                    return guest
+        now = time.monotonic()
+        for connection in [c for c, (until, _) in self._strangers.items() if now > until]:
+            self._send_away(connection)
+        return None
+
+    def _let_strangers_in(self) -> None:
+        for _ in range(MOST_STRANGERS):
+            try:
+                connection, _address = self._listener.accept()
+            except OSError:  # nobody is left there, or too many files are open: try again
+                return
+            try:
+                connection.setblocking(False)
+                check_peer(connection, self._users, self._pid)
+            except OSError:
+                connection.close()
+                continue
+            if len(self._strangers) >= MOST_STRANGERS:
+                self._send_away(next(iter(self._strangers)))
+            self._strangers[connection] = (time.monotonic() + STRANGERS_PATIENCE, b"")
+            self._selector.register(connection, selectors.EVENT_READ)
+
+    def _send_away(self, connection: socket.socket) -> None:
+        del self._strangers[connection]
+        self._selector.unregister(connection)
+        connection.close()
+
+    def _hear_out(self, connection: socket.socket) -> Channel | None:
+        until, said = self._strangers[connection]
+        try:
+            received = connection.recv(handshake.LONGEST_HELLO)
+        except OSError:
+            received = b""
+        said += received
+        if received and b"\n" not in said and len(said) <= handshake.LONGEST_HELLO:
+            self._strangers[connection] = (until, said)
+            return None
+        line, end, more = said.partition(b"\n")
+        number = number_of_hello(self._key, line) if end and not more else None
+        if number is None:
+            self._send_away(connection)
+            return None
+        del self._strangers[connection]
+        self._selector.unregister(connection)
+        channel = Channel(connection, handshake.ASKER)
+        try:
+            channel.prove_second(self._key, number)
+        except OSError:
+            connection.close()
+            return None
+        return channel
+
+
+class Conversation:
+    """What the thread in the process and we say to each other.
+
+    Args:
+        pid: the process.
+        asked: what the user asked for, the first line of a refusal.
+        folder: the runtime folder; None for a conversation over loopback.
+        patience: how long to wait for a message, in seconds.
+    """
+
+    def __init__(self, pid: int, asked: str, folder: Path | None, patience: float) -> None:
+        self._pid, self._asked, self._patience = pid, asked, patience
+        self._key = secrets.token_bytes(32)
+        self._channel: Channel | None = None
+        theirs = user(pid)  # None where the system does not tell: then it is ours, or out of reach
+        users = {theirs if theirs is not None else os.geteuid()} if os.name == "posix" else set()
+        try:
+            self._door = Door(folder, self._key, users, pid)
+        except OSError as error:
+            raise AttachFailed(
+                asked,
+                f"no socket can be made in {folder or 'loopback'}: {error}",
+                "name another folder, with a short path: LIVEPATCH_RUNTIME_DIR=~/.livepatch",
+            ) from error
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._door.close()
+        if self._channel is not None:
+            with contextlib.suppress(OSError):  # the process may have ended
+                self._channel.close()
+
+    def line(self, distributions: list[str]) -> str:
+        """The one line that is injected; it runs in ``__main__`` and leaves no name there.
+
+        Args:
+            distributions: those whose versions we want to know.
+        """
+        on_linux = sys.platform.startswith("linux")
+        order = {
+            "where": self._door.where,
+            "key": self._key.hex(),
+            "asker": [os.getpid(), start_time(os.getpid()) if on_linux else None],
+            "distributions": distributions,
+        }
+        text = "".join(
+            f"exec({(files(__package__) / name).read_text(encoding='utf-8')!r})\n"
+            for name in ("handshake.py", "injected.py")
+        )
+        text += f"start({order!r}, call)\n"
+        names = {"__name__": "livepatch_injected"}
+        return f'__import__("_thread").start_new_thread(exec, ({text!a}, {names!r}))'
+
+    def wait_for_the_process(self, still_under_way: Callable[[], bool]) -> dict[str, Any]:
+        """Wait until the thread there has said what it found.
+
+        Args:
+            still_under_way: whether the line may still come to run; raises what went wrong.
+
+        Returns:
+            What it says.
+        """
+        deadline = time.monotonic() + self._patience
+        while True:
+            channel = self._door.next_guest(0.05)
+            if channel is not None:
+                channel.patience = self._patience
+                try:
+                    facts = channel.hear()
+                except OSError:
+                    channel.close()
+                else:
+                    self._channel = channel
+                    return facts
+            if not is_alive(self._pid):
+                raise AttachFailed(self._asked, "it ended meanwhile", "start it again")
+            if not still_under_way() or time.monotonic() > deadline:
+                raise AttachFailed(
+                    self._asked,
+                    f"it gave no answer within {self._patience:.0f} s: its main thread waits in a "
+                    "call that does not come back to Python, or is stopped",
+                    f"use it for a moment (a click in its page) and try again, or {BEFORE}",
+                )
+
+    def ask(self, question: dict[str, Any], patience: float | None = None) -> dict[str, Any]:
+        """Tell it something, and hear what it says to that.
+
+        Args:
+            question: a message.
+            patience: how long the answer may take, in seconds.
+
+        Raises:
+            AttachFailed: it gives no answer, or one that is not its own.
+        """
+        assert self._channel is not None
+        self._channel.patience = patience = self._patience if patience is None else patience
+        try:
+            self._channel.say(question)
+            return self._channel.hear()
+        except OSError as error:
+            ended = not is_alive(self._pid)
+            raise AttachFailed(
+                self._asked,
+                "it ended meanwhile"
+                if ended
+                else f"no kernel was there within {patience:.0f} s, and it has been given up",
+                "start it again" if ended else "try again: what was loaded by now is loaded then",
+            ) from error
+
+    def end(self) -> None:
+        """Say that we have heard it: what it did stays."""
+        assert self._channel is not None
+        with contextlib.suppress(OSError):
+            self._channel.say({"stays": True})
+
+
+def _on_loopback() -> socket.socket:
+    listener = socket.socket(socket.AF_INET)
+    try:
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        if exclusive is not None:  # else, on Windows, another user may bind the same port
+            listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _in_folder(folder: Path) -> tuple[socket.socket, Path, Path]:
+    """A socket in a folder: it, its entry there, and its path.
+
+    Where the path is too long for a socket, the entry is a link to one in a new short folder.
+    """
+    entry = path = folder / f"{ASK_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        if not fits_a_socket(path):
+            path = Path(tempfile.mkdtemp(prefix=SHORT_FOLDER_PREFIX)) / "s"
+            entry.symlink_to(path)
+        listener.bind(str(path))
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        remove_entry(entry)
+        raise
+    return listener, entry, path
+
+
+def remove_entry(entry: Path) -> None:
+    """Remove the socket of a conversation, and the short folder made for it."""
+    if entry.is_symlink():
+        path = Path(os.readlink(entry))
+        if path.name == "s" and is_short_folder(path.parent):
+            with contextlib.suppress(OSError):  # gone already
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()
+    with contextlib.suppress(OSError):  # the file system takes no changes
+        entry.unlink(missing_ok=True)
