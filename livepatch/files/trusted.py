@@ -17,20 +17,12 @@ from typing import BinaryIO, NamedTuple
 
 from livepatch.errors import FileNotTrusted
 
+from .kinds import kind_of
 from .shown import shown, typed
 
 TRUST_VARIABLE = "LIVEPATCH_TRUST_UIDS"
 LONGEST = 64_000_000  # bytes that are read from one file
 MOST_LINKS = 40  # on the way to one file, as in Linux
-
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFLNK: "a link",
-}
 
 
 class _Distrust(Exception):
@@ -165,7 +157,7 @@ def _not_a_link(path: str | os.PathLike[str]) -> os.stat_result:
 
 def _check_regular(path: str | os.PathLike[str], status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
+        kind = kind_of(status.st_mode)
         raise _Distrust(
             f"{shown(path)} is {kind}, not a regular file", "remove it, or name another file"
         )

@@ -18,7 +18,7 @@ from livepatch.reports import Answer
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from livepatch.authoring.lint.findings import LintReport
+    from livepatch.authoring.lint.report import LintReport
 
 
 @magics_class

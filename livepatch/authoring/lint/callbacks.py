@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from .source import FUNCTIONS, FunctionNode, PythonFile, body_of, calls_in
+from .source import FUNCTIONS, FunctionNode, PythonFile, body_of, calls_in, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,8 +144,8 @@ def _early_exit(file: PythonFile, function: FunctionNode, event: str) -> Iterato
 def _asks_what_is_enabled(work: list[ast.stmt]) -> bool:
     """Whether everything is done in a loop over what is enabled."""
     loops = [s for s in work if isinstance(s, ast.For)]
-    prepared = [ast.unparse(s) for s in work if isinstance(s, (ast.Assign, ast.AnnAssign))]
-    headers = " ".join([*prepared, *(ast.unparse(loop.iter) for loop in loops)]).lower()
+    prepared = [text_of(s) for s in work if isinstance(s, (ast.Assign, ast.AnnAssign))]
+    headers = " ".join([*prepared, *(text_of(loop.iter) for loop in loops)]).lower()
     rest = [s for s in work if not isinstance(s, (ast.Assign, ast.AnnAssign, ast.For, ast.Return))]
     return bool(loops) and not rest and any(word in headers for word in SWITCHES)
 

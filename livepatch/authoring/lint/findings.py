@@ -1,19 +1,12 @@
-"""What lint answers: findings, as text, JSON and SARIF."""
+"""What lint finds, as data."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from livepatch.reports import Report
+from livepatch.engine.shown import shown
 
 from .rules import RULES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 @dataclass(frozen=True, order=True)
@@ -35,7 +28,7 @@ class Finding:
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.code} {self.message}"
+        return shown(f"{self.path}:{self.line}: {self.code} {self.message}")
 
     @property
     def reason(self) -> str:
@@ -43,71 +36,26 @@ class Finding:
         return RULES[self.code].reason
 
 
-class LintReport(Report[Finding]):
-    """Findings in the order of files and lines.
+def not_looked_at(path: str, why: str) -> Finding:
+    """The finding of a file or folder that is not looked at.
 
     Args:
-        title: what was looked at.
-        findings: the findings.
-        notes: what was not looked at, for people.
-        ignored: how many findings a comment with a reason excuses.
+        path: the file or folder.
+        why: the reason, which follows ``it``.
+    """
+    return Finding(path, 1, "LP003", f"it {why}", RULES["LP003"].fix)
+
+
+@dataclass(frozen=True)
+class Unless:
+    """A finding that does not hold where any file of the extension says otherwise.
+
+    Attributes:
+        finding: the finding.
+        fact: the kind of fact that would say so: ``text`` or ``put back``.
+        names: any of these would.
     """
 
-    def __init__(
-        self, title: str, findings: Sequence[Finding], notes: Sequence[str] = (), ignored: int = 0
-    ) -> None:
-        columns = {
-            "place": lambda f: f"{f.path}:{f.line}",
-            "code": lambda f: f.code,
-            "found": lambda f: f.message,
-            "instead": lambda f: f.fix,
-        }
-        super().__init__(title, sorted(findings), columns, "no findings")
-        self.notes = tuple(notes)
-        self.ignored = ignored
-
-    def text(self) -> str:
-        """One line for each finding: ``path:line: CODE message``."""
-        return "".join(f"{finding}\n" for finding in self)
-
-    def json(self) -> str:
-        """An array of ``{path, line, code, message, fix}``."""
-        return json.dumps([vars(finding) for finding in self], indent=1)
-
-    def sarif(self) -> str:
-        """SARIF 2.1.0, which code hosts and editors read."""
-        from importlib.metadata import version
-
-        used = sorted({finding.code for finding in self})
-        driver = {
-            "name": "livepatch",
-            "version": version("livepatch"),
-            "rules": [_rule(code) for code in used],
-        }
-        results = [_result(finding, used.index(finding.code)) for finding in self]
-        run = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
-        return json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=1)
-
-
-def _rule(code: str) -> dict[str, Any]:
-    rule = RULES[code]
-    return {
-        "id": code,
-        "shortDescription": {"text": rule.asks},
-        "fullDescription": {"text": rule.reason},
-        "help": {"text": rule.fix},
-    }
-
-
-def _result(finding: Finding, index: int) -> dict[str, Any]:
-    place = {
-        "artifactLocation": {"uri": finding.path.replace("\\", "/")},
-        "region": {"startLine": finding.line},
-    }
-    return {
-        "ruleId": finding.code,
-        "ruleIndex": index,
-        "level": "error" if finding.code == "LP001" else "warning",
-        "message": {"text": f"{finding.message}. Instead: {finding.fix}"},
-        "locations": [{"physicalLocation": place}],
-    }
+    finding: Finding
+    fact: str
+    names: tuple[str, ...]

@@ -13,6 +13,7 @@ from .rules import RULES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MARK = "livepatch:"
 _COMMENT = re.compile(r"(?:#|//)\s*livepatch:\s*ignore\s*(?:\[([^\]]*)\])?[ \t]*(.*)")
 
 
@@ -20,18 +21,20 @@ class Ignores:
     """What the comments of a file excuse.
 
     A comment excuses the findings of its own line; one on a line of its own those of the next.
+
+    Attributes:
+        codes: the codes that are excused, by lines.
+        faults: the comments that do not hold.
     """
 
     def __init__(self, shown: str, text: str, *, is_python: bool) -> None:
         self.faults: list[Finding] = []
-        self._codes: dict[int, set[str]] = {}
+        self.codes: dict[int, set[str]] = {}
+        if MARK not in text:  # nearly all of them, and tokens take longer than parsing
+            return
         comments = _python_comments(text) if is_python else _lines(text)
         for line, comment, alone in comments:
             self._read(shown, line, comment, alone=alone)
-
-    def excuses(self, finding: Finding) -> bool:
-        """Whether a comment with a reason stands there."""
-        return finding.code in self._codes.get(finding.line, ())
 
     def _read(self, shown: str, line: int, comment: str, *, alone: bool) -> None:
         match = _COMMENT.search(comment)
@@ -49,7 +52,7 @@ class Ignores:
         if fault:
             self.faults.append(Finding(shown, line, "LP002", fault, RULES["LP002"].fix))
             return
-        self._codes.setdefault(line + alone, set()).update(codes)
+        self.codes.setdefault(line + alone, set()).update(codes)
 
 
 def _python_comments(text: str) -> Iterator[tuple[int, str, bool]]:
@@ -58,11 +61,11 @@ def _python_comments(text: str) -> Iterator[tuple[int, str, bool]]:
             if token.type == tokenize.COMMENT:
                 alone = not token.line[: token.start[1]].strip()
                 yield token.start[0], token.string, alone
-    except (tokenize.TokenError, SyntaxError):  # the parser has told of it
+    except (tokenize.TokenError, SyntaxError):  # the parser tells of it
         return
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if "livepatch:" in line:
+    for number, line in enumerate(text.split("\n"), 1):
+        if MARK in line:
             yield number, line, line.lstrip().startswith(("//", "#"))

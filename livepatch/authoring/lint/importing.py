@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 from typing import TYPE_CHECKING
 
+from .findings import Finding
+from .rules import RULES
 from .source import FUNCTIONS, PythonFile, calls_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from .findings import Finding
+    from collections.abc import Iterator, Mapping, Sequence
 
 # Expression statements that only register something, by how the called name begins.
 REGISTERS = ("on_", "register", "add", "append", "insert", "extend", "update", "setdefault")
@@ -63,33 +64,45 @@ def work_at_import(file: PythonFile) -> Iterator[Finding]:
     """LP101: statements at the top level that do something."""
     if file.role in ("install", "preload") or file.path.name in PROGRAMS:
         return
-    for statement in file.tree.body:
-        yield from _work_of(file, statement)
+    for part in _parts_that_run(file.tree.body):
+        yield from _work_of(file, part)
 
 
-def _work_of(file: PythonFile, statement: ast.stmt) -> Iterator[Finding]:
-    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
-        inner = statement.body if isinstance(statement, ast.ClassDef) else []
-        for part in inner:
-            if isinstance(part, (ast.Assign, ast.AnnAssign, ast.Expr)):
-                yield from _heavy_calls(file, part, f"in the body of class {statement.name}")
-    elif isinstance(statement, ast.Expr):
-        yield from _work_of_expression(file, statement)
-    elif isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
-        yield from _heavy_calls(file, statement, "at import")
-    elif isinstance(statement, ast.If):
-        if not _is_guard(statement.test):
-            yield from _heavy_calls(file, statement.test, "at import")
-            yield from _work_of_all(file, statement.body)
-        yield from _work_of_all(file, statement.orelse)
-    elif isinstance(statement, ast.Try):
-        yield from _work_of_all(file, statement.body)
-        yield from _work_of_all(file, [s for h in statement.handlers for s in h.body], lenient=True)
-        yield from _work_of_all(file, [*statement.orelse, *statement.finalbody])
-    elif isinstance(statement, (ast.For, ast.While, ast.With, ast.AsyncFor, ast.AsyncWith)):
-        word = {ast.With: "with", ast.While: "while"}.get(type(statement), "for")
-        if not _only_defines(file, statement):
-            yield file.finding(statement, "LP101", f"a {word} block runs at import")
+def _parts_that_run(body: Sequence[ast.stmt]) -> Iterator[ast.stmt | ast.expr]:
+    """What an import runs: statements, those in branches too, and the tests of the branches."""
+    waiting = [*reversed(body)]
+    while waiting:
+        statement = waiting.pop()
+        inner: list[ast.stmt] = []
+        if isinstance(statement, ast.If):
+            if not _is_guard(statement.test):
+                yield statement.test
+                inner += statement.body
+            inner += statement.orelse
+        elif isinstance(statement, ast.Try):
+            # What an `except ImportError` says of it is not work.
+            said = [s for h in statement.handlers for s in h.body if not isinstance(s, ast.Expr)]
+            inner = [*statement.body, *said, *statement.orelse, *statement.finalbody]
+        else:
+            yield statement
+        waiting += reversed(inner)
+
+
+def _work_of(file: PythonFile, part: ast.stmt | ast.expr) -> Iterator[Finding]:
+    if isinstance(part, ast.expr):
+        yield from _heavy_calls(file, part, "at import")
+    elif isinstance(part, ast.ClassDef):
+        for inner in part.body:
+            if isinstance(inner, (ast.Assign, ast.AnnAssign, ast.Expr)):
+                yield from _heavy_calls(file, inner, f"in the body of class {part.name}")
+    elif isinstance(part, ast.Expr):
+        yield from _work_of_expression(file, part)
+    elif isinstance(part, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        yield from _heavy_calls(file, part, "at import")
+    elif isinstance(part, (ast.For, ast.While, ast.With, ast.AsyncFor, ast.AsyncWith)):
+        word = {ast.With: "with", ast.While: "while"}.get(type(part), "for")
+        if not _only_defines(file, part):
+            yield file.finding(part, "LP101", f"a {word} block runs at import")
 
 
 def _only_defines(file: PythonFile, statement: ast.stmt) -> bool:
@@ -99,15 +112,6 @@ def _only_defines(file: PythonFile, statement: ast.stmt) -> bool:
     called = {_called(file, call).rpartition(".")[2] for call in calls_in(statement)}
     is_constant = isinstance(statement.iter, (ast.Tuple, ast.List, ast.Dict, ast.Set))
     return called <= (DEFINES if is_constant else set())
-
-
-def _work_of_all(
-    file: PythonFile, statements: Sequence[ast.stmt], *, lenient: bool = False
-) -> Iterator[Finding]:
-    for statement in statements:
-        # What an `except ImportError` says of it is not work.
-        if not (lenient and isinstance(statement, ast.Expr)):
-            yield from _work_of(file, statement)
 
 
 def _is_guard(test: ast.expr) -> bool:
@@ -165,18 +169,22 @@ def _called(file: PythonFile, call: ast.Call) -> str:
     return name
 
 
-def several_entries(files: Sequence[PythonFile]) -> Iterator[Finding]:
-    """LP102: all but the first of the files in ``scripts/``."""
-    entries = sorted((f for f in files if f.role == "entry"), key=lambda f: f.shown)
-    first = next((f for f in entries if _registers(f)), entries[0] if entries else None)
-    for file in entries:
-        if file is not first:
-            assert first is not None
-            message = f"a second file in scripts/, beside {first.path.name}"
-            yield file.finding(1, "LP102", message)
+def several_entries(entries: Mapping[str, bool]) -> Iterator[Finding]:
+    """LP102: all but the first of the files in ``scripts/``.
+
+    Args:
+        entries: their paths, and whether each registers something.
+    """
+    listed = sorted(entries)
+    first = next((path for path in listed if entries[path]), listed[0] if listed else "")
+    for path in listed:
+        if path != first:
+            message = f"a second file in scripts/, beside {os.path.basename(first)}"
+            yield Finding(path, 1, "LP102", message, RULES["LP102"].fix)
 
 
-def _registers(file: PythonFile) -> bool:
+def registers(file: PythonFile) -> bool:
+    """Whether a file registers callbacks or has scripts."""
     named = any("script_callbacks" in full for full in file.aliases.values())
     bases = [
         file.name_of(b) for n in ast.walk(file.tree) if isinstance(n, ast.ClassDef) for b in n.bases

@@ -9,7 +9,7 @@ from .findings import Finding
 from .rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CALLBACKS = frozenset(
     {
@@ -44,6 +44,11 @@ class _Script:
     def text(self, node: Any) -> str:
         return self.source[node.start_byte : node.end_byte].decode(errors="replace")
 
+    def end_of(self, node: Any, length: int) -> str:
+        """The last bytes of a node, which may be a chain of calls as long as the file."""
+        begin = max(node.start_byte, node.end_byte - length)
+        return self.source[begin : node.end_byte].decode(errors="replace")
+
     def finding(self, node: Any, code: str, message: str) -> Finding:
         line = node.start_point[0] + 1
         return Finding(self.shown, line, code, message, RULES[code].fix)
@@ -63,7 +68,7 @@ def javascript(
     """
     script = _Script(shown, text, extension)
     root = parser.parse(script.source).root_node
-    broken = next(_errors(root), None)
+    broken = _first_error(root)
     if broken is not None:
         return [script.finding(broken, "LP001", "the file is no JavaScript from here on")]
     statements = root.named_children
@@ -71,8 +76,7 @@ def javascript(
     found = [*_globals(script, statements)] if not is_module else []
     if not has_callbacks:
         return found
-    found += [f for statement in statements for f in _work(script, statement)]
-    return [*found, *_one_time(script, root)]
+    return [*found, *_work(script, statements), *_one_time(script, root)]
 
 
 def prefixes_of(extension: str) -> set[str]:
@@ -88,12 +92,27 @@ def prefixes_of(extension: str) -> set[str]:
     return {"".join(own), "".join(words), *initials, *(w for w in own if len(w) > 2)} - {""}
 
 
-def _errors(node: Any) -> Iterator[Any]:
-    if node.type == "ERROR" or node.is_missing:
-        yield node
-    elif node.has_error:
-        for child in node.children:
-            yield from _errors(child)
+def _walk(node: Any, is_passed_over: Callable[[Any], bool] | None = None) -> Iterator[Any]:
+    """A node and all below it, in their order; without recursion, however deep they lie."""
+    cursor = node.walk()
+    while True:
+        here = cursor.node
+        is_taken = is_passed_over is None or not is_passed_over(here)
+        if is_taken:
+            yield here
+        if is_taken and cursor.goto_first_child():
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
+
+
+def _first_error(root: Any) -> Any:
+    """Where the parser first met what is no JavaScript; None: nowhere."""
+    for node in _walk(root, lambda node: not (node.has_error or node.is_missing)):
+        if node.type == "ERROR" or node.is_missing:
+            return node
+    return None
 
 
 def _globals(script: _Script, statements: list[Any]) -> Iterator[Finding]:
@@ -120,11 +139,8 @@ def _names_declared(statement: Any) -> Iterator[Any]:
 
 
 def _identifiers(pattern: Any) -> Iterator[Any]:
-    for child in pattern.named_children:
-        if child.type in ("identifier", "shorthand_property_identifier_pattern"):
-            yield child
-        else:
-            yield from _identifiers(child)
+    names = ("identifier", "shorthand_property_identifier_pattern")
+    return (node for node in _walk(pattern) if node.type in names)
 
 
 def _assigned_to_window(node: Any) -> Iterator[Any]:
@@ -140,8 +156,22 @@ def _assigned_to_window(node: Any) -> Iterator[Any]:
             yield left.child_by_field_name("property")
 
 
-def _work(script: _Script, statement: Any) -> Iterator[Finding]:
-    """LP202: what runs when the file is read."""
+def _work(script: _Script, statements: list[Any]) -> Iterator[Finding]:
+    """LP202: what runs when the file is read, in functions that are called at once as well."""
+    waiting = [*reversed(statements)]
+    while waiting:
+        statement = waiting.pop()
+        expression = statement.named_children[:1]
+        is_one = statement.type == "expression_statement" and expression
+        body = _body_of_iife(expression[0]) if is_one else None
+        if body is None:
+            yield from _work_of(script, statement)
+        else:
+            inner = [node for node in body.named_children if node.type != "return_statement"]
+            waiting += reversed(inner)
+
+
+def _work_of(script: _Script, statement: Any) -> Iterator[Finding]:
     if statement.type in (*HARMLESS, *DECLARATIONS):
         return
     if statement.type in VARIABLES:
@@ -155,12 +185,7 @@ def _work(script: _Script, statement: Any) -> Iterator[Finding]:
             yield script.finding(statement, "LP202", f"a {kind} runs at load")
         return
     node = statement.named_children[0]
-    body = _body_of_iife(node)
-    if body is not None:
-        for inner in body.named_children:
-            if inner.type != "return_statement":
-                yield from _work(script, inner)
-    elif node.type in ("call_expression", "await_expression"):
+    if node.type in ("call_expression", "await_expression"):
         name = _called(script, node)
         if name.rpartition(".")[2] not in CALLBACKS and not name.startswith("console."):
             yield script.finding(statement, "LP202", f"{name or 'a function'}() runs at load")
@@ -181,12 +206,12 @@ _LOOKS = frozenset(
 
 def _calls(node: Any) -> Iterator[Any]:
     """The calls that happen when a statement runs: not those in functions that it defines."""
-    if node is None or "function" in node.type or node.type in ("class_body", "method_definition"):
-        return
-    if node.type in ("call_expression", "new_expression"):
-        yield node
-    for child in node.named_children:
-        yield from _calls(child)
+    found = _walk(node, _is_run_later) if node is not None else ()
+    return (n for n in found if n.type in ("call_expression", "new_expression"))
+
+
+def _is_run_later(node: Any) -> bool:
+    return "function" in node.type or node.type in ("class_body", "method_definition")
 
 
 def _called(script: _Script, node: Any) -> str:
@@ -195,7 +220,7 @@ def _called(script: _Script, node: Any) -> str:
     function = node.child_by_field_name("function") or node.child_by_field_name("constructor")
     if function is None:
         return ""
-    text = script.text(function)
+    text = script.end_of(function, 120)
     return text if len(text) < 60 and "\n" not in text else text.rpartition(".")[2][:60]
 
 
@@ -216,14 +241,7 @@ def _body_of_iife(node: Any) -> Any:
 
 def _one_time(script: _Script, root: Any) -> Iterator[Finding]:
     """LP203: listeners and elements that are made at every update of the page."""
-    for call in _every_call(root):
-        name = _called(script, call)
+    for node in _walk(root):
+        name = _called(script, node) if node.type == "call_expression" else ""
         if name in ONE_TIME:
-            yield script.finding(call, "LP203", f"{name} is called at every change of the page")
-
-
-def _every_call(node: Any) -> Iterator[Any]:
-    if node.type == "call_expression":
-        yield node
-    for child in node.named_children:
-        yield from _every_call(child)
+            yield script.finding(node, "LP203", f"{name} is called at every change of the page")

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import ast
+import os
+import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from livepatch.engine.shown import shown
 from livepatch.errors import LivepatchError
+from livepatch.files.kinds import kind_of
+from livepatch.files.untrusted import Entry, Unreadable, entries_of, walk_untrusted
 
-from .callbacks import callbacks
-from .findings import Finding, LintReport
-from .ignoring import Ignores
-from .importing import install_only_installs, preload_only_defines, several_entries, work_at_import
-from .javascript import INSTALL, javascript, parser
-from .patching import patching
-from .portability import portability
-from .requirements import requirements
-from .rules import RULES
+from .findings import Finding, not_looked_at
+from .importing import several_entries
+from .jobs import Job, Looked
+from .reader import Reader
+from .report import LintReport
 from .running import effects_of_import
-from .source import PythonFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from .source import Role
+    from .jobs import Role
 
 LEFT_OUT = frozenset(
     {"__pycache__", "node_modules", "venv", "tests", "test", "build", "dist", "site-packages"}
@@ -33,12 +33,35 @@ MARKS = (
     *("metadata.ini", "pyproject.toml", "extension.js"),
 )
 NOT_LOADED = frozenset({"setup.py", "conftest.py"})
-LARGEST = 2_000_000
-"""In bytes; larger files are data."""
+MOST_FILES = 2_000
+"""Of one extension."""
+MOST_ENDS = 8
+"""Processes that the files of one extension may end."""
+
+
+@dataclass
+class _Extension:
+    """The files of one extension.
+
+    Attributes:
+        root: its folder.
+        entries: its files, and the folders that are not looked at.
+        inside: the folder that links must not lead out of; None where one file is meant.
+        looked: what the files have.
+    """
+
+    root: Path
+    entries: list[Entry]
+    inside: str | None
+    looked: list[Looked] = field(default_factory=list)
 
 
 def lint(path: str | Path, *, run: bool = False) -> LintReport:
     r"""Check an extension against the rules of extensions.
+
+    The files are read by a process of their own: whatever a stranger has put into them, this one
+    goes on. A file or folder that cannot be looked at is a finding (LP003), and the others are
+    looked at.
 
     Args:
         path: the extension's folder, or one file; of a folder of extensions, all of them.
@@ -49,7 +72,7 @@ def lint(path: str | Path, *, run: bool = False) -> LintReport:
         The findings: a sequence that shows as a table, with ``.text()``, ``.json()``, ``.sarif()``.
 
     Raises:
-        LivepatchError: there is no such folder or file.
+        LivepatchError: there is no such folder or file, or no process can be started.
 
     Example:
         >>> import pathlib, tempfile, livepatch as lp
@@ -60,134 +83,123 @@ def lint(path: str | Path, *, run: bool = False) -> LintReport:
         ...     [(finding.line, finding.code) for finding in lp.lint(folder)]
         [(2, 'LP101'), (2, 'LP115')]
     """
-    given = Path(path).expanduser()
-    if not given.exists():
-        raise LivepatchError(f"lint {path}", "there is no such file or folder", "check the path")
+    asked = f"lint {shown(path)}"
+    given = _given(asked, path)
+    extensions = list(_extensions(given))
     findings: list[Finding] = []
-    notes: list[str] = []
     ignored = 0
-    for root, files in _extensions(given):
-        found, excused = _lint_extension(root, files, notes, run=run)
+    with Reader(asked) as reader:
+        for extension in extensions:
+            _look_at(extension, reader)
+    for extension in extensions:
+        found, excused = _judged(extension, run=run)
         findings += found
         ignored += excused
-    return LintReport(f"Lint of {path}", findings, list(dict.fromkeys(notes)), ignored)
+    notes = dict.fromkeys(note for e in extensions for one in e.looked for note in one.notes)
+    return LintReport(f"Lint of {path}", findings, list(notes), ignored)
 
 
-def _extensions(given: Path) -> Iterator[tuple[Path, list[Path]]]:
+def _given(asked: str, path: str | Path) -> Path:
+    """The folder or regular file that the user means."""
+    try:
+        given = Path(path).expanduser()
+        mode = os.stat(given).st_mode
+    except (OSError, ValueError, RuntimeError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        is_missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        found = "there is no such file or folder" if is_missing else f"it cannot be read: {said}"
+        raise LivepatchError(asked, found, "check the path") from error
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        found = f"it is {kind_of(mode)}, neither a folder nor a regular file"
+        raise LivepatchError(asked, found, "name the folder of an extension, or a file of it")
+    return given
+
+
+def _extensions(given: Path) -> Iterator[_Extension]:
     """The folder of each extension, and its files."""
-    if given.is_file():
-        yield given.parent, [given]
-    elif any((given / mark).exists() for mark in MARKS):
-        yield given, sorted(_files(given))
+    if not os.path.isdir(given):
+        yield _Extension(given.parent, [Entry(str(given))], None)
+    elif _is_marked(given):
+        yield _extension(given)
     else:
-        inner = [p for p in sorted(given.iterdir()) if p.is_dir() and not _is_left_out(p)]
-        marked = [p for p in inner if any((p / mark).exists() for mark in MARKS)]
-        for folder in marked:
-            yield folder, sorted(_files(folder))
-        rest = [f for f in sorted(_files(given)) if set(marked).isdisjoint(f.parents)]
+        inner = [p for p in map(Path, _names_in(given)) if not _is_left_out(p.name)]
+        marked = [p for p in inner if os.path.isdir(p) and _is_marked(p)]
+        yield from map(_extension, marked)
+        folders = {str(p) for p in marked}
+        rest = [e for e in _files(given) if folders.isdisjoint(_way_to(e.path))]
         if rest:
-            yield given, rest
+            yield _Extension(given, rest, str(given.absolute()))
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.is_dir():
-            if not _is_left_out(path) and not path.is_symlink():
-                yield from _files(path)
-        elif path.name in NOT_LOADED or path.name.startswith("test_"):
-            continue
-        elif path.suffix in (".py", ".js") or path.name == "requirements.txt":
-            yield path
+def _way_to(path: str) -> Iterator[str]:
+    yield path
+    yield from map(str, Path(path).parents)
 
 
-def _is_left_out(folder: Path) -> bool:
-    return folder.name in LEFT_OUT or folder.name.startswith(".")
+def _extension(folder: Path) -> _Extension:
+    return _Extension(folder, list(_files(folder)), str(folder.absolute()))
 
 
-def _lint_extension(
-    root: Path, files: Sequence[Path], notes: list[str], *, run: bool
-) -> tuple[list[Finding], int]:
-    own = frozenset({p.stem for p in root.iterdir() if p.suffix == ".py" or p.is_dir()})
-    name = root.absolute().name
-    parsed: list[PythonFile] = []
-    excuses: dict[str, Ignores] = {}
-    findings: list[Finding] = []
-    for path in files:
-        shown = str(path)
-        text = _read(path, notes)
-        if text is None:
-            continue
-        if path.name == "requirements.txt":
-            findings += requirements(shown, text)
-        elif path.suffix == ".js":
-            has_callbacks = not (root / "script.py").exists()
-            findings += _javascript(shown, text, name, notes, has_callbacks=has_callbacks)
-        excuses[shown] = Ignores(shown, text, is_python=path.suffix == ".py")
-        if path.suffix == ".py":
-            tree = _parsed(path, shown, text, findings)
-            if tree is not None:
-                parsed.append(PythonFile(path, shown, _role(path, root), tree, own))
-    for file in parsed:
-        findings += _python(file, parsed)
-    findings += several_entries(parsed)
-    if run:
-        for file in parsed:
-            if file.role == "entry" or file.path.parent == root:
-                findings += effects_of_import(file, root)
-    kept = [f for f in findings if f.path not in excuses or not excuses[f.path].excuses(f)]
-    faults = [fault for ignores in excuses.values() for fault in ignores.faults]
-    return [*_once(kept), *faults], len(findings) - len(kept)
+def _is_marked(folder: Path) -> bool:
+    return any(os.path.exists(folder / mark) for mark in MARKS)
 
 
-def _python(file: PythonFile, parsed: Sequence[PythonFile]) -> Iterator[Finding]:
-    others = [other for other in parsed if other is not file]
-    yield from work_at_import(file)
-    yield from install_only_installs(file)
-    yield from preload_only_defines(file)
-    yield from portability(file, others)
-    yield from patching(file, others)
-    yield from callbacks(file)
-
-
-def _once(findings: Sequence[Finding]) -> list[Finding]:
-    """One finding for each rule and line."""
-    first: dict[tuple[str, int, str], Finding] = {}
-    for finding in findings:
-        first.setdefault((finding.path, finding.line, finding.code), finding)
-    return list(first.values())
-
-
-def _javascript(
-    shown: str, text: str, name: str, notes: list[str], *, has_callbacks: bool
-) -> list[Finding]:
-    reader = parser()
-    if reader is None:
-        notes.append(f"JavaScript was not looked at: {INSTALL}")
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [entry.path for entry in entries_of(folder)[0]]
+    except Unreadable:  # the walk tells of it
         return []
-    return javascript(reader, shown, text, name, has_callbacks=has_callbacks)
 
 
-def _parsed(path: Path, shown: str, text: str, findings: list[Finding]) -> ast.Module | None:
-    try:
-        return ast.parse(text, str(path))
-    except (SyntaxError, ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", None) or 1
-        said = getattr(error, "msg", None) or str(error)
-        findings.append(
-            Finding(shown, line, "LP001", f"it is no Python: {said}", RULES["LP001"].fix)
-        )
-        return None
+def _files(folder: Path) -> Iterator[Entry]:
+    return walk_untrusted(folder, _is_loaded, _is_left_out)
 
 
-def _read(path: Path, notes: list[str]) -> str | None:
-    try:
-        if path.stat().st_size > LARGEST:
-            notes.append(f"{path} is larger than {LARGEST} bytes and was not looked at")
-            return None
-        return path.read_bytes().decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        notes.append(f"{path} could not be read: {error.strerror}")
-        return None
+def _is_loaded(name: str) -> bool:
+    """Whether a file of that name is code that a webui may load, or says what it needs."""
+    if name in NOT_LOADED or name.startswith("test_"):
+        return False
+    return name.endswith((".py", ".js")) or name == "requirements.txt"
+
+
+def _is_left_out(name: str) -> bool:
+    return name in LEFT_OUT or name.startswith(".")
+
+
+def _look_at(extension: _Extension, reader: Reader) -> None:
+    """Have every file of an extension read."""
+    jobs = _jobs(extension)
+    most_ends = reader.ends + MOST_ENDS
+    for count, entry in enumerate(extension.entries):
+        trouble, path = entry.trouble, entry.path
+        is_last = False
+        if count == MOST_FILES or reader.ends == most_ends:
+            is_last, path = True, str(extension.root)
+            trouble = f"is not looked at further: it has more than {MOST_FILES:,} files"
+            if reader.ends == most_ends:
+                trouble = f"is not looked at further: its files ended {MOST_ENDS} processes"
+        if trouble:
+            extension.looked.append(Looked(path, [not_looked_at(path, trouble)]))
+        else:
+            extension.looked.append(reader.look_at(jobs(path)))
+        if is_last:
+            return
+
+
+def _jobs(extension: _Extension) -> Callable[[str], Job]:
+    """What is asked about the files of an extension."""
+    root = extension.root
+    listed = [Path(p) for p in _names_in(root)]
+    own = tuple(p.stem for p in listed if p.suffix == ".py" or os.path.isdir(p))
+    name = root.absolute().name
+    has_callbacks = not os.path.exists(root / "script.py")
+
+    def job(path: str) -> Job:
+        role = _role(Path(path), root)
+        file = os.path.abspath(path)
+        return Job(file, path, extension.inside, name, role, own, has_callbacks)
+
+    return job
 
 
 def _role(path: Path, root: Path) -> Role:
@@ -196,3 +208,54 @@ def _role(path: Path, root: Path) -> Role:
     if path.parent.name == "scripts" and path.parent.parent == root and path.name != "__init__.py":
         return "entry"
     return "module"
+
+
+def _judged(extension: _Extension, *, run: bool) -> tuple[list[Finding], int]:
+    """What holds of an extension once all its files have been read, and how much is excused."""
+    looked = extension.looked
+    findings = [finding for one in looked for finding in one.findings]
+    findings += _that_hold(looked)
+    findings += several_entries({one.shown: one.registers for one in looked if one.is_entry})
+    if run:
+        findings += _effects(extension)
+    excuses = {one.shown: one.excuses for one in looked}
+    kept = [f for f in findings if not _is_excused(f, excuses.get(f.path, {}))]
+    faults = [fault for one in looked for fault in one.faults]
+    return [*_once(kept), *faults], len(findings) - len(kept)
+
+
+def _that_hold(looked: Sequence[Looked]) -> Iterator[Finding]:
+    """The findings that no file of the extension speaks against."""
+    facts: dict[str, set[str]] = {}
+    for one in looked:
+        for kind, names in one.facts.items():
+            facts.setdefault(kind, set()).update(names)
+    for one in looked:
+        for unless in one.unless:
+            if facts.get(unless.fact, set()).isdisjoint(unless.names):
+                yield unless.finding
+
+
+def _effects(extension: _Extension) -> Iterator[Finding]:
+    root = extension.root
+    for one in extension.looked:
+        is_read = not any(finding.code in ("LP001", "LP003") for finding in one.findings)
+        path = Path(one.shown)
+        is_loaded_first = one.is_entry or (path.suffix == ".py" and path.parent == root)
+        if is_read and is_loaded_first:
+            yield from effects_of_import(path, root)
+
+
+def _is_excused(finding: Finding, excuses: dict[int, list[str]]) -> bool:
+    """Whether a comment with a reason stands there; of what is about a whole file, anywhere."""
+    if finding.code == "LP003":
+        return any("LP003" in codes for codes in excuses.values())
+    return finding.code in excuses.get(finding.line, ())
+
+
+def _once(findings: Sequence[Finding]) -> list[Finding]:
+    """One finding for each rule and line."""
+    first: dict[tuple[str, int, str], Finding] = {}
+    for finding in findings:
+        first.setdefault((finding.path, finding.line, finding.code), finding)
+    return list(first.values())

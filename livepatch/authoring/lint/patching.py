@@ -6,10 +6,11 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .source import FUNCTIONS, PythonFile
+from .findings import Unless
+from .source import FUNCTIONS, PythonFile, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from .findings import Finding
 
@@ -23,13 +24,8 @@ class _Patch:
     value: ast.expr
 
 
-def patching(file: PythonFile, others: Sequence[PythonFile]) -> Iterator[Finding]:
-    """The findings of both rules in a file.
-
-    Args:
-        file: the file.
-        others: all files of the extension: what is taken back may stand in another.
-    """
+def patching(file: PythonFile) -> Iterator[Finding | Unless]:
+    """The findings of both rules in a file; any file of the extension may put an original back."""
     own = _own_functions(file)
     patches = [p for p in _assignments(file) if _is_function(file, p.value, own)]
     saved = _saved(file)
@@ -39,9 +35,9 @@ def patching(file: PythonFile, others: Sequence[PythonFile]) -> Iterator[Finding
         if patch.target not in saved and not _wraps(file, patch):
             found = f"{patch.target} is overwritten, and the original is not kept"
             yield file.finding(patch.node, "LP110", found)
-        elif not any(_takes_back(other, patch.target) for other in (file, *others)):
+        else:
             found = f"{patch.target} is patched and never put back"
-            yield file.finding(patch.node, "LP111", found)
+            yield Unless(file.finding(patch.node, "LP111", found), "put back", (patch.target,))
 
 
 def _own_functions(file: PythonFile) -> set[str]:
@@ -117,7 +113,7 @@ def _saved(file: PythonFile) -> dict[str, set[str]]:
             if isinstance(value, ast.Call):
                 name = _of_getattr(file, value)
             if name and (file.is_imported(value) or isinstance(value, ast.Call)):
-                kept.setdefault(name, set()).add(ast.unparse(target))
+                kept.setdefault(name, set()).add(text_of(target))
         if isinstance(node, ast.Call):
             # Given to a function, such as a decorator or partial, that may keep it.
             for argument in node.args:
@@ -140,17 +136,15 @@ def _wraps(file: PythonFile, patch: _Patch) -> bool:
 
 
 def _is_restore(patch: _Patch, saved: dict[str, set[str]]) -> bool:
-    return ast.unparse(patch.value) in saved.get(patch.target, set())
+    return text_of(patch.value) in saved.get(patch.target, set())
 
 
-def _takes_back(file: PythonFile, target: str) -> bool:
-    """Whether a kept original is assigned again, or deleted, anywhere."""
-    kept = _saved(file).get(target, set()) - {""}
-    for patch in _assignments(file):
-        if patch.target == target and ast.unparse(patch.value) in kept:
-            return True
-    own = _own_functions(file)
-    return any(
-        patch.target == target and not _is_function(file, patch.value, own)
+def put_back(file: PythonFile) -> set[str]:
+    """The targets to which a file assigns a kept original, or anything else that is no function."""
+    own, saved = _own_functions(file), _saved(file)
+    return {
+        patch.target
         for patch in _assignments(file)
-    )
+        if text_of(patch.value) in saved.get(patch.target, set()) - {""}
+        or not _is_function(file, patch.value, own)
+    }

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from .common import OPTIONS as COMMON_OPTIONS
 from .common import SETTINGS as COMMON_SETTINGS
+from .findings import Unless
+from .source import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from .findings import Finding
     from .source import PythonFile
@@ -24,13 +26,8 @@ SETTINGS = (
 )
 
 
-def portability(file: PythonFile, others: Sequence[PythonFile]) -> Iterator[Finding]:
-    """The findings of all of these rules.
-
-    Args:
-        file: the file.
-        others: the other files of the extension: one of them may define a setting.
-    """
+def portability(file: PythonFile) -> Iterator[Finding | Unless]:
+    """The findings of all of these rules; any file of the extension may define a setting."""
     documentation = _documentation(file.tree)
     parents = {child: node for node in ast.walk(file.tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(file.tree):
@@ -40,7 +37,7 @@ def portability(file: PythonFile, others: Sequence[PythonFile]) -> Iterator[Find
             yield from _assumed_folder(file, node)
         elif isinstance(node, ast.Attribute):
             yield from _precision(file, node, parents)
-            yield from _setting(file, node, parents, others)
+            yield from _setting(file, node, parents)
         elif isinstance(node, ast.Subscript):
             yield from _environment(file, node)
         elif isinstance(node, ast.Constant) and node not in documentation:
@@ -72,7 +69,7 @@ def _device(file: PythonFile, call: ast.Call, parents: dict[ast.AST, ast.AST]) -
         given = [*call.args[:1], *(k.value for k in call.keywords if k.arg in ("device", None))]
         for argument in given:
             if _is_cuda(argument):
-                text = ast.unparse(argument)
+                text = text_of(argument)
                 yield file.finding(argument, "LP112", f"the device is fixed: {text}")
 
 
@@ -89,7 +86,7 @@ def _precision(
     if _is_chosen(node, parents) or _is_about_precision(file, node, parents):
         return
     if file.name_of(node) in ("torch.float16", "torch.half", "torch.bfloat16"):
-        yield file.finding(node, "LP113", f"the precision is fixed: {ast.unparse(node)}")
+        yield file.finding(node, "LP113", f"the precision is fixed: {text_of(node)}")
     elif node.attr == "half" and isinstance(parent, ast.Call) and parent.func is node:
         yield file.finding(node, "LP113", "the precision is fixed: .half()")
 
@@ -100,7 +97,7 @@ def _is_chosen(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     while at is not None and not isinstance(at, (ast.FunctionDef, ast.AsyncFunctionDef)):
         above = parents.get(at)
         if isinstance(above, (ast.If, ast.IfExp)) and at is not above.test:
-            asked = ast.unparse(above.test).lower()
+            asked = text_of(above.test).lower()
             if any(word in asked for word in ("cuda", "device", "mps", "fp16", "bf16", "half")):
                 return True
         at = above
@@ -154,11 +151,8 @@ def _is_webui_folder(file: PythonFile, call: ast.Call) -> bool:
 
 
 def _setting(
-    file: PythonFile,
-    node: ast.Attribute,
-    parents: dict[ast.AST, ast.AST],
-    others: Sequence[PythonFile],
-) -> Iterator[Finding]:
+    file: PythonFile, node: ast.Attribute, parents: dict[ast.AST, ast.AST]
+) -> Iterator[Unless]:
     if not isinstance(node.ctx, ast.Load) or node.attr.startswith("__"):
         return
     holder = file.name_of(node.value)
@@ -170,13 +164,14 @@ def _setting(
         return
     text = f"{holder.rpartition('.')[2]}.{node.attr}"
     common = COMMON_SETTINGS if holder.endswith(".opts") else COMMON_OPTIONS
-    if node.attr not in common and not any(_is_own_setting(f, node.attr) for f in (file, *others)):
-        yield file.finding(node, "LP107", f"{text} may be missing in another webui or version")
+    if node.attr not in common:
+        found = file.finding(node, "LP107", f"{text} may be missing in another webui or version")
+        yield Unless(found, "text", _spellings(node.attr))
 
 
-def _is_own_setting(file: PythonFile, name: str) -> bool:
-    """Whether a file adds the setting, or names it in a test of whether it is there."""
-    return not {name, f"--{name.replace('_', '-')}", f"--{name}"}.isdisjoint(file.texts)
+def _spellings(name: str) -> tuple[str, ...]:
+    """How a file that adds a setting names it, or one that tests whether it is there."""
+    return name, f"--{name.replace('_', '-')}", f"--{name}"
 
 
 def _is_guarded(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
@@ -200,7 +195,7 @@ def _names(node: ast.expr | None) -> set[str]:
 
 def _environment(file: PythonFile, node: ast.Subscript) -> Iterator[Finding]:
     if isinstance(node.ctx, ast.Load) and file.name_of(node.value) == "os.environ":
-        text = ast.unparse(node)
+        text = text_of(node)
         yield file.finding(node, "LP107", f"{text} raises KeyError where it is not set")
 
 

@@ -27,7 +27,7 @@ _OPTIONS = ("--upgrade", "-U", "--force-reinstall", "--pre")
 
 def requirements(shown: str, text: str) -> Iterator[Finding]:
     """The findings in a ``requirements.txt``: a line names a package, then what is asked of it."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         bare = re.split(r"(?:^|\s)#", line)[0].strip()
         if not bare:
             continue

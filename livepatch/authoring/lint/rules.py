@@ -39,6 +39,14 @@ _RULES = (
         "# livepatch: ignore[LP101] the reason",
     ),
     Rule(
+        "LP003",
+        "everything can be looked at: readable regular files, in the extension's own folder, of a "
+        "usual size",
+        "what is not looked at is not checked, and a named pipe or a device holds up whoever opens "
+        "it",
+        "leave it out of the extension, or make it a regular file of less than 2 MB",
+    ),
+    Rule(
         "LP101",
         "no work at import: only definitions and registration",
         "every start of the webui waits for it, also when the extension is switched off, and an "

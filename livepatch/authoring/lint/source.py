@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from .findings import Finding
 from .rules import RULES
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-Role = Literal["entry", "install", "preload", "module"]
+    from .jobs import Role
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -95,14 +96,26 @@ class PythonFile:
 
 def calls_in(node: ast.AST) -> Iterator[ast.Call]:
     """The calls that happen when a statement runs: not those in functions that it defines."""
-    if isinstance(node, ast.Call):
-        yield node
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, (*FUNCTIONS, ast.Lambda)):
-            yield from calls_in(child)
-        elif isinstance(child, FUNCTIONS):
-            for decorator in child.decorator_list:
-                yield from calls_in(decorator)
+    waiting = [node]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, ast.Call):
+            yield here
+        inner: list[ast.AST] = []
+        for child in ast.iter_child_nodes(here):
+            if isinstance(child, FUNCTIONS):
+                inner += child.decorator_list
+            elif not isinstance(child, ast.Lambda):
+                inner.append(child)
+        waiting += reversed(inner)
+
+
+def text_of(node: ast.AST) -> str:
+    """An expression as text; ``…`` where it is nested too deeply for Python to write it."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return "…"
 
 
 def body_of(function: FunctionNode) -> list[ast.stmt]:
