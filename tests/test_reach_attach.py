@@ -252,7 +252,7 @@ def test_a_runtime_folder_that_is_not_safe(here: Place) -> None:
     here.runtime.mkdir(mode=0o700)
     here.runtime.chmod(0o777)
     lines = refusal(here, webui.pid)
-    assert "mode 0777: who writes there could run code as you" in lines[1]
+    assert lines[1] == f"{here.runtime} can be written by everybody (mode 0777)"
     here.runtime.chmod(0o700)
     folder = Path("/")
     if os.geteuid() == 0:
@@ -260,7 +260,7 @@ def test_a_runtime_folder_that_is_not_safe(here: Place) -> None:
         folder.mkdir(mode=0o700)
         os.chown(folder, NOBODY, -1)
     lines = refusal(here, webui.pid, LIVEPATCH_RUNTIME_DIR=str(folder))
-    assert "it belongs to user" in lines[1]
+    assert "belongs to " in lines[1]
     assert threads(webui) == 1
     assert webui.get() == "hello"
 

@@ -56,9 +56,12 @@ def attach_to(pid: int, name: str | None = None) -> Webui:
         normal_name(name)
     if not is_alive(pid):
         raise WebuiNotFound(asked, "there is no such process", "see what runs: livepatch list")
-    if owner(pid) is None:
+    is_ours = owner(pid) is None
+    if not is_ours:
+        _check_rights(pid, asked)
+    _check_from_outside(pid, asked)
+    if is_ours:
         return _attach(pid, name, asked)
-    _check_rights(pid, asked)
     try:
         theirs = owner_of(pid)
     except OSError:
@@ -77,7 +80,6 @@ def attach_to(pid: int, name: str | None = None) -> Webui:
 
 
 def _attach(pid: int, name: str | None, asked: str, rights: Rights | None = None) -> Webui:
-    _check_from_outside(pid, asked)
     folder = runtime_folder()
     running = next((webui for webui in running_webuis() if webui.pid == pid), None)
     if running is not None:
