@@ -8,6 +8,7 @@ import os
 import py_compile
 import sys
 import types
+from importlib.machinery import ModuleSpec
 
 import pytest
 
@@ -344,7 +345,8 @@ def test_what_the_module_did_itself_is_not_foreign(world):
 def test_a_file_edited_since_it_was_loaded_proves_nothing(world):
     path = world.folder / "fakewebui.py"
     compiled = world.folder / "cached.pyc"
-    world.webui.__cached__ = py_compile.compile(str(path), cfile=str(compiled))
+    world.webui.__spec__ = ModuleSpec("fakewebui", None)
+    world.webui.__spec__.cached = py_compile.compile(str(path), cfile=str(compiled))
     world.webui.plain = world.webui.added = world.extension.new
     assert found().keys() == {"fakewebui.plain"}
     path.write_text(f"{WEBUI}\n\ndef added(a):\n    return a\n")

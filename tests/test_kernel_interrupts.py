@@ -11,6 +11,8 @@ import pytest
 
 import livepatch
 from livepatch.kernel.interrupts import Interrupts
+from livepatch.kernel.interrupts import _set_async_exception as set_async_exception
+from livepatch.kernel.waits import _condition_wait
 
 # Closed, for a socket that is dropped open is shown in a warning, by Python code in a finalizer: a
 # Stop that comes there is lost.
@@ -221,6 +223,38 @@ def test_a_notification_between_two_slices_is_not_lost(kernel_client):
         "taken == list(range(200))"
     )
     assert kernel_client.run(code).result == "True"
+
+
+@pytest.mark.parametrize("kind", [threading.Lock, threading.RLock])
+def test_an_interrupt_of_a_wait_leaves_its_lock_as_the_block_around_expects_it(kind):
+    """Else it was `RuntimeError: release unlocked lock` that ended the cell."""
+    lock, found = kind(), []
+    condition = threading.Condition(lock)
+
+    def wait_again_and_again():
+        (taken,) = map(lock.acquire, (True,))
+        try:
+            while taken:
+                _condition_wait(condition, 0)
+        finally:
+            lock.release()
+
+    def work():
+        while len(found) < 300:
+            try:
+                wait_again_and_again()
+            except BaseException as error:
+                found.append(type(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    pause = threading.Event()
+    for sent in range(300):
+        while len(found) < sent:
+            pause.wait(0.0001)
+        set_async_exception(thread.ident, KeyboardInterrupt)
+    thread.join()
+    assert set(found) == {KeyboardInterrupt}
 
 
 def test_waits_of_a_cell_last_as_long_as_asked(kernel_client):

@@ -22,7 +22,8 @@ def fail():
     1 / 0
 facts = dict(
     argv=sys.argv, name=__name__, file=__file__, package=__package__, path=sys.path[0],
-    spec=__spec__ and __spec__.name, cached=__cached__, own=__main__.__dict__ is globals(),
+    spec=__spec__ and __spec__.name, cached=globals().get("__cached__"),
+    own=__main__.__dict__ is globals(),
     names=sorted(vars(__main__)),
 )
 if __name__ == "__main__":

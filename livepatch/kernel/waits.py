@@ -10,6 +10,7 @@ import functools
 import subprocess
 import threading
 import time
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.masking import masked
@@ -71,13 +72,21 @@ def _condition_wait(self: Any, timeout: float | None = None) -> bool:
     waiter = threading.Lock()
     waiter.acquire()
     self._waiters.append(waiter)
-    saved_state = self._release_save()
     notified = False
+    # An interrupt is raised where a call has returned to Python, and where a function in Python
+    # begins: a condition has such functions for a plain lock. Raised after the release and before
+    # the block, or before the lock is taken again, it lets the `with` around release what is not
+    # taken. So one call is made by C, as here by unpacking, and the other calls C.
+    plain = type(self._lock) is type(waiter)
+    (saved_state,) = starmap(self._lock.release if plain else self._release_save, ((),))
     try:
         notified = _acquire(waiter, timeout)
         return notified
     finally:
-        self._acquire_restore(saved_state)
+        if plain:
+            self._lock.acquire()
+        else:
+            self._acquire_restore(saved_state)
         if not notified and waiter in self._waiters:
             self._waiters.remove(waiter)
 

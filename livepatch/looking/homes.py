@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -57,8 +58,9 @@ class Home:
 
     def was_edited(self) -> bool:
         """Whether its file is another than the one compiled last, as far as that can be told."""
-        cached = self.namespace.get("__cached__")
-        if type(cached) is not str:
+        spec = self.namespace.get("__spec__")
+        cached = spec.cached if type(spec) is ModuleSpec else None
+        if cached is None:
             return False
         try:
             with open(cached, "rb") as file:

@@ -149,7 +149,8 @@ def _fill_main_module(main: ModuleType, program: _Program) -> None:
     main.__loader__ = (
         spec.loader if spec is not None else SourceFileLoader("__main__", program.file)
     )
-    main.__dict__["__cached__"] = spec.cached if spec is not None else None
+    if sys.version_info < (3, 15):  # where modules have it no more
+        main.__dict__["__cached__"] = spec.cached if spec is not None else None
 
 
 def _set_first_path(script: str, module: bool) -> None:
