@@ -78,12 +78,24 @@ def test_a_transaction_of_one_rolls_back_what_another_did(copies):
     layer = second.replace(PLAIN, lambda a: "second")
     functions.plain.__code__ = (lambda a: "foreign").__code__
     ours = layer.stacks[0].functions[0].installed.code
-    with pytest.raises(Exception, match="someone else changed") as caught:
+    with pytest.raises(lp.ForeignChange) as caught:  # of the class that every copy knows
         first.restore_all()
     assert len(str(caught.value).splitlines()) == 3
     functions.plain.__code__ = ours
     lp.restore_all()
     assert functions.plain(1) == OLD
+
+
+def test_the_errors_of_a_copy_are_caught_by_the_names_of_another(copies):
+    first, second = copies
+    layer = first.replace(PLAIN, lambda a: "new")
+    functions.plain.__code__, ours = (lambda a: "foreign").__code__, functions.plain.__code__
+    for each in (engine, second):
+        with pytest.raises(each.ForeignChange):
+            layer.remove()
+    functions.plain.__code__ = ours
+    with pytest.raises(lp.TargetNotFound):
+        second.replace("samples.functions.gone", 1)
 
 
 def test_a_copy_of_another_version_keeps_to_itself(tmp_path, monkeypatch):

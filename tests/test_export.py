@@ -33,6 +33,24 @@ def test_a_fresh_process_does_the_same(flavor, single, live, tmp_path):
     export_support.check_round_trip(flavor, single, live, tmp_path)
 
 
+def test_it_carries_what_it_uses_and_nothing_else(live, tmp_path):
+    made = lp.export(tmp_path, name="mine", flavor="plain", with_values=["FACTOR"])
+    lp.restore_all()
+    source = made.path / "src"
+    script = """
+        sys.path.insert(0, sys.argv[2])
+        import mine_changes
+        assert mine_changes.apply() == []
+        mine_changes.remove()
+        loaded = [m.__file__ for n, m in sys.modules.items() if n.startswith("mine_changes.")]
+        print(json.dumps(loaded))
+    """
+    loaded, _ = fresh(script, source)
+    carried = {str(path) for path in source.glob("*/engine/**/*.py")}
+    assert carried
+    assert carried <= {*loaded}
+
+
 def test_two_of_them_on_the_same_functions_end_in_either_order(tmp_path):
     lp.restore_all()
     export_support.wrap_around()

@@ -15,6 +15,7 @@ from .carried.callbacks import Callback
 from .carried.changes import Hook, Layer
 from .carried.definitions import indented
 from .carried.middleware import Middleware
+from .needed import needed_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,12 +40,14 @@ def made_with(flavor: str) -> dict[str, str | None]:
 
 
 def carried_files() -> dict[str, str]:
-    """The copy of the engine, and what applies changes, by their paths in the package."""
-    copied = _python_files("livepatch.engine", "engine")
+    """What applies changes, and what it needs of the engine, by their paths in the package."""
+    runtime = {}
     for path, text in _python_files(CARRIED, "runtime").items():
         text = _ENGINE_MODULE.sub(r"from .. import engine as \1", text)
-        copied[path] = _ENGINE_IMPORT.sub(r"\1from ..engine", text)
-    return copied
+        runtime[path] = _ENGINE_IMPORT.sub(r"\1from ..engine", text)
+    copied = {**_python_files("livepatch.engine", "engine"), **runtime}
+    needed = needed_files(copied, runtime)
+    return {path: text for path, text in copied.items() if path in needed}
 
 
 def _python_files(package: str, folder: str) -> dict[str, str]:

@@ -2,11 +2,19 @@
 
 The rule for every message (after pluggy's habit): what you asked, what was found (with file:line),
 what to type next.
+
+Copies of the engine in one process raise errors of the same classes, those of the copy that came
+first: a stack may be of another copy than the verb that meets its refusal.
 """
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 from .shown import shown
+
+SHARED_NAME = "_livepatch_errors_1"  # to be raised with what an error is made of
 
 
 class LivepatchError(Exception):
@@ -64,3 +72,8 @@ def is_refusal(error: BaseException) -> bool:
         True
     """
     return all(hasattr(error, part) for part in ("asked", "found", "advice"))
+
+
+_shared = vars(sys.modules.setdefault(SHARED_NAME, ModuleType(SHARED_NAME)))
+for _cls in (LivepatchError, TargetNotFound, PatchRefused, ForeignChange):
+    globals()[_cls.__name__] = _shared.setdefault(_cls.__name__, _cls)

@@ -14,7 +14,7 @@ from .layers.function_stacks import is_over_function, stack_of
 from .layers.laying import Wanted, lay, running_facts
 from .layers.owners import owner_of
 from .layers.value_stacks import value_stack_of
-from .naming.targets import AnyTarget, ClassTarget, Target, ValueTarget, find, shown
+from .naming.targets import AnyTarget, ClassTarget, Target, ValueTarget, find, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +94,7 @@ def restore(target: object, function: object = None, *, name: str | None = None)
         >>> restore("textwrap.dedent")
         nothing to restore: textwrap.dedent runs the webui's own code
     """
-    asked = f"restore {shown(target)}"
+    asked = f"restore {in_words(target)}"
     with registry.lock:
         return _restore(asked, target, function, name)
 
@@ -205,9 +205,9 @@ def three_arguments(
 ) -> tuple[str, AnyTarget, object]:
     """The request in words, the target and the new code, of two arguments or of three."""
     if function is _NOT_GIVEN:
-        asked = f"{verb} {shown(target)}"
+        asked = f"{verb} {in_words(target)}"
         return asked, find(asked, target), new
-    asked = f"{verb} {shown(target)}.{getattr(new, '__name__', new)}"
+    asked = f"{verb} {in_words(target)}.{getattr(new, '__name__', new)}"
     return asked, find(asked, target, new), function
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .layers.laying import Wanted, lay
 from .layers.owners import owner_of
-from .naming.targets import find, shown
+from .naming.targets import find, in_words
 
 if TYPE_CHECKING:
     from .layers.pending import When
@@ -226,7 +226,7 @@ def _lay(
     when: When,
 ) -> Layer:
     namespace = sys._getframe(2).f_globals
-    asked = f"{verb} {shown(target)}"
+    asked = f"{verb} {in_words(target)}"
     own_name = name or _name_of(hook)
     wanted = Wanted(verb, own_name, owner or owner_of(namespace), namespace, guard, when)
     return lay(asked, find(asked, target), hook, wanted)

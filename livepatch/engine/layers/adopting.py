@@ -10,7 +10,7 @@ from ..answers import AnswerLine, answer
 from ..changing.change import Change, ChangeDescription, apply
 from ..changing.registry import registry
 from ..errors import PatchRefused
-from ..naming.targets import ClassTarget, Target, find, shown
+from ..naming.targets import ClassTarget, Target, find, in_words
 from ..switching.kinds import check_kind
 from ..switching.state import clone
 from .function_stacks import is_over_function, stack_of
@@ -51,7 +51,7 @@ def adopt(target: object, function: object = None) -> AnswerLine:
         'theirs'
         >>> textwrap.dedent.__code__ = own
     """
-    asked = f"adopt {shown(target)}"
+    asked = f"adopt {in_words(target)}"
     found = find(asked, target, function)
     with registry.lock:
         present = _stack_of(asked, found)

@@ -32,11 +32,11 @@ __all__ = [
     "dotted_name",
     "find",
     "find_function",
+    "in_words",
     "is_given",
     "leads_to",
     "leads_to_place",
     "loaded_module",
-    "shown",
 ]
 
 
@@ -158,7 +158,7 @@ def dotted_name(thing: object) -> str:
     return f"{module}.{name}" if module else str(name)
 
 
-def shown(target: object) -> str:
+def in_words(target: object) -> str:
     """A target in words, as the user gave it."""
     if isinstance(target, str):
         return target
