@@ -10,6 +10,7 @@ import textwrap
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.reading.descriptors import called_by
 from livepatch.engine.reading.sources import source_of
 from livepatch.engine.reading.texts import texts
 
@@ -79,7 +80,7 @@ def text_of_class(cls: type) -> str | None:
         pass
     for value in vars(cls).values():
         function = inspect.unwrap(value) if callable(value) else value
-        function = getattr(function, "__func__", getattr(function, "fget", function))
+        function = called_by(function) or function
         if isinstance(function, FunctionType):
             text = _class_around(function, cls.__name__)
             if text is not None:

@@ -14,6 +14,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.naming.slots import ABSENT, Attribute
+from livepatch.engine.reading.descriptors import called_by
 
 from .facts import file_of
 
@@ -204,7 +205,7 @@ def _assigned(holder: Any, before: dict[str, Any], belongs: Callable[[str], bool
         old = before.get(name, ABSENT)
         if item is old or not isinstance(item, (FunctionType, classmethod, staticmethod, property)):
             continue
-        file = file_of(item.fget if isinstance(item, property) else item)
+        file = file_of(called_by(item) if isinstance(item, property) else item)
         if file is not None and belongs(file):
             yield InAttribute(f"{_name(holder)}.{name}", item, holder, name, old)
 

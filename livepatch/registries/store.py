@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.naming.slots import ABSENT, Attribute
+from livepatch.engine.reading.descriptors import rebuilt
 
 from .facts import file_of, name_of
 
@@ -300,7 +301,7 @@ class AttributeStore(Store):
         """Another function for the same holder; a class method stays one."""
         value = item.value
         if isinstance(value, (classmethod, staticmethod)):
-            return Method(item.holder, type(value)(around(value.__func__)))
+            return Method(item.holder, rebuilt(value, around))
         return Method(item.holder, around(value))
 
     def renewed(self, item: Any, name: str) -> Any:

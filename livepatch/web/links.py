@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import CellType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.reading.cells import content
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -147,10 +149,7 @@ def _held_by(node: object) -> Iterator[tuple[Link, Any]]:
                 yield Link(node, mangled), value
     cells: tuple[CellType, ...] = getattr(node, "__closure__", None) or ()
     for cell in cells:
-        try:
-            value = cell.cell_contents
-        except ValueError:  # the cell is empty
-            continue
+        value = content(cell)
         if _is_worth_a_look(value):
             yield Link(cell, None), value
 
