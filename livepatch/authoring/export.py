@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import keyword
-import os
 import re
-import shutil
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepatch.engine.answers import answer
+from livepatch.engine.shown import shown
 from livepatch.errors import ExportRefused
 from livepatch.hosts.detect import host
 
 from .checking import check
+from .export_place import MANIFEST, Place, digest
 from .found import find_live
 from .layouts import FLAVORS, Names, layout, manifest, one_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from .checking import Checked
     from .found import Live
 
-MANIFEST = "livepatch.json"
-MARK = "exported by livepatch"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(10))}
 
@@ -75,7 +71,8 @@ def export(
     place.
 
     Args:
-        folder: the folder in which the extension's own folder (or file) is made.
+        folder: the folder in which the extension's own folder (or file) is made; it is made itself
+            where it is missing.
         name: the extension's name: letters, digits, ``_`` and ``-``.
         flavor: ``a1111``, ``forge``, ``forge-classic``, ``sdnext``, ``demo``, ``textgen``,
             ``comfyui``, ``django``, ``starlette``, ``gradio``, ``aiohttp``, ``plain``; default:
@@ -89,7 +86,7 @@ def export(
 
     Raises:
         ExportRefused: nothing is changed, something cannot be written down, the name or the folder
-            will not do. No file was written.
+            will not do, something else is there. No file was written.
 
     Example:
         >>> import tempfile, livepatch as lp
@@ -103,24 +100,17 @@ def export(
     flavor = flavor or host().flavor
     asked = f"export {name} for {flavor} to {folder}"
     names = _names(asked, name, flavor)
-    parent = _checked_folder(asked, Path(folder))
     live = find_live(asked, flavor, [with_values] if isinstance(with_values, str) else with_values)
-    if single_file:
-        inner, text = one_file(names, live, asked)
-        files = {inner: text}
-        final = parent / inner
-    else:
-        files, final = layout(names, live), parent / name
-    _check_place(asked, names, final, parent)
-    draft = parent / f".{name}-{os.getpid()}"
+    inner, texts = _texts(asked, names, live, single_file=single_file)
+    place = Place(asked, folder, name, inner, is_file=single_file)
     try:
-        checked = _write_and_check(asked, draft, files, names, live, single_file=single_file)
-        _put_in_place(draft, final, parent, single_file=single_file)
+        with place.draft(texts) as draft:
+            checked = check(draft, names, live, asked)
+            place.put(draft)
     except OSError as error:
         raise _not_writable(asked, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return Exported(final, name, flavor, _told(names, live, final, checked), checked.warnings)
+    told = _told(names, live, place.final, checked)
+    return Exported(place.final, name, flavor, told, checked.warnings)
 
 
 def _names(asked: str, name: str, flavor: str) -> Names:
@@ -141,83 +131,17 @@ def _names(asked: str, name: str, flavor: str) -> Names:
     return Names(name, package, flavor)
 
 
-def _checked_folder(asked: str, folder: Path) -> Path:
-    folder = folder.expanduser().absolute()
-    if not folder.is_dir():
-        what = "it is a file" if folder.exists() else "there is no such folder"
-        raise ExportRefused(asked, f"{folder}: {what}", f"make it first: mkdir -p {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ExportRefused(
-            asked, f"{folder} cannot be written to", "name another folder, or change its mode"
-        )
-    return folder
-
-
-def _check_place(asked: str, names: Names, final: Path, parent: Path) -> None:
-    """Refuse to write over anything but an unchanged export of the same name."""
-    held = parent / final.relative_to(parent).parts[0]
-    if not held.exists() and not held.is_symlink():
-        return
-    advice = f"choose another name, or move it away: {held}"
-    if final.is_file() and final != held and [*held.iterdir()] != [final]:
-        raise ExportRefused(asked, f"{held} already holds more than {final.name}", advice)
-    if final.is_file():
-        text = final.read_text(encoding="utf-8", errors="replace")
-        if f'"""{names.name}: ' not in text[:200] or MARK not in text[:300]:
-            raise ExportRefused(asked, f"{final} is already there, and is no export", advice)
-        digest = re.search(r"\n# livepatch: ([0-9a-f]{64})\n\Z", text)
-        if digest is None or _digest(text[: digest.start() + 1]) != digest.group(1):
-            raise ExportRefused(asked, f"somebody changed {final} since it was exported", advice)
-        return
-    try:
-        told = json.loads((held / MANIFEST).read_text(encoding="utf-8"))
-        digests = dict(told["files"])
-        same = told["made_by"] == "livepatch export" and told["name"] == names.name
-    except (OSError, ValueError, KeyError, TypeError):
-        same, digests = False, {}
-    if not same:
-        found = f"{held} already holds another extension"
-        raise ExportRefused(asked, found, advice)
-    changed = sorted(
-        file.relative_to(held).as_posix()
-        for file in held.rglob("*")
-        if file.is_file()
-        and "__pycache__" not in file.parts
-        and file.name != MANIFEST
-        and digests.get(file.relative_to(held).as_posix()) != _digest(file.read_text("utf-8"))
-    )
-    if changed:
-        found = f"somebody changed {', '.join(changed[:3])} in {held} since it was exported"
-        raise ExportRefused(asked, found, advice)
-
-
-def _write_and_check(
-    asked: str, draft: Path, files: dict[str, str], names: Names, live: Live, *, single_file: bool
-) -> Checked:
-    texts = {path: f"{text.rstrip()}\n" for path, text in files.items()}
+def _texts(
+    asked: str, names: Names, live: Live, *, single_file: bool
+) -> tuple[str, dict[str, str]]:
+    """What is made in the folder that is exported to, and its files."""
     if single_file:
-        texts = {p: f"{t}# livepatch: {_digest(t)}\n" for p, t in texts.items()}
-    else:
-        texts[MANIFEST] = manifest(names, {p: _digest(t) for p, t in texts.items()})
-    for path, text in texts.items():
-        file = draft / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(text.encode())
-    return check(draft / next(iter(files)) if single_file else draft, names, live, asked)
-
-
-def _put_in_place(draft: Path, final: Path, parent: Path, *, single_file: bool) -> None:
-    if single_file:
-        final.parent.mkdir(exist_ok=True)
-        (draft / final.relative_to(parent)).replace(final)
-        return
-    if final.exists():
-        former = draft.with_name(f"{draft.name}-former")
-        final.replace(former)
-        draft.replace(final)
-        shutil.rmtree(former, ignore_errors=True)
-    else:
-        draft.replace(final)
+        inner, text = one_file(names, live, asked)
+        text = f"{text.rstrip()}\n"
+        return inner, {inner: f"{text}# livepatch: {digest(text)}\n"}
+    texts = {path: f"{text.rstrip()}\n" for path, text in layout(names, live).items()}
+    listed = manifest(names, {path: digest(text) for path, text in texts.items()})
+    return names.name, {**texts, MANIFEST: listed}
 
 
 def _told(names: Names, live: Live, final: Path, checked: Checked) -> str:
@@ -233,13 +157,9 @@ def _told(names: Names, live: Live, final: Path, checked: Checked) -> str:
     return answer(f"exported {names.name} for {names.flavor} to {final}", *facts)
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
-
-
 def _not_writable(asked: str, error: OSError) -> ExportRefused:
     return ExportRefused(
         asked,
-        f"{type(error).__name__}: {error.strerror}: {error.filename}",
+        f"{type(error).__name__}: {error.strerror}: {shown(error.filename or '')}",
         "name a folder that can be written to",
     )
