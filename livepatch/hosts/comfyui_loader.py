@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -28,13 +29,13 @@ class ComfyuiLoader(Loader):
 
     def find(self, asked: str, path: Path) -> Loading:
         """A folder with ``__init__.py``, or a single file."""
-        if (path / "__init__.py").is_file():
+        if os.path.isfile(path / "__init__.py"):
             return Loading(path.name, path)
-        if path.is_file() and path.suffix == ".py":
+        if os.path.isfile(path) and path.suffix == ".py":
             return Loading(path.stem, path)
         raise refuse(
             asked,
-            f"{path} has no __init__.py" if path.is_dir() else f"{path} is no Python file",
+            f"{path} has no __init__.py" if os.path.isdir(path) else f"{path} is no Python file",
             "give the folder that has __init__.py, or a single .py file",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import LivepatchError, live_layers
 from livepatch.errors import HostUnsupported, TargetNotFound
+from livepatch.files.untrusted import walk_untrusted
 from livepatch.registries import CallTable, Extension, Owners, point_of
 from livepatch.registries.facts import file_of
 from livepatch.reports.callbacks import registrations_table
@@ -56,7 +58,7 @@ class InstalledExtension(Extension):
         """Its Python and JavaScript files."""
         if self.path is None:
             return ()
-        return (self.path,) if self.path.is_file() else tuple(_files(self.path))
+        return (self.path,) if os.path.isfile(self.path) else tuple(_files(self.path))
 
     @property
     def scripts(self) -> tuple[Path, ...]:
@@ -249,12 +251,17 @@ def _routes(owners: Owners) -> list[tuple[str, Any]]:
 
 def _files(folder: Path) -> Iterator[Path]:
     """The files that a webui may load, those of packages that others made left out."""
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_dir() and not path.is_symlink():
-            if not path.name.startswith((".", "_")) and path.name not in ("node_modules", "venv"):
-                yield from _files(path)
-        elif path.suffix in (".py", ".js", ".mjs"):
-            yield path
+    for entry in walk_untrusted(folder, _is_loaded, _is_passed_over):
+        if not entry.trouble and os.path.isfile(entry.path):
+            yield Path(entry.path)
+
+
+def _is_loaded(name: str) -> bool:
+    return name.endswith((".py", ".js", ".mjs"))
+
+
+def _is_passed_over(name: str) -> bool:
+    return name.startswith((".", "_")) or name in ("node_modules", "venv")
 
 
 def _is_of(layer: Any, extension: Extension, mine: str, owners: Owners) -> bool:

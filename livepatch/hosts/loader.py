@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.shown import shown
 from livepatch.errors import PatchRefused
+from livepatch.files.untrusted import Unreadable, entries_of, read_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import ModuleType
 
     from livepatch.registries import Extension
+
+LONGEST = 16_000_000
+"""In bytes, of a file that is executed; single-file exports of many changes are large."""
 
 
 @dataclass
@@ -102,8 +108,24 @@ def execute(name: str, file: Path, *, register: bool = False, package: bool = Fa
     module = importlib.util.module_from_spec(spec)
     if register:
         sys.modules[name] = module
-    exec(compile(file.read_bytes(), str(file), "exec"), vars(module))
+    exec(compile(_read(file), str(file), "exec"), vars(module))
     return module
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return read_untrusted(file, longest=LONGEST)
+    except Unreadable as unreadable:
+        raise ImportError(f"{shown(file)} {unreadable}") from unreadable
+
+
+def python_files(folder: Path) -> list[Path]:
+    """The Python files in a folder, by name; as webuis do, of anything else it takes no notice."""
+    try:
+        listed, _ = entries_of(folder)
+    except Unreadable:
+        return []
+    return [Path(e.path) for e in listed if e.name.endswith(".py") and os.path.isfile(e.path)]
 
 
 def lists_of(**known: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -51,7 +52,7 @@ def load(path: str | Path, known: Sequence[Extension]) -> AnswerLine:
     """
     asked = f"load the extension {path}"
     loader = _loader(asked)
-    loading = loader.find(asked, Path(path).expanduser().absolute())
+    loading = loader.find(asked, Path(os.path.abspath(os.path.expanduser(path))))
     present = next((e for e in known if e.name == loading.name), None)
     is_there = loading.name in _loaded or (present is not None and _has_something(loader, present))
     if is_there:

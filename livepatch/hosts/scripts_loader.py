@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .base import attribute_of
-from .loader import Loader, Loading, execute, lists_of, refuse, runners_lists
+from .loader import Loader, Loading, execute, lists_of, python_files, refuse, runners_lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,14 +37,14 @@ class ScriptsLoader(Loader):
 
     def find(self, asked: str, path: Path) -> Loading:
         """A folder with ``scripts/*.py``, or a single file."""
-        if path.is_dir() and list((path / "scripts").glob("*.py")):
+        if os.path.isdir(path) and python_files(path / "scripts"):
             return Loading(path.name, path)
-        if path.is_file() and path.suffix == ".py":
+        if os.path.isfile(path) and path.suffix == ".py":
             return Loading(path.stem, path)
         raise refuse(
             asked,
             f"{path} is no extension: it has no scripts/*.py"
-            if path.is_dir()
+            if os.path.isdir(path)
             else f"{path} is no folder and no Python file",
             "give the folder that has the folder scripts, or a single .py file",
         )
@@ -73,7 +73,7 @@ class ScriptsLoader(Loader):
         files = [loading.path]
         if loading.path.is_dir():
             self._add_extension(loading)
-            files = sorted((loading.path / "scripts").glob("*.py"))
+            files = python_files(loading.path / "scripts")
         before = {id(entry) for _, entry in self._entries()}
         for file in files:
             module = self._execute(scripts, file, folder)

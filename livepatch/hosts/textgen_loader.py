@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ class TextgenLoader(Loader):
     def find(self, asked: str, path: Path) -> Loading:
         """A folder with ``script.py``."""
         folder = path.parent if path.name == "script.py" else path
-        if (folder / "script.py").is_file():
+        if os.path.isfile(folder / "script.py"):
             return Loading(folder.name, folder)
         raise refuse(asked, f"{path} has no script.py", "give the folder that has script.py")
 

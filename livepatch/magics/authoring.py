@@ -15,6 +15,8 @@ from livepatch.authoring.layouts import FLAVORS
 from livepatch.authoring.lint.lint import lint
 from livepatch.reports import Answer
 
+from .words import paths_below
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -104,7 +106,4 @@ def complete_lint(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: AR
         shell: the shell that asks.
         event: IPython's completion event.
     """
-    folder = Path(event.symbol or ".").expanduser()
-    folder = folder if folder.is_dir() else folder.parent
-    names = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [str(p) for p in names if p.is_dir() or p.suffix in (".py", ".js")]
+    return paths_below(event.symbol, ".py", ".js")

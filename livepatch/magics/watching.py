@@ -13,6 +13,8 @@ from livepatch.authoring.watching import watch, watches
 from livepatch.errors import TargetNotFound
 from livepatch.reports import Answer
 
+from .words import paths_below
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -80,7 +82,4 @@ def complete_watch(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: A
     """
     if "--off" in event.line.split():
         return [str(path) for watched in watches() for path in watched.paths]
-    folder = Path(event.symbol or ".").expanduser()
-    folder = folder if folder.is_dir() else folder.parent
-    names = sorted(folder.iterdir()) if folder.is_dir() else []
-    return ["--off", *(str(p) for p in names if p.is_dir() or p.suffix == ".py")]
+    return ["--off", *paths_below(event.symbol, ".py")]

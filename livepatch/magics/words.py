@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
 from livepatch.engine.errors import LivepatchError, TargetNotFound
+from livepatch.files.untrusted import Unreadable, entries_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +23,28 @@ if TYPE_CHECKING:
 def unquoted(text: str) -> str:
     """A word without the quotes around it."""
     return shlex.split(text)[0] if text[:1] in "'\"" else text
+
+
+def paths_below(word: str, *endings: str) -> list[str]:
+    """What completes a word to a path: folders, and files that end in a certain way.
+
+    Args:
+        word: the word under the cursor.
+        endings: of the files' names.
+
+    Returns:
+        Paths; without those that a terminal could not show as they are.
+    """
+    folder = Path(os.path.expanduser(word or "."))
+    try:
+        listed, _ = entries_of(folder if os.path.isdir(folder) else folder.parent)
+    except Unreadable:
+        return []
+    return [
+        str(Path(entry.path))
+        for entry in listed
+        if entry.path.isprintable() and (entry.name.endswith(endings) or os.path.isdir(entry.path))
+    ]
 
 
 def value_of(shell: InteractiveShell, magic: str, text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,5 +85,21 @@ def check_nonsense(webui: Webui, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     refused = webui.run(f"error(lambda: lp.extensions().load({str(folder)!r}))")
     assert len(refused.splitlines()) == 3
+    for word in ("a named pipe", "no file"):
+        for file in ("script.py", "__init__.py", "scripts/x.py"):
+            (folder / file).parent.mkdir(exist_ok=True)
+            if word == "a named pipe":  # opening it would wait for ever
+                os.mkfifo(folder / file)
+            else:
+                (folder / file).unlink()
+                (folder / file).mkdir()
+        refused = webui.run(f"error(lambda: lp.extensions().load({str(folder)!r}))")
+        assert len(refused.splitlines()) == 3, word
+        refused = webui.run(f"error(lambda: lp.extensions().load({str(folder / 'script.py')!r}))")
+        assert len(refused.splitlines()) == 3, word
+    hostile = f"{folder}/a\nb\x1b[2J"
+    refused = webui.run(f"error(lambda: lp.extensions().load({hostile!r}))")
+    assert len(refused.splitlines()) == 3
+    assert all(line.isprintable() for line in refused.splitlines())
     unknown = webui.run("error(lambda: lp.extensions().unload('nowhere'))")
     assert "knows no extension of that name" in unknown
