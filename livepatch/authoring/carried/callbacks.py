@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .changes import Around, Change, Skipped, Undo, only_once
+from .changes import ApplyContext, Change, Skipped, Undo, only_once
 from .webui import ROOTS, attribute_of
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class Callback(Change):
         """Action, event and name."""
         return f"{self.action} callback {self.event}/{self.label}"
 
-    def apply(self, around: Around) -> Undo:
+    def apply(self, context: ApplyContext) -> Undo:
         """Change the webui's list."""
         entries = self._list()
-        new = around.names[self.new] if self.new else None
+        new = context.names[self.new] if self.new else None
         if self.action == "add":
             entries.append(new)
             self._forget_order()

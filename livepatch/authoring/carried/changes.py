@@ -29,7 +29,7 @@ class Skipped(Exception):
 
 
 @dataclass(frozen=True)
-class Around:
+class ApplyContext:
     """What a change can see of its extension.
 
     Attributes:
@@ -58,7 +58,7 @@ class Change(ABC):
         """What it changes, for people."""
 
     @abstractmethod
-    def apply(self, around: Around) -> Undo:
+    def apply(self, context: ApplyContext) -> Undo:
         """Make it true.
 
         Returns:
@@ -97,16 +97,16 @@ class Layer(Change):
         """Verb and target."""
         return f"{self.verb} {self.target}"
 
-    def apply(self, around: Around) -> Undo:
+    def apply(self, context: ApplyContext) -> Undo:
         """Lay it over its target."""
-        asked = f"{around.owner}: {self.about}"
+        asked = f"{context.owner}: {self.about}"
         target = find(asked, self.target)
-        if around.verify:
-            self._check(target, around)
+        if context.verify:
+            self._check(target, context)
         name = f"{self.verb} {self.name}" if self.name != self.verb else self.verb
-        wanted = Wanted(self.verb, name, around.owner, around.names, self.guard)
+        wanted = Wanted(self.verb, name, context.owner, context.names, self.guard)
         with transaction(recorded=False):
-            layer = lay(asked, target, self._new(asked, target, around), wanted)
+            layer = lay(asked, target, self._new(asked, target, context), wanted)
         forget_what_was_computed()
 
         def undo() -> None:
@@ -116,22 +116,22 @@ class Layer(Change):
 
         return undo
 
-    def _check(self, target: Any, around: Around) -> None:
+    def _check(self, target: Any, context: ApplyContext) -> None:
         source = original_source(target)
         if self.original is None or source is None or digest(source) == self.original:
             return
-        then, now = around.made_with.get("version"), version_of_webui()
+        then, now = context.made_with.get("version"), version_of_webui()
         raise Skipped(
             f"{self.target} is not what it was: made against {_version(then)} "
             f"(source {self.original}), this is {_version(now)} (source {digest(source)})"
         )
 
-    def _new(self, asked: str, target: Any, around: Around) -> Any:
+    def _new(self, asked: str, target: Any, context: ApplyContext) -> Any:
         if self.is_value:
-            return eval(str(self.new), around.names)  # the text of a literal
+            return eval(str(self.new), context.names)  # the text of a literal
         if isinstance(self.new, str):
-            return around.names[self.new]
-        definition = around.definitions[self.new - 1]
+            return context.names[self.new]
+        definition = context.definitions[self.new - 1]
         if isinstance(target, ClassTarget) or not isinstance(target, Target):
             return self._future_text() + definition.text
         stack = stack_of(target)
@@ -142,7 +142,7 @@ class Layer(Change):
             definition.text,
             target,
             stack.model,
-            around.names,
+            context.names,
             parsed=(definition.node, definition.filename),
             imports=imports,
         )
@@ -173,7 +173,7 @@ class Hook(Change):
         """Module and name."""
         return f"mute {self.module}.{self.name}"
 
-    def apply(self, around: Around) -> Undo:  # noqa: ARG002
+    def apply(self, context: ApplyContext) -> Undo:  # noqa: ARG002
         """Take it out of the module."""
         module = attribute_of(self.module)
         if module is None or self.name not in vars(module):
@@ -200,4 +200,4 @@ def only_once(undo: Callable[[], None]) -> Callable[[], None]:
     return once
 
 
-__all__ = ["Around", "Change", "Hook", "Layer", "Skipped", "engine", "only_once"]
+__all__ = ["ApplyContext", "Change", "Hook", "Layer", "Skipped", "engine", "only_once"]

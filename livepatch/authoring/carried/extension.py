@@ -12,7 +12,7 @@ from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import LivepatchError
 from livepatch.engine.naming.targets import find
 
-from .changes import Around, Change, Layer, Skipped
+from .changes import ApplyContext, Change, Layer, Skipped
 from .definitions import definitions_in
 from .waiting import WhenLoaded, modules_to_come
 from .webui import app_of_webui, named_modules
@@ -80,11 +80,11 @@ class Extension:
                 registry.kept_owners.add(self.owner)
                 self._end = subscribe("modules", named_modules)
             try:
-                around = self._around(verify=verify)
+                context = self._context(verify=verify)
             except Exception as error:  # a module that it needs is missing: the webui goes on
                 self._warn(f"nothing was changed: {type(error).__name__}: {error}")
                 return self.warnings
-            self._wait(self._apply_missing(around), verify=verify)
+            self._wait(self._apply_missing(context), verify=verify)
             return self.warnings
 
     @property
@@ -149,26 +149,28 @@ class Extension:
             self._namespace = self.names()
         return self._namespace
 
-    def _around(self, *, verify: bool) -> Around:
+    def _context(self, *, verify: bool) -> ApplyContext:
         file, holder = self.definitions
         definitions = definitions_in(file, holder)
-        return Around(self.owner, self._names(), definitions, self.app, self.made_with, verify)
+        return ApplyContext(
+            self.owner, self._names(), definitions, self.app, self.made_with, verify
+        )
 
-    def _apply_missing(self, around: Around) -> set[str]:
+    def _apply_missing(self, context: ApplyContext) -> set[str]:
         """Make the changes that are not made; answers the modules that some have to wait for."""
         to_come: set[str] = set()
         for number, change in enumerate(self.changes):
             if number not in self._undo:
-                to_come |= self._apply(number, change, around)
+                to_come |= self._apply(number, change, context)
         return to_come
 
-    def _apply(self, number: int, change: Change, around: Around) -> set[str]:
+    def _apply(self, number: int, change: Change, context: ApplyContext) -> set[str]:
         """Make one change; answers the modules that it has to wait for."""
         to_come = modules_to_come(change.target) if isinstance(change, Layer) else set()
         if to_come and not _is_found(change):
             return to_come
         try:
-            self._undo[number] = change.apply(around)
+            self._undo[number] = change.apply(context)
         except Skipped as reason:
             self._warn(f"left out: {change.about}: {reason}")
         except LivepatchError as error:

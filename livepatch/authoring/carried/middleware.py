@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .changes import Around, Change, Skipped, Undo, only_once
+from .changes import ApplyContext, Change, Skipped, Undo, only_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,17 +48,17 @@ class Middleware(Change):
         """Action and name."""
         return f"{self.action} middleware {self.label}"
 
-    def apply(self, around: Around) -> Undo:
+    def apply(self, context: ApplyContext) -> Undo:
         """Change the app's stack."""
-        app = around.app
+        app = context.app
         if app is None:
             raise Skipped("the webui has no app yet")
         is_aiohttp = any(cls.__module__.startswith("aiohttp.") for cls in type(app).__mro__)
         stack: _Stack = _AiohttpStack(app) if is_aiohttp else _AsgiStack(app)
         if self.action == "remove":
             return only_once(stack.leave_out(self.label))
-        options = {**self.options, **{k: around.names[v] for k, v in self.named.items()}}
-        made = around.names[self.new]
+        options = {**self.options, **{k: context.names[v] for k, v in self.named.items()}}
+        made = context.names[self.new]
         return only_once(stack.add(self.label, made, options, (self.outside, self.inside)))
 
 
