@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from livepatch.engine.changing.locks import Lock
-from livepatch.errors import AttachFailed, FileNotTrusted, LivepatchError
+from livepatch.errors import AttachFailed, LivepatchError
 from livepatch.processes.process import start_time
 from livepatch.reach.folder import connection_key, normal_name, runtime_folder, socket_base
 from livepatch.reach.kernelspecs import write_common_kernelspecs, write_kernelspec
@@ -256,13 +256,14 @@ def _offer_to_jupyterlab(name: str) -> None:
     try:
         write_kernelspec(name)
         write_common_kernelspecs()
-    except (OSError, FileNotTrusted) as error:
+    except LivepatchError as error:
         # The webui can be reached without: livepatch exec, livepatch console, and the generic
         # kernelspec.
         _log.warning(
-            "livepatch: JupyterLab will not list %r, its kernelspec cannot be written: %s",
+            "livepatch: JupyterLab will not list %r, its kernelspec cannot be written: %s; %s",
             name,
-            f"{error.found}; {error.advice}" if isinstance(error, FileNotTrusted) else error,
+            error.found,
+            error.advice,
         )
 
 

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from livepatch.errors import LivepatchError
+from livepatch.files import private_folder, write_private
 from livepatch.reach.companions import ending_with_us
 from livepatch.reach.kernelspecs import kernelspec_name, write_kernelspec
 from livepatch.reach.lab import lab_command, require
@@ -77,7 +77,7 @@ def demo_webui(
     ports = [port] if port else [*([PORT] if _is_free(PORT) else []), _any_free_port()]
     command = [*(sys.executable, "-m", "livepatch", "run", "--name", NAME, "-m", "livepatch.demo")]
     if extensions is not None:
-        extensions.mkdir(parents=True, exist_ok=True)
+        private_folder(extensions, f"run the demo with the extensions in {extensions}")
         command += ["--extensions-dir", str(extensions)]
     with ending_with_us() as take:
         process, webui, address = _serve(command, ports, sys.stderr if log is None else log, take)
@@ -202,12 +202,11 @@ def _own_folder() -> Path:
 
 def _working_copy() -> Path:
     """The tour in a folder of the user's: the installed package is not for working in."""
-    folder = _own_folder() / "notebooks"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = private_folder(_own_folder() / "notebooks", "open the tour in JupyterLab")
     copy = folder / TOUR
     if copy.exists():
         copy.replace(folder / f"{copy.stem}-{time.strftime('%Y%m%d-%H%M%S')}.ipynb")
-    shutil.copyfile(tour_notebook(), copy)
+    write_private(copy, tour_notebook().read_bytes())
     return copy
 
 

@@ -277,7 +277,7 @@ def _reached(pid: int, asked: str, name: str) -> Webui:
             f"its kernel {name!r} was started and gave no answer",
             "see whether it does now: livepatch list",
         )
-    with contextlib.suppress(OSError):  # the webui's own user folder has it as well
+    with contextlib.suppress(LivepatchError):  # the webui's own user folder has it as well
         write_kernelspec(webui.name)
     return webui
 

@@ -6,12 +6,22 @@ Beside them: ``livepatch``, the only running webui, which the wheel brings to it
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from livepatch.errors import FileNotTrusted, LivepatchError
+from livepatch.files import (
+    check_trusted,
+    private_folder,
+    read_trusted,
+    trusted_folder,
+    write_private,
+)
 
 GENERIC = "livepatch"
 SETUP = "livepatch.setup"  # no webui's: a webui's has a "-" there
@@ -51,7 +61,8 @@ def write_kernelspec(name: str | None) -> Path:
         The kernelspec's folder.
 
     Raises:
-        OSError: the user's Jupyter data folder cannot be written.
+        FileNotTrusted: the user's Jupyter data folder is somebody else's, or others can write it.
+        LivepatchError: it cannot be written.
     """
     folder = kernelspec_folder(name)
     text = json.dumps(kernelspec_content(name), indent=1) + "\n"
@@ -64,13 +75,13 @@ def write_common_kernelspecs() -> None:
     """Write those that belong to no webui, where they are missing.
 
     Raises:
-        OSError: the user's Jupyter data folder cannot be written.
+        FileNotTrusted: the user's Jupyter data folder is somebody else's, or others can write it.
+        LivepatchError: it cannot be written.
     """
     from jupyter_core.paths import jupyter_data_dir, jupyter_path
 
-    if not any(
-        (Path(path) / GENERIC / "kernel.json").is_file() for path in jupyter_path("kernels")
-    ):
+    brought = any(os.path.isfile(f"{p}/{GENERIC}/kernel.json") for p in jupyter_path("kernels"))
+    if not brought or os.path.lexists(kernelspec_folder(None)):
         write_kernelspec(None)  # an installation for development brings no data files
     source = files("livepatch.reach") / "kernelspec_setup"
     content = {
@@ -83,19 +94,42 @@ def write_common_kernelspecs() -> None:
 def _write(folder: Path, content: dict[str, bytes]) -> None:
     """Write the files that are missing or others, each at once.
 
-    JupyterLab lists kernelspecs at any moment, and must never see half of one.
+    JupyterLab lists kernelspecs at any moment, and must never see half of one. What it runs for
+    them is written there: nobody else may have a say in it, nor in a file that lies beside it.
     """
-    for name, text in content.items():
-        path = folder / name
-        if path.is_file() and path.read_bytes() == text:
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f"{name}.{os.getpid()}"
-        try:
-            draft.write_bytes(text)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+    asked = f"write the kernelspec {folder.name}"
+    try:
+        trusted_folder(folder.parent, asked)
+        if os.path.lexists(folder) and not (folder.is_dir() and _is_ours(folder)):
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.unlink()  # a link, or a file
+        private_folder(folder, asked)
+        for name, text in content.items():
+            if not _is_as_we_make_it(folder / name, text):
+                write_private(folder / name, text)
+    except OSError as error:
+        raise LivepatchError(
+            asked,
+            f"{type(error).__name__}: {error.strerror}: {error.filename or folder}",
+            "make that folder writable, or name another one: JUPYTER_DATA_DIR=FOLDER",
+        ) from error
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nobody else can write it; 0.1 left that to the umask, which many containers lack."""
+    try:
+        status = check_trusted(path, "look at a kernelspec")
+    except (OSError, FileNotTrusted):
+        return False
+    return os.name != "posix" or status.st_uid == os.geteuid()
+
+
+def _is_as_we_make_it(path: Path, text: bytes) -> bool:
+    try:
+        return _is_ours(path) and read_trusted(path, "read a kernelspec") == text
+    except (OSError, FileNotTrusted):
+        return False
 
 
 def remove_kernelspec(name: str | None) -> None:

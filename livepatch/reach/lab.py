@@ -6,12 +6,14 @@ import contextlib
 import importlib.util
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepatch.errors import LivepatchError
+from livepatch.files import read_trusted, write_private
 from livepatch.reach.kernelspecs import (
     kernelspec_name,
     write_common_kernelspecs,
@@ -63,24 +65,43 @@ def attached_notebook(folder: Path, webui: Webui) -> Path:
             "source": ["%load_ext livepatch\n", "%webui"],
         }
         content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        try:
+            write_private(path, f"{json.dumps(content, indent=1)}\n".encode())
+        except OSError as error:
+            raise LivepatchError(
+                f"make the notebook {path}",
+                f"{type(error).__name__}: {error.strerror}",
+                "go to a folder that you can write to",
+            ) from error
     choose_kernel(path, webui.name)
     return path
 
 
 def choose_kernel(notebook: Path, name: str) -> None:
-    """Make a notebook open on the webuis of that name."""
-    content = json.loads(notebook.read_text(encoding="utf-8"))
+    """Make a notebook open on the webuis of that name.
+
+    Raises:
+        FileNotTrusted: it is somebody else's, or others can write it: its cells run in the webui.
+        LivepatchError: it is no notebook, or cannot be written.
+    """
+    asked = f"open {notebook} on {name}"
     kernelspec = {
         "display_name": f"livepatch: {name}",
         "language": "python",
         "name": kernelspec_name(name),
     }
-    if content["metadata"].get("kernelspec") != kernelspec:
+    try:
+        content = json.loads(read_trusted(notebook, asked, links=True))
+        if content["metadata"].get("kernelspec") == kernelspec:
+            return
         content["metadata"]["kernelspec"] = kernelspec
-        notebook.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        text = f"{json.dumps(content, indent=1, ensure_ascii=False)}\n"
+        target = Path(os.path.realpath(notebook))
+        write_private(target, text.encode(), stat.S_IMODE(target.stat().st_mode))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise LivepatchError(
+            asked, f"{type(error).__name__}: {error}", "move it away, a new one is made"
+        ) from error
 
 
 def lab_command(
