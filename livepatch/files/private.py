@@ -57,14 +57,18 @@ def trusted_folder(path: str | os.PathLike[str], asked: str) -> Path:
         OSError: it cannot be made, or something else is there.
     """
     folder = Path(os.path.abspath(path))
-    _make(folder)
+    make_folder(folder)
     if not stat.S_ISDIR(check_trusted(folder, asked).st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
     return folder
 
 
-def _make(folder: Path) -> None:
-    """Make a folder and what is missing above it, each level with its mode: umask 000 is usual."""
+def make_folder(folder: Path) -> None:
+    """Make a folder and what is missing above it, each level with its mode: umask 000 is usual.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     missing = []
     for above in (folder, *folder.parents):
         if os.path.lexists(above):

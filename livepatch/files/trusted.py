@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -18,10 +19,10 @@ from typing import BinaryIO, NamedTuple
 from livepatch.errors import FileNotTrusted
 
 from .kinds import kind_of
+from .regular import LONGEST
 from .shown import shown, typed
 
 TRUST_VARIABLE = "LIVEPATCH_TRUST_UIDS"
-LONGEST = 64_000_000  # bytes that are read from one file
 MOST_LINKS = 40  # on the way to one file, as in Linux
 
 
@@ -50,9 +51,13 @@ def trusted_uids() -> frozenset[int]:
         >>> 0 in trusted_uids()
         True
     """
-    named = os.environ.get(TRUST_VARIABLE, "").replace(",", " ").split()
     ours = {0, os.geteuid()} if os.name == "posix" else {0}
-    return frozenset(ours | {int(word) for word in named if word.isascii() and word.isdigit()})
+    named = {int(word) for word in _named_uids() if re.fullmatch("[0-9]{1,10}", word)}
+    return frozenset(ours | named)
+
+
+def _named_uids() -> list[str]:
+    return os.environ.get(TRUST_VARIABLE, "").replace(",", " ").split()
 
 
 def check_trusted(
@@ -274,8 +279,7 @@ def _check_owner(step: _Step) -> None:
 
 
 def _with_uid(uid: int) -> str:
-    named = os.environ.get(TRUST_VARIABLE, "").replace(",", " ").split()
-    return ",".join([*named, str(uid)])
+    return ",".join([*_named_uids(), str(uid)])
 
 
 def user_name(uid: int) -> str:

@@ -7,19 +7,25 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import HostUnsupported, LivepatchError
+from livepatch.files import acting_as_owner_of, read_regular, write_private
+from livepatch.files.private import PRIVATE_FILE, make_folder
+from livepatch.reach.accounts import notes_on_accounts
 from livepatch.reach.atstart import PLAYGROUND
 from livepatch.reach.flavors import Flavor, flavor_of, python_of
 from livepatch.reach.folder import normal_name
 from livepatch.reach.textgen_settings import settings_file, with_extension, without_extension
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 MANIFEST = "livepatch.json"
 EXTENSION = "livepatch"
@@ -60,18 +66,17 @@ def install(path: Path, name: str | None = None) -> Installed:
     flavor, webui = flavor_of(path.expanduser().absolute(), asked)
     called = normal_name(webui.name if name is None else name)
     folder = webui / flavor.extension
-    if folder.exists() or folder.is_symlink():
-        _check_ours(folder, asked)
-    settings = _Settings(webui, flavor)
     content = _script(flavor, called)
-    new_settings = settings.with_extension(asked)
-    try:
+    with _as_its_owner(webui, asked):
+        if os.path.lexists(folder):
+            _check_ours(folder, asked)
+        settings = _Settings(webui, flavor)
+        new_settings = settings.with_extension(asked)
         created = settings.was_created_by_us(folder) or not settings.exists
         _write_folder(folder, flavor, content, called, created)
         settings.write(new_settings)
-    except OSError as error:
-        raise _not_writable(asked, error) from error
-    return Installed(folder, flavor.name, called, _environment_note(webui))
+    notes = (*notes_on_accounts(webui, folder), _environment_note(webui))
+    return Installed(folder, flavor.name, called, "\n".join(filter(None, notes)) or None)
 
 
 def uninstall(path: Path) -> Installed:
@@ -91,23 +96,26 @@ def uninstall(path: Path) -> Installed:
     folder = webui / flavor.extension
     if not folder.exists():
         raise LivepatchError(asked, f"it is not installed: there is no {folder}", "nothing to do")
-    manifest = _check_ours(folder, asked)
-    settings = _Settings(webui, flavor)
-    try:
-        settings.remove(created=bool(manifest.get("created_settings")))
+    with _as_its_owner(webui, asked):
+        manifest = _check_ours(folder, asked)
+        _Settings(webui, flavor).remove(created=bool(manifest.get("created_settings")))
         left = _remove_folder(folder, manifest)
-    except OSError as error:
-        raise _not_writable(asked, error) from error
     note = f"not removed, as livepatch did not make it: {', '.join(left)}" if left else None
     return Installed(folder, flavor.name, str(manifest["name"]), note)
 
 
-def _not_writable(asked: str, error: OSError) -> LivepatchError:
-    return LivepatchError(
-        asked,
-        f"{type(error).__name__}: {error.strerror}: {error.filename}",
-        "run it as the user that the webui belongs to",
-    )
+@contextlib.contextmanager
+def _as_its_owner(webui: Path, asked: str) -> Iterator[None]:
+    """As root, be the user whom the webui belongs to: so does what is made then."""
+    try:
+        with acting_as_owner_of(webui):
+            yield
+    except OSError as error:
+        raise LivepatchError(
+            asked,
+            f"{type(error).__name__}: {error.strerror}: {error.filename}",
+            "run it as the user that the webui belongs to",
+        ) from error
 
 
 def _script(flavor: Flavor, name: str) -> str:
@@ -118,25 +126,51 @@ def _script(flavor: Flavor, name: str) -> str:
 def _check_ours(folder: Path, asked: str) -> dict[str, Any]:
     """The manifest of a folder that livepatch made and nobody has changed."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        digests = dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        manifest = _manifest(folder)
+    except (OSError, ValueError, RecursionError) as error:
         raise HostUnsupported(
             asked,
             f"{folder} is there, and livepatch did not make it",
             "move it away if you do not need it",
         ) from error
-    changed = [
-        name
-        for name, digest in digests.items()
-        if (folder / name).exists() and _digest((folder / name).read_bytes()) != digest
-    ]
+    changed = [name for name, digest in manifest["files"].items() if not _is(folder / name, digest)]
     if folder.is_symlink() or changed:
         what = "it is a link" if folder.is_symlink() else f"somebody changed {', '.join(changed)}"
         raise LivepatchError(
             asked, f"{folder}: {what}", "keep what you need of it, then remove that folder yourself"
         )
     return manifest
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """What we wrote down of a folder; the files that it names lie in it.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is none of ours.
+        RecursionError: it is none of ours either.
+    """
+    manifest: dict[str, Any] = json.loads(read_regular(folder / MANIFEST, longest=100_000))
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(files, dict) or not isinstance(manifest.get("name"), str):
+        raise ValueError("no manifest")
+    for name, digest in files.items():
+        parts = PurePath(name).parts
+        if not isinstance(digest, str) or not parts or ".." in parts or "\0" in name:
+            raise ValueError("no list of files")
+        if PurePath(name).is_absolute():
+            raise ValueError("a file elsewhere")
+    return manifest
+
+
+def _is(file: Path, digest: str) -> bool:
+    """Whether a file of ours is as we made it, or gone."""
+    try:
+        return _digest(read_regular(file)) == digest
+    except FileNotFoundError:
+        return True
+    except OSError:  # a pipe, say
+        return False
 
 
 def _digest(content: bytes) -> str:
@@ -154,21 +188,29 @@ def _write_folder(
         "files": {flavor.script: _digest(content.encode())},
         "created_settings": created_settings,
     }
-    draft = folder.with_name(f".{folder.name}-{os.getpid()}")
+    texts = {flavor.script: content, MANIFEST: json.dumps(manifest, indent=1) + "\n"}
+    if folder.exists():
+        _write_into(folder, texts)
+        return
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        (draft / flavor.script).parent.mkdir(parents=True)
-        (draft / flavor.script).write_bytes(content.encode())
-        (draft / PLAYGROUND).mkdir()
-        (draft / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        if not folder.exists():
-            draft.replace(folder)
-            return
-        (folder / flavor.script).parent.mkdir(exist_ok=True)
-        (folder / PLAYGROUND).mkdir(exist_ok=True)
-        for part in (flavor.script, MANIFEST):
-            (draft / part).replace(folder / part)
+        _write_into(draft, texts)
+        draft.replace(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write_into(folder: Path, texts: dict[str, str]) -> None:
+    """Write the files; nobody else can write them, and who may read what is there still may."""
+    make_folder(folder / PLAYGROUND)
+    for name, text in texts.items():
+        file = folder / name
+        make_folder(file.parent)
+        mode = stat.S_IMODE(file.stat().st_mode) & 0o755 if file.exists() else PRIVATE_FILE
+        write_private(file, text.encode(), mode)
+    if os.name == "posix":
+        for inner in (folder, folder / PLAYGROUND, (folder / next(iter(texts))).parent):
+            inner.chmod(stat.S_IMODE(inner.stat().st_mode) & 0o755)
 
 
 def _remove_folder(folder: Path, manifest: dict[str, Any]) -> list[str]:
@@ -202,15 +244,17 @@ class _Settings:
         """Whether an earlier installation made the file."""
         if not folder.exists():
             return False
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return bool(manifest.get("created_settings"))
+        return bool(_manifest(folder).get("created_settings"))
 
     def with_extension(self, asked: str) -> str | None:
         """The text that enables the extension; None where nothing has to be written."""
         if self._file is None:
             return None
-        text = self._file.read_text(encoding="utf-8") if self._file.exists() else ""
-        new = with_extension(text, EXTENSION)
+        try:
+            text = _text_of(self._file) if self._file.exists() else ""
+            new = with_extension(text, EXTENSION)
+        except UnicodeDecodeError:
+            new = None
         if new is None:
             raise LivepatchError(
                 asked,
@@ -222,22 +266,24 @@ class _Settings:
     def write(self, text: str | None) -> None:
         """Write the text that :meth:`with_extension` gave."""
         if self._file is not None and text is not None:
-            draft = self._file.with_name(f".{self._file.name}-{os.getpid()}")
-            draft.write_text(text, encoding="utf-8")
-            if self._file.exists():
-                shutil.copymode(self._file, draft)
-            draft.replace(self._file)
+            there = self._file.exists()
+            mode = stat.S_IMODE(self._file.stat().st_mode) if there else PRIVATE_FILE
+            write_private(self._file, text.encode(), mode)
 
     def remove(self, *, created: bool) -> None:
         """Disable the extension; the file goes when livepatch made it and nothing else is in it."""
         if self._file is None or not self._file.exists():
             return
-        text = self._file.read_text(encoding="utf-8")
+        text = _text_of(self._file)
         new = without_extension(text, EXTENSION)
         if created and not new.strip():
             self._file.unlink()
         elif new != text:
             self.write(new)
+
+
+def _text_of(file: Path) -> str:
+    return read_regular(file).decode().replace("\r\n", "\n")
 
 
 def _environment_note(webui: Path) -> str | None:
@@ -249,12 +295,23 @@ def _environment_note(webui: Path) -> str | None:
         )
     try:
         found = subprocess.run(
-            [python, "-c", "import livepatch, ipykernel"], capture_output=True, timeout=60
+            [python, "-c", "import livepatch, ipykernel"],
+            capture_output=True,
+            timeout=60,
+            **_user_of(webui),
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.SubprocessError):
         return f"the webui's Python could not be asked whether it has livepatch: {python}"
     return (
         f"its Python lacks livepatch: {python} -m pip install livepatch"
         if found.returncode
         else None
     )
+
+
+def _user_of(webui: Path) -> dict[str, Any]:
+    """Options for a process that runs what lies in the webui's folder: never root for others."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return {}
+    status = webui.stat()
+    return {"user": status.st_uid, "group": status.st_gid, "extra_groups": []}
