@@ -27,6 +27,8 @@ from livepatch.engine.errors import is_refusal
 from livepatch.engine.layers.owners import OWNER
 from livepatch.engine.layers.stacks import Restack
 from livepatch.engine.shown import shown
+from livepatch.errors import FileNotTrusted
+from livepatch.files import read_trusted
 from livepatch.history.journal import journal
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class WatchedFile:
         error: why its present version is not live; None where it is.
         answer: what its last good version did.
         since: when that was, in UTC.
+        is_unread: whether its present version was not even read: it is somebody else's, say. What
+            mends that need not be a save.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,6 +82,7 @@ class WatchedFile:
         self.error: WatchError | None = None
         self.answer = ""
         self.since: datetime | None = None
+        self.is_unread = False
         self._name = _free_name(path)
         self._step: Step | None = None
         self._others: list[Change] = []
@@ -95,8 +100,10 @@ class WatchedFile:
         """
         with self._lock:
             begun = time.perf_counter()
+            text = self._read()
+            if text is None:
+                return False
             try:
-                text = self.path.read_bytes()
                 code = compile(text, str(self.path), "exec", dont_inherit=True)
                 count = self._run(code, text)
             # Whatever a file raises, SystemExit too: the webui and the watching go on.
@@ -115,10 +122,26 @@ class WatchedFile:
             log.info("livepatch: %s", self.answer)
             return True
 
+    def _read(self) -> bytes | None:
+        """The text that will run, once it is known that only trusted users can have written it.
+
+        Read once: what is checked is what is compiled.
+        """
+        try:
+            text = read_trusted(self.path, f"run the watched file {self.path}", links=True)
+        except (OSError, FileNotTrusted) as error:
+            message = _message(error)
+            if not (self.is_unread and self.error and self.error.message == message):
+                self._fail(error)
+            self.is_unread = True
+            return None
+        self.is_unread = False
+        return text
+
     def gone(self) -> None:
         """Take back everything of a file that is there no more."""
         with self._lock:
-            self.error = None
+            self.error, self.is_unread = None, False
             try:
                 with transaction() as step:
                     self._take_back_others()
@@ -274,4 +297,4 @@ def _line_of(error: BaseException, file: str) -> int | None:
 def _message(error: BaseException) -> str:
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     said = " · ".join(line for line in str(text).splitlines() if line.strip())
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return shown(f"{type(error).__name__}: {said}" if said else type(error).__name__)

@@ -9,32 +9,39 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import stat
-import sys
 import threading
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.locks import Lock
+from livepatch.engine.shown import shown
 from livepatch.errors import HostUnsupported, TargetNotFound
 from livepatch.reports import Report
 
 from .older_scripts import answer_no_more, answer_older_scripts
 from .watched_file import THREAD, WatchedFile, WatchError, known_file
+from .watched_paths import (
+    Listening,
+    Stamp,
+    candidates,
+    checked_path,
+    folders_of,
+    identities,
+    listen,
+    rust_notify,
+    stamp_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from pathlib import Path
 
 STEP = 50  # milliseconds without a further event that make a save
 LONGEST = 150  # milliseconds that events of others may hold a save up
 SETTLED = 0.03  # seconds: who is still writing writes again within that time
 
 log = logging.getLogger("livepatch")
-
-Stamp = tuple[int, int, int]
-Identities = list[tuple[Path, int]]
 
 
 class Watch:
@@ -57,6 +64,7 @@ class Watch:
         self._lock = Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._failure = ""
         self._waits = 0  # for so many milliseconds at most, 0: until something happens
 
     @property
@@ -78,17 +86,14 @@ class Watch:
     def start(self) -> None:
         """Run every file once, and from then on whenever one is saved."""
         answer_older_scripts(self)
-        folders, notify = self._listen()
+        listening = listen(self._asked, self.paths)
         try:
             self._look(settled=0.0)
         except BaseException:  # passes on: a watch that did not begin leaves nothing behind
-            notify.close()
+            listening[1].close()
             answer_no_more(self)
             raise
-        self._thread = threading.Thread(
-            target=self._follow, args=(folders, notify), name=THREAD, daemon=True
-        )
-        self._thread.start()
+        self._begin(listening)
 
     def stop(self, timeout: float = 5.0) -> AnswerLine:
         """Watch no more; what is live stays so.
@@ -107,82 +112,66 @@ class Watch:
         stay = f"{count} layer{'s' * (count != 1)} of its files stay: lp.restore(…) takes them off"
         return answer(f"stopped watching {_shown(self.paths)}", *([stay] if count else []))
 
-    def _listen(self) -> tuple[Identities, Any]:
-        """What the system tells from now on, and of which folders."""
-        folders = self._folders()
-        return _identities(folders), _notify(self._asked, folders)
-
-    def _follow(self, folders: Identities, notify: Any) -> None:
-        while True:
-            try:
-                listens = self._listens_anew(folders, notify)
-            # A file can raise anything, and a disk can go away: the webui must not feel it.
-            except BaseException:
-                log.exception("livepatch: watching %s failed, and goes on", _shown(self.paths))
-                if self._stopping.wait(1.0):
-                    return
-                try:
-                    folders, notify = self._listen()
-                except Exception:  # the folders are gone: said, and the webui goes on
-                    log.exception("livepatch: %s is not watched any more", _shown(self.paths))
-                    return
-            else:
-                if listens is None:
-                    return
-                folders, notify = listens
-
-    def _listens_anew(self, folders: Identities, notify: Any) -> tuple[Identities, Any] | None:
-        """Look at the files as the system tells, and at all of them when the folders are others.
+    def revive(self) -> AnswerLine | None:
+        """Begin again where the thread has ended, which nothing that a file is brings about.
 
         Returns:
-            What the system tells from then on; None: somebody has ended it.
+            What to tell the user; None where it goes on.
         """
-        with notify:
-            goes_on = self._look_when_told(folders, notify)
-        if not goes_on:
+        if self._thread is None or self.is_on or self._stopping.is_set():
             return None
-        # A folder was moved away or made anew: the system tells of the former one only.
-        listens = self._listen()
-        self._look(settled=0.0)
-        return listens
+        self._begin(None)
+        why = f": {self._failure}" if self._failure else ""
+        return answer(f"watching {_shown(self.paths)} had ended{why}", "it goes on")
 
-    def _look_when_told(self, folders: Identities, notify: Any) -> bool:
-        """Look at the files as the system tells, until the folders are others.
+    def _begin(self, listening: Listening | None) -> None:
+        self._thread = threading.Thread(
+            target=self._follow, args=(listening,), name=THREAD, daemon=True
+        )
+        self._thread.start()
 
-        Returns:
-            Whether there is more to do: nobody has ended it.
-        """
-        while folders == _identities(self._folders()):
-            told = notify.watch(LONGEST, STEP, self._waits, self._stopping)
-            if self._stopping.is_set() or told in ("stop", "signal"):
-                return False
-            self._waits = 0 if self._look() else STEP
-        return True
-
-    def _folders(self) -> list[Path]:
-        """The folders whose events matter: a file that is replaced is an event of its folder."""
-        wanted: dict[Path, None] = {}
-        for path in self.paths:
-            for folder in (path, path.parent):
-                if folder.is_dir():
-                    wanted.setdefault(folder)
-            if not path.parent.is_dir():  # until it is there again
-                wanted.setdefault(next(p for p in path.parents if p.is_dir()))
-        for file in self._candidates():
-            if file.is_symlink():
-                wanted.setdefault(file.resolve().parent)
-        return list(wanted)
-
-    def _candidates(self) -> Iterator[Path]:
-        for path in self.paths:
-            if path.suffix == ".py":
-                yield path
-                continue
+    def _follow(self, listening: Listening | None) -> None:
+        """Look at the files as the system tells, until somebody ends it."""
+        while not self._stopping.is_set():
             try:
-                names = sorted(os.listdir(path))
-            except OSError:  # the folder is gone: so are its files
-                continue
-            yield from (path / name for name in names if _is_source(name))
+                self._follow_as_told(listening)
+                self._failure = ""
+            # A file can raise anything, and a disk can go away: the webui must not feel it.
+            except BaseException as error:
+                self._take_note(error)
+                self._stopping.wait(1.0)
+            listening = None
+
+    def _follow_as_told(self, listening: Listening | None) -> None:
+        """Look at the files as the system tells, until their folders are others.
+
+        A folder that was moved away or made anew is another one: the system tells of the former.
+        """
+        try:
+            folders, notify = listening or listen(self._asked, self.paths)
+        except HostUnsupported as error:  # no more folders can be followed, or they are going away
+            self._take_note(error)
+            self._look()
+            self._stopping.wait(1.0)
+            return
+        with notify:
+            self._look(settled=0.0)
+            while folders == identities(folders_of(self.paths)):
+                notify.watch(LONGEST, STEP, self._waits, self._stopping)
+                if self._stopping.is_set():
+                    return
+                self._waits = 0 if self._look() else STEP
+
+    def _take_note(self, error: BaseException) -> None:
+        """Say once that something is wrong with the watching itself."""
+        failure = shown(f"{type(error).__name__}: {error}")
+        if failure != self._failure:
+            self._failure = failure
+            log.warning(
+                "livepatch: watching %s failed, and goes on",
+                _shown(self.paths),
+                exc_info=not isinstance(error, HostUnsupported),
+            )
 
     def _look(self, settled: float = SETTLED) -> bool:
         """Run what is new or changed, take back what is gone.
@@ -197,10 +186,10 @@ class Watch:
             return self._run_changed(settled)
 
     def _run_changed(self, settled: float) -> bool:
-        found = {path: stamp for path in self._candidates() if (stamp := _stamp(path))}
+        found = {path: stamp for path in candidates(self.paths) if (stamp := stamp_of(path))}
         done = True
         for path, stamp in found.items():
-            if self._stamps.get(path) == stamp:
+            if self._stamps.get(path) == stamp and not self._files[path].is_unread:
                 continue
             if not self._is_written(path, stamp, settled):
                 done = False
@@ -294,11 +283,11 @@ def watch(*paths: str | os.PathLike[str]) -> Watch:
     asked = f"watch {' '.join(map(str, paths))}".rstrip()
     if not paths:
         raise TargetNotFound(asked, "no file or folder was named", "lp.watch(FOLDER)")
-    wanted = tuple(_checked(asked, Path(path).expanduser()) for path in paths)
+    wanted = tuple(checked_path(asked, path) for path in paths)
     present = _watches.get(wanted)
     if present is not None and present.is_on:
         return present
-    _rust_notify(asked)
+    rust_notify(asked)
     watch = Watch(wanted, asked)
     watch.start()
     if not _watches:
@@ -310,6 +299,15 @@ def watch(*paths: str | os.PathLike[str]) -> Watch:
 def watches() -> list[Watch]:
     """Everything that is watched in this process."""
     return list(_watches.values())
+
+
+def revive_all() -> list[AnswerLine]:
+    """Begin again what has ended by itself.
+
+    Returns:
+        A line to tell for each.
+    """
+    return [line for watch in watches() if (line := watch.revive())]
 
 
 def stop_all() -> None:
@@ -329,68 +327,6 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
-
-
-def _checked(asked: str, path: Path) -> Path:
-    path = Path(os.path.abspath(path))
-    if not path.exists():
-        raise TargetNotFound(asked, f"there is no {path}", "name a folder, or a file *.py")
-    if not path.is_dir() and path.suffix != ".py":
-        raise TargetNotFound(
-            asked, f"{path} is neither a folder nor a file *.py", "name a folder, or a file *.py"
-        )
-    return path
-
-
-def _rust_notify(asked: str) -> Any:
-    try:
-        from watchfiles._rust_notify import RustNotify
-    except ImportError as error:
-        raise HostUnsupported(
-            asked,
-            f"watchfiles is missing in this Python: {error} ({sys.executable})",
-            f"{sys.executable} -m pip install 'livepatch[watch]'",
-        ) from error
-    return RustNotify
-
-
-def _notify(asked: str, folders: list[Path]) -> Any:
-    """What the system tells of these folders from now on."""
-    rust_notify = _rust_notify(asked)
-    try:
-        return rust_notify([str(f) for f in folders], False, False, 300, False, True)
-    except OSError as error:
-        raise HostUnsupported(
-            asked,
-            f"the system cannot watch: {type(error).__name__}: {error}",
-            "look at the limits of inotify: sysctl fs.inotify",
-        ) from error
-
-
-def _is_source(name: str) -> bool:
-    """Whether a name is a script's: not a lock, backup or swap file of an editor."""
-    return name.endswith(".py") and not name.startswith((".", "#", "~"))
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """What changes when a file is saved; None where there is no file to be read."""
-    try:
-        status = path.stat()
-    except OSError:  # gone, or a link that leads nowhere
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _identities(folders: list[Path]) -> Identities:
-    found = []
-    for folder in folders:
-        try:
-            found.append((folder, folder.stat().st_ino))
-        except OSError:  # it went away since it was listed
-            continue
-    return found
 
 
 def _state(file: WatchedFile) -> str:

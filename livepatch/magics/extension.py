@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from livepatch.authoring.older_scripts import answer_no_more, answer_older_scripts
-from livepatch.authoring.watching import stop_all
+from livepatch.authoring.watching import revive_all, stop_all
 from livepatch.engine import LivepatchError, restore_all
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.layers.adopting import heal
@@ -70,6 +70,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         warnings.warn(f"livepatch takes the place of {names}", stacklevel=2)
     for event in KEEPING:
         shell.events.register(event, _keep_layers)
+    shell.events.register("pre_run_cell", _keep_watching)
     registry.notebook_modules.add(shell.user_module.__name__)
     if journal.cell_now is None:
         journal.cell_now = _Cell(shell)
@@ -107,9 +108,9 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         print(error)
     if isinstance(journal.cell_now, _Cell) and journal.cell_now.shell is shell:
         journal.cell_now = None
-    for event in KEEPING:
-        if _keep_layers in shell.events.callbacks[event]:
-            shell.events.unregister(event, _keep_layers)
+    for event, call in (*((e, _keep_layers) for e in KEEPING), ("pre_run_cell", _keep_watching)):
+        if call in shell.events.callbacks[event]:
+            shell.events.unregister(event, call)
     manager = shell.magics_manager
     for cls in magics_classes():
         ours = manager.registry.pop(cls.__name__, None)
@@ -147,6 +148,12 @@ class _Cell:
     def __call__(self) -> int | None:
         is_main = threading.current_thread() is threading.main_thread()
         return cell_number(self.shell) if is_main else None
+
+
+def _keep_watching(*_: object) -> None:
+    """Begin again to watch what nobody watches any more, and say so."""
+    for line in revive_all():
+        print(line)
 
 
 def _keep_layers(*_: object) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.authoring.watching import watch, watches
+from livepatch.authoring.watching import revive_all, watch, watches
 from livepatch.errors import TargetNotFound
 from livepatch.reports import Answer
 
@@ -45,6 +45,8 @@ class Watching(Magics):
             %watch --off
         """
         args = parse_argstring(self.watch, line)
+        for said in revive_all():
+            print(said)
         paths = [Path(_unquoted(text)).expanduser() for text in args.path]
         if args.off:
             return self._off([path.absolute() for path in paths])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def attach_at_start(name: str, script: str | None = None) -> None:
 
 
 def _watch_playground(script: Path) -> None:
-    folder = next((f for f in script.absolute().parents[:2] if (f / PLAYGROUND).is_dir()), None)
+    folder = next((f for f in script.absolute().parents[:2] if os.path.isdir(f / PLAYGROUND)), None)
     if folder is None:
         return
     from livepatch.authoring.watching import watch
