@@ -128,39 +128,33 @@ def _ids(account, program):
     return [*ids, "--clear-groups"] if program == "setpriv" else ids
 
 
-AS_ANOTHER = """
-import ctypes, email.parser, importlib, os, sys
-for name in {modules!r}:
-    importlib.import_module(name)
-os.setgroups([])
-os.setresgid({gid}, {gid}, {gid})
-os.setresuid({uid}, {uid}, {uid})
-if sys.platform.startswith("linux"):
-    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: /proc/self is the user's own again
-os.umask({umask})
-os.chdir({home!r})
-"""
+def run_as(command_as, account, *arguments, umask=0o022, timeout=60, **variables):
+    """Run this Python as an account, in its home and with its environment, to the end.
 
-
-def run_as(user, code, *modules, umask=0o022, **variables):
-    """Run code as another account, in a process that has imported those modules before.
-
-    This Python may lie in a folder that the account cannot enter, so what the code imports has to
-    be there by then.
-
-    Returns:
-        The process when it has ended, with what it printed.
+    Args:
+        command_as: what the fixture of that name answers.
+        account: the account, None for root.
+        arguments: what Python is given.
+        umask: what the process begins with.
+        timeout: seconds that it may take.
+        variables: more of its environment.
     """
-    before = AS_ANOTHER.format(
-        modules=modules, uid=user.pw_uid, gid=user.pw_gid, home=user.pw_dir, umask=umask
-    )
-    names = ("XDG_RUNTIME_DIR", "LIVEPATCH_RUNTIME_DIR", "LIVEPATCH_STATE_DIR", "JUPYTER_DATA_DIR")
-    environment = {name: value for name, value in os.environ.items() if name not in names}
-    environment.update(HOME=user.pw_dir, USER=user.pw_name, **variables)
+    import pwd
+
+    account_ = pwd.getpwuid(0) if account is None else account
     return subprocess.run(
-        [sys.executable, "-c", before + code],
-        env=environment,
+        [*command_as(account), sys.executable, *arguments],
+        env=environment_of(account_, **variables),
+        cwd=account_.pw_dir,
+        umask=umask,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
     )
+
+
+def environment_of(account, **variables):
+    """What a login of that account would have, and no folder of the tests."""
+    theirs = ("XDG_", "LIVEPATCH_", "JUPYTER_", "IPYTHONDIR", "TMPDIR")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+    return {**kept, "HOME": account.pw_dir, "USER": account.pw_name, **variables}

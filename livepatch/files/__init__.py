@@ -2,7 +2,7 @@
 
 livepatch runs code from files and reads orders from them: watched files, journals, records of
 running webuis, kernelspecs. ``trusted`` opens such a file, or says whose it is and how to mend it;
-``private`` makes ours, the user's alone whatever the umask; ``regular`` reads what is only data;
+``private`` makes ours, the user's alone whatever the umask; ``untrusted`` reads what is only data;
 ``acting`` is for root in the folder of somebody else.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from .acting import acting_as_owner_of
 from .private import append_private, private_folder, trusted_folder, write_private
-from .regular import read_regular
 from .shown import shown, typed
 from .trusted import check_trusted, open_trusted, read_trusted, trusted_uids
 
@@ -20,7 +19,6 @@ __all__ = [
     "check_trusted",
     "open_trusted",
     "private_folder",
-    "read_regular",
     "read_trusted",
     "shown",
     "trusted_folder",

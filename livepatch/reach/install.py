@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,8 +17,9 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import HostUnsupported, LivepatchError
-from livepatch.files import acting_as_owner_of, read_regular, write_private
+from livepatch.files import acting_as_owner_of, write_private
 from livepatch.files.private import PRIVATE_FILE, make_folder
+from livepatch.files.untrusted import Unreadable, read_untrusted
 from livepatch.reach.accounts import notes_on_accounts
 from livepatch.reach.atstart import PLAYGROUND
 from livepatch.reach.flavors import Flavor, flavor_of, python_of
@@ -127,7 +129,7 @@ def _check_ours(folder: Path, asked: str) -> dict[str, Any]:
     """The manifest of a folder that livepatch made and nobody has changed."""
     try:
         manifest = _manifest(folder)
-    except (OSError, ValueError, RecursionError) as error:
+    except (Unreadable, ValueError, RecursionError) as error:
         raise HostUnsupported(
             asked,
             f"{folder} is there, and livepatch did not make it",
@@ -146,11 +148,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
     """What we wrote down of a folder; the files that it names lie in it.
 
     Raises:
-        OSError: there is none.
+        Unreadable: there is none.
         ValueError: it is none of ours.
         RecursionError: it is none of ours either.
     """
-    manifest: dict[str, Any] = json.loads(read_regular(folder / MANIFEST, longest=100_000))
+    manifest: dict[str, Any] = json.loads(read_untrusted(folder / MANIFEST, longest=100_000))
     files = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(files, dict) or not isinstance(manifest.get("name"), str):
         raise ValueError("no manifest")
@@ -165,11 +167,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _is(file: Path, digest: str) -> bool:
     """Whether a file of ours is as we made it, or gone."""
-    try:
-        return _digest(read_regular(file)) == digest
-    except FileNotFoundError:
+    if not os.path.lexists(file):
         return True
-    except OSError:  # a pipe, say
+    try:
+        return _digest(read_untrusted(file)) == digest
+    except Unreadable:  # a pipe, say
         return False
 
 
@@ -253,7 +255,7 @@ class _Settings:
         try:
             text = _text_of(self._file) if self._file.exists() else ""
             new = with_extension(text, EXTENSION)
-        except UnicodeDecodeError:
+        except OSError:
             new = None
         if new is None:
             raise LivepatchError(
@@ -283,7 +285,15 @@ class _Settings:
 
 
 def _text_of(file: Path) -> str:
-    return read_regular(file).decode().replace("\r\n", "\n")
+    """A text of the user's.
+
+    Raises:
+        OSError: it is none.
+    """
+    try:
+        return read_untrusted(file).decode().replace("\r\n", "\n")
+    except (Unreadable, UnicodeDecodeError) as error:
+        raise OSError(errno.EINVAL, str(error), str(file)) from error
 
 
 def _environment_note(webui: Path) -> str | None:
