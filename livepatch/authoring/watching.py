@@ -65,7 +65,6 @@ class Watch:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure = ""
-        self._waits = 0  # for so many milliseconds at most, 0: until something happens
 
     @property
     def errors(self) -> list[WatchError]:
@@ -155,12 +154,11 @@ class Watch:
             self._stopping.wait(1.0)
             return
         with notify:
-            self._look(settled=0.0)
             while folders == identities(folders_of(self.paths)):
-                notify.watch(LONGEST, STEP, self._waits, self._stopping)
+                waits = 0 if self._look() else STEP  # milliseconds; 0: until something happens
+                notify.watch(LONGEST, STEP, waits, self._stopping)
                 if self._stopping.is_set():
                     return
-                self._waits = 0 if self._look() else STEP
 
     def _take_note(self, error: BaseException) -> None:
         """Say once that something is wrong with the watching itself."""
