@@ -110,7 +110,8 @@ def test_the_asker_ends_before_the_line_has_come_to_run(here: Place, by: signal.
     assert webui.get() == "hello"
     wait_until_alone(webui)
     assert json.loads(here.livepatch("list", "--json").stdout) == []
-    assert sorted(here.runtime.iterdir()) == []
+    left = {path.suffix: path.read_text() for path in here.runtime.iterdir()}
+    assert left in ({}, {".py": ""})  # a main thread that was told of a script has to find one
     assert (here.folder / "stderr.txt").read_text() == ""
 
 

@@ -165,11 +165,12 @@ class Conversation:
             with contextlib.suppress(OSError):  # the process may have ended
                 self._channel.close()
 
-    def line(self, distributions: list[str]) -> str:
+    def line(self, distributions: list[str], script: Path | None = None) -> str:
         """The one line that is injected; it runs in ``__main__`` and leaves no name there.
 
         Args:
             distributions: those whose versions we want to know.
+            script: the file in which it comes, which it removes.
         """
         on_linux = sys.platform.startswith("linux")
         order = {
@@ -177,6 +178,7 @@ class Conversation:
             "key": self._key.hex(),
             "asker": [os.getpid(), start_time(os.getpid()) if on_linux else None],
             "distributions": distributions,
+            "script": None if script is None else str(script),
         }
         text = "".join(
             f"exec({(files(__package__) / name).read_text(encoding='utf-8')!r})\n"

@@ -24,7 +24,7 @@ from livepatch.reach.conversation import Conversation
 from livepatch.reach.folder import normal_name, runtime_folder
 from livepatch.reach.injected import abi
 from livepatch.reach.kernelspecs import write_kernelspec
-from livepatch.reach.ways_in import BEFORE, HERE, injected
+from livepatch.reach.ways_in import BEFORE, HERE, injected, script_for
 from livepatch.reach.webuis import Webui, ask_for_info, running_webuis
 
 if TYPE_CHECKING:
@@ -86,8 +86,9 @@ def _attach(pid: int, name: str | None, asked: str, rights: Rights | None = None
         return _answering(running, asked)
     place = folder if transport() == "ipc" else None
     with Conversation(pid, asked, place, PATIENCE) as conversation:
-        line = conversation.line([ROOT, *ROOT_REQUIRES])
-        with injected(pid, asked, folder, line, rights) as still_under_way:
+        script = script_for(pid, folder)
+        line = conversation.line([ROOT, *ROOT_REQUIRES], script)
+        with injected(pid, asked, line, script, rights) as still_under_way:
             facts = conversation.wait_for_the_process(still_under_way)
         inside = _Inside(pid, asked, facts, conversation)
         inside.check(folder)

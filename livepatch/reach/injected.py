@@ -10,6 +10,7 @@ The text of ``handshake`` has run there before it; ``start`` is given what it ne
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -78,6 +79,9 @@ def start(order: dict[str, Any], call: Callable[..., Channel]) -> None:
 def answer(order: dict[str, Any], call: Callable[..., Channel]) -> None:
     """Tell what this process is, attach when told to, and tell how that went."""
     try:
+        if order["script"] is not None:
+            with contextlib.suppress(FileNotFoundError):  # the asker removes it as well
+                os.unlink(order["script"])
         with call(order["where"], bytes.fromhex(order["key"]), order["asker"]) as channel:
             try:
                 found = facts(order["distributions"])

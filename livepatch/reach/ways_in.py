@@ -37,17 +37,29 @@ class Rights(Protocol):
         """The socket over which ``injector`` asks to have its library loaded."""
 
 
+def script_for(pid: int, folder: Path) -> Path | None:
+    """The file that the process will be told to run, None where it gets a library.
+
+    Args:
+        pid: the process.
+        folder: the runtime folder.
+    """
+    if not hasattr(sys, "remote_exec"):
+        return None
+    return folder / f"{SCRIPT_PREFIX}{os.getpid()}-{secrets.token_hex(8)}-{pid}.py"
+
+
 @contextlib.contextmanager
 def injected(
-    pid: int, asked: str, folder: Path, line: str, rights: Rights | None = None
+    pid: int, asked: str, line: str, script: Path | None, rights: Rights | None = None
 ) -> Iterator[Callable[[], bool]]:
     """Inject a line.
 
     Args:
         pid: the process.
         asked: what the user asked for, the first line of a refusal.
-        folder: the runtime folder.
         line: Python, of one line.
+        script: from :func:`script_for`.
         rights: who makes the process load it, None for us.
 
     Yields:
@@ -56,31 +68,26 @@ def injected(
     Raises:
         AttachFailed: it cannot be injected; that function raises it as well.
     """
-    remote_exec = getattr(sys, "remote_exec", None)
-    if remote_exec is None:
+    if script is None:
         with _by_hypno(pid, asked, line, rights) as still_under_way:
             yield still_under_way
         return
 
-    def load(script: str) -> None:
-        if rights is None:
-            remote_exec(pid, script)
-        else:
-            rights.run_script(script)
-
-    with _by_python(pid, asked, folder, line, load):
+    with _by_python(pid, asked, line, script, rights):
         yield lambda: True
 
 
 @contextlib.contextmanager
 def _by_python(
-    pid: int, asked: str, folder: Path, line: str, load: Callable[[str], None]
+    pid: int, asked: str, line: str, script: Path, rights: Rights | None
 ) -> Iterator[None]:
     """Python 3.14: its main thread runs the script as soon as it runs Python code."""
-    script = folder / f"{SCRIPT_PREFIX}{os.getpid()}-{secrets.token_hex(8)}-{pid}.py"
     try:
         write_private(script, f"{line}\n".encode())
-        load(str(script))
+        if rights is None:
+            sys.remote_exec(pid, str(script))  # type: ignore[attr-defined,unused-ignore]
+        else:
+            rights.run_script(str(script))
     except (OSError, RuntimeError, NotImplementedError) as error:
         script.unlink(missing_ok=True)
         if isinstance(error, PermissionError):
