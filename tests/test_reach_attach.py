@@ -497,6 +497,22 @@ def test_without_hypno_the_extra_is_named(here: Place) -> None:
     assert lines[2].endswith('-m pip install "livepatch[attach]"')
 
 
+@pytest.mark.skipif(not BY_HYPNO, reason="no second program")
+def test_the_folder_one_stands_in_holds_no_module_of_ours(here: Place) -> None:
+    """`python -m` looks there first; under sudo it may be anybody's."""
+    webui = here.start_unprepared()
+    folder = here.folder / "download"
+    folder.mkdir()
+    for name in ("json.py", "livepatch.py", "hypno.py"):
+        (folder / name).write_text("open('witness', 'w').close()\n")
+    command = [str(Path(sys.executable).with_name("livepatch")), "attach", str(webui.pid)]
+    found = subprocess.run(
+        command, env=here.environment, cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+    assert not (folder / "witness").exists()
+
+
 def test_the_closure_holds_what_livepatch_needs_and_no_more() -> None:
     closure = our_closure()
     assert {"livepatch", "IPython", "ipykernel", "zmq", "tornado", "traitlets"} <= set(

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -275,6 +276,35 @@ def test_the_process_does_not_speak_to_another_than_who_asked(tmp_path: Path) ->
             handshake._call_once(it.where, KEY, somebody)
         with connect(it) as connection:
             assert handshake.peer(connection) == (os.geteuid(), os.getpid())
+
+
+def test_where_there_are_no_sockets_in_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, whose system does not tell either who is at the other end."""
+    for name in ("AF_UNIX", "SO_PEERCRED"):
+        monkeypatch.delattr(socket, name, raising=False)
+    with door(None) as it:
+        ours, theirs = guest_of(it)
+        with ours, theirs:
+            assert handshake.peer(ours._connection) == (None, None)
+            theirs.say({"n": 1})
+            assert ours.hear() == {"n": 1}
+
+
+@unix
+def test_macos_tells_the_user_at_the_other_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Connection:
+        family = socket.AF_UNIX
+
+        def getsockopt(self, level: int, option: int, size: int) -> bytes:
+            assert (level, option) == (0, 1)  # SOL_LOCAL, LOCAL_PEERCRED
+            return struct.pack("=IIh16I", 0, 501, 1, *range(16)).ljust(size, b"\0")
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    mac: Any = Connection()
+    assert handshake.peer(mac) == (501, None)
+    handshake.check_peer(mac, {501}, 7)
+    with pytest.raises(Distrusted, match="a process of user 501 is at the other end"):
+        handshake.check_peer(mac, {502, 0}, 7)
 
 
 @on_linux

@@ -240,5 +240,6 @@ def runs(pid: int, started: str | None) -> bool:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             fields = file.read().rpartition(")")[2].split()
     except OSError:
-        return False
+        # Where /proc is mounted with hidepid, who cannot be inspected does not show.
+        return not os.path.exists("/proc/1")
     return fields[19] == started and fields[0] not in ("Z", "X")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PATIENCE = 10.0  # seconds
 BETWEEN_TRIES = 0.003  # seconds
 NEVER_AT_REST, NOT_PERMITTED, FAILED = 3, 4, 5  # exit codes
+PACKAGES = Path(__file__).resolve().parents[2]  # where this livepatch was found
 
 # System calls in which a thread waits and holds no lock of the C library: read, poll, select,
 # nanosleep, accept, recv…, wait…, sigtimedwait, futex, epoll_wait and their younger forms.
@@ -125,6 +126,7 @@ def start(pid: int, told: dict[str, Any], helper: int | None = None) -> subproce
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        cwd=PACKAGES,  # -m looks for modules there first: root may stand in anybody's folder
         start_new_session=True,
         pass_fds=[] if helper is None else [helper],
     )
