@@ -198,7 +198,12 @@ class Round:
     beside: float | None = None  # that it took beside an attacker who was busy with himself
     code: int = 0
     said: str = ""
+    tries: int = 0
     left: list[str] = field(default_factory=list)  # in the victim's process
+
+    def delay(self) -> float:
+        """How much longer it took than beside who does not attack, in seconds."""
+        return (self.seconds or 0.0) - (self.beside or 0.0)
 
 
 class Ground:
@@ -263,7 +268,7 @@ class Ground:
             for line in attacker.stdout.read().splitlines():
                 self._count(line, found)
             attacker.communicate()
-            found.obeyed = self.witness.read_text().count(str(self.victim.pw_uid))
+            found.obeyed += self.witness.read_text().count(str(self.victim.pw_uid))
             self.witness.write_text("")
 
     @staticmethod
@@ -301,12 +306,19 @@ def attach_beside(ground: Ground, transport: str, mode: str) -> Round:
 
 
 def attach_in_a_crowd(ground: Ground, transport: str, mode: str) -> Round:
-    """The attacker comes first, and stays: ``mode`` is "first" or "flood"."""
-    beside = attach_beside(ground, transport, mode)
-    found = Round(f"in a crowd, {mode}", beside=beside.seconds)
-    with ground.webui(0) as webui, ground.attacked(mode, found):
-        _attach_to_the_end(ground, webui, transport, found)
-    assert beside.code == 0, beside.said
+    """The attacker comes first, and stays: ``mode`` is "first" or "flood".
+
+    Up to three times where it takes long: a busy machine is not an attacker who holds one up.
+    """
+    found = Round(f"in a crowd, {mode}")
+    for _ in range(3):
+        beside = attach_beside(ground, transport, mode)
+        assert beside.code == 0, beside.said
+        with ground.webui(0) as webui, ground.attacked(mode, found):
+            _attach_to_the_end(ground, webui, transport, found)
+        found.beside, found.tries = beside.seconds, found.tries + 1
+        if found.code != 0 or found.delay() <= 1.0:
+            break
     return found
 
 
@@ -437,6 +449,7 @@ class Figures:
     entered: int
     lines: int
     delayed: int  # over one second longer than beside who does not attack
+    again: int  # crowds in which it was measured again, as it took longer
     failed: int  # attaches that the crowd made fail
     left: int  # something stayed in the victim's process
     longest: float  # of those delays, in seconds
@@ -446,7 +459,7 @@ class Figures:
     def of(cls, rounds: list[Round]) -> Figures:
         """The figures of these rounds."""
         crowded = [r for r in rounds if r.seconds is not None and r.beside is not None]
-        delays = [r.seconds - r.beside for r in crowded]  # type: ignore[operator]
+        delays = [r.delay() for r in crowded]
         return cls(
             attacks=len(rounds),
             tokens=sum(r.tokens for r in rounds),
@@ -454,6 +467,7 @@ class Figures:
             entered=sum(r.entered for r in rounds),
             lines=sum(r.lines for r in rounds),
             delayed=sum(delay > 1.0 for delay in delays),
+            again=sum(r.tries > 1 for r in crowded),
             failed=sum(r.code != 0 for r in crowded),
             left=sum(bool(r.left) for r in rounds),
             longest=max(delays, default=0.0),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main() -> int:
     if (reason := why_no_accounts()) is not None:
         print(reason)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the accounts go all the same
     rounds = attack(options.attacks, options.package.resolve(), options.transport, _tell)
     figures = Figures.of(rounds)
     for name, value in dataclasses.asdict(figures).items():
