@@ -147,3 +147,29 @@ def test_what_a_living_asker_has_laid_out_stays(here: Place) -> None:
     assert {path.name: path.read_text() for path in here.runtime.iterdir()} == dict.fromkeys(
         names, "text"
     )
+
+
+WITHDRAWN = """
+import sys
+import livepatch as lp
+from livepatch.reach.attach import attach_as_told, current, withdraw
+
+def greeting():
+    return "hello"
+
+lp.replace("__main__.greeting", lambda: "hi")
+attachment, is_new = attach_as_told("one", sys.argv[1], "ipc")
+assert is_new and current() is attachment
+assert attach_as_told("two", sys.argv[1], "ipc") == (attachment, False)
+withdraw(attachment)
+assert current() is None
+assert greeting() == "hi"  # the webui's own, which it had before
+withdraw(attachment)
+"""
+
+
+def test_a_kernel_that_is_withdrawn_takes_nothing_else_along(here: Place) -> None:
+    command = [sys.executable, "-c", WITHDRAWN, str(here.runtime)]
+    found = subprocess.run(command, env=here.environment, capture_output=True, text=True)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert [path.name for path in here.runtime.iterdir()] == ["one.key"]
