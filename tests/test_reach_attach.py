@@ -20,6 +20,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 from reach_support import Place, RunningWebui, place
 
+import livepatch
 from livepatch.errors import LivepatchError
 from livepatch.reach import injector
 from livepatch.reach.closure import our_closure
@@ -168,6 +169,26 @@ def test_packages_that_do_not_fit_ours_are_named_before_anything_is_loaded(here:
     assert "needs tornado>=" in lines[1]
     assert lines[2].endswith("bin/python -m pip install livepatch")
     assert webui.get() == "hello"
+
+
+@pytest.mark.parametrize("open_to_all", [".", "livepatch"])
+def test_packages_that_everybody_can_write_are_not_lent(here: Place, open_to_all: str) -> None:
+    """Whoever wrote there would run code in the webui."""
+    library = here.folder / "library"
+    shutil.copytree(Path(livepatch.__file__).parent, library / "livepatch")
+    for path in (library, *library.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    writable = library / open_to_all
+    writable.chmod(0o777)
+    webui = here.start_unprepared(str(bare_environment(here) / "bin/python"))
+    here.environment["PYTHONPATH"] = str(library)
+    lines = refusal(here, webui.pid)
+    assert f"ours cannot be lent: {writable} can be written by everybody" in lines[1]
+    assert f"chmod o-w {writable}" in lines[2]
+    assert "-m pip install livepatch" in lines[2]
+    assert webui.get() == "hello"
+    writable.chmod(0o755)
+    attach(here, webui)
 
 
 def test_another_livepatch_in_its_environment_is_the_one_to_use(here: Place) -> None:

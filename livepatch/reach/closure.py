@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from livepatch.files import check_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,6 +57,25 @@ class Closure:
                 needed = f"{requirement.name}{requirement.specifier}"
                 found.append(f"{requirement.name} {version} is there, {asking} needs {needed}")
         return found
+
+    def check_trusted(self, asked: str) -> None:
+        """Make sure that what is lent is code that only trusted users can write.
+
+        The folders that it is imported from are looked at, and every module's own.
+
+        Args:
+            asked: what the user asked for, the first line of a refusal.
+
+        Raises:
+            FileNotTrusted: somebody else can write it.
+            OSError: it cannot be looked at.
+        """
+        for folder in sorted({*self.places.values(), *self.homes.values()}):
+            check_trusted(folder, asked, links=True)
+        for module, folder in self.places.items():
+            for name in os.listdir(folder):
+                if name.partition(".")[0] == module:
+                    check_trusted(os.path.join(folder, name), asked, links=True)
 
 
 def our_version() -> str:

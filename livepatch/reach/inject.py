@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.errors import AttachFailed, LivepatchError, WebuiNotFound
+from livepatch.errors import AttachFailed, FileNotTrusted, LivepatchError, WebuiNotFound
 from livepatch.processes.process import is_alive, look_at, owner, surroundings, user, users
 from livepatch.reach.as_owner import as_owner, for_sudo, owner_of
 from livepatch.reach.attach import transport
@@ -258,14 +258,20 @@ class _Inside:
         theirs = self._conversation.ask({"versions_of": sorted(closure.versions)})
         if conflicts := closure.conflicts(theirs):
             raise self._not_lendable("; ".join(conflicts))
+        try:
+            closure.check_trusted(self._asked)
+        except FileNotTrusted as error:
+            raise self._not_lendable(error.found, f"{error.advice}; or ") from error
+        except OSError as error:
+            raise self._not_lendable(f"{error.strerror}: {error.filename}") from error
         return closure
 
-    def _not_lendable(self, why: str) -> AttachFailed:
+    def _not_lendable(self, why: str, advice: str = "") -> AttachFailed:
         program = self._facts["executable"] or "python"
         return AttachFailed(
             self._asked,
             f"livepatch is not installed there, and ours cannot be lent: {why}",
-            f"install it there: {program} -m pip install livepatch",
+            f"{advice}install it there: {program} -m pip install livepatch",
         )
 
 
