@@ -187,7 +187,7 @@ def _take_text(
         imports = graft.imports
     else:
         assert isinstance(target, Target)
-        graft = Graft(asked, given, target, stack_of(target).model, namespace)
+        graft = Graft(asked, given, target, stack_of(target).model_of(target.function), namespace)
         imports = graft.imports
     imported = {
         (alias.asname or alias.name).partition(".")[0] for i in imports for alias in i.names
@@ -214,8 +214,7 @@ def _stand_in(target: Target | ValueTarget | ClassTarget) -> str:
     if isinstance(target, ClassTarget):
         return _class_stand_in(target.cls)
     if isinstance(target, ValueTarget):
-        stack = value_stack_of(target.path, target.slot)
-        base = stack.original if stack.placements else target.slot.read()
+        base = value_stack_of(target.path, target.slot).own
         simple = isinstance(base, (bool, int, float, str, type(None)))
         return f"{{name}} = {base!r}" if simple else "{name} = None"
     model = target.override.model if target.override else original_function(target.function)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
 from .answers import AnswerLine, answer
-from .changing.change import apply
+from .changing.change import apply, apply_each, left_over
 from .changing.changed import layers_of_changed, ways_back
 from .changing.registry import registry
-from .errors import TargetNotFound, is_refusal
+from .errors import PatchRefused, TargetNotFound
 from .layers.function_stacks import is_over_function, stack_of
 from .layers.laying import Wanted, lay, running_facts
 from .layers.owners import owner_of
 from .layers.value_stacks import value_stack_of
-from .naming.targets import AnyTarget, ClassTarget, Target, ValueTarget, find, in_words
+from .naming.targets import AnyTarget, ClassTarget, ValueTarget, find, in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
+    from .changing.change import Change
     from .layers.pending import When
     from .layers.stacks import Layer, Stack
 
@@ -100,10 +102,19 @@ def restore(target: object, function: object = None, *, name: str | None = None)
 
 
 def _restore(asked: str, target: object, function: object, name: str | None) -> AnswerLine:
-    path, on_it = _layers_on(asked, target, function)
+    path, stacks, about = _stacks_meant(asked, target, function)
+    on_it = [
+        (stack, p.layer)
+        for stack in stacks
+        for p in stack.placements
+        if about is None or p.layer.about is about
+    ]
     wanted = [(stack, layer) for stack, layer in on_it if name in (None, layer.name)]
     waiting = [
-        layer for layer in registry.pending if layer.target == path and name in (None, layer.name)
+        pending.layer
+        for pending in registry.pending.values()
+        if name in (None, pending.layer.name)
+        and (pending.layer.about is about if about else not set(pending.stacks).isdisjoint(stacks))
     ]
     for layer in waiting:
         layer.remove()
@@ -156,35 +167,31 @@ def restore_all() -> AnswerLine:
 
 
 def _restore_all() -> AnswerLine:
-    refused: list[Exception] = []
     for layer in [*registry.pending]:
         layer.remove()
-    changes = []
+    changes: dict[str, Change] = {}
+    codes = []
     for stack in [*registry.patched.values()]:
         ours = [p.layer for p in stack.placements if p.layer.owner not in registry.kept_owners]
-        if not ours:
-            continue
-        try:
-            stack.check_not_foreign(f"restore {stack.path}")
-        except Exception as error:
-            if not is_refusal(error):
-                raise
-            refused.append(error)
-        else:
-            changes.append(stack.without(*ours))
-    unreached = running_facts(_codes_of(change.stack for change in changes))
-    others, refusals = ways_back()
-    refused += refusals
-    if changes or others:
-        apply(*changes, *others.values())
-    if refused:
-        raise refused[0]  # the others are restored
-    if not changes and not others:
+        if ours:
+            changes[_unused(stack.path, changes)] = stack.without(*ours)
+            codes += _codes_of([stack])
+    unreached = running_facts(codes)
+    others, refused = ways_back()
+    changes.update((_unused(path, changes), change) for path, change in others.items())
+    stuck = apply_each(*changes.values())
+    if stuck or refused:
+        raise left_over("restore everything", [*stuck, *refused])
+    if not changes:
         return answer("nothing to restore: nothing is patched")
-    restored = [*(change.stack.path for change in changes), *others]
-    paths = ", ".join(restored)
-    count = f"{len(restored)} target{'s' * (len(restored) != 1)}"
-    return answer(f"restored {count}", paths, *unreached)
+    count = f"{len(changes)} target{'s' * (len(changes) != 1)}"
+    return answer(f"restored {count}", ", ".join(changes), *unreached)
+
+
+def _unused(path: str, taken: Container[str]) -> str:
+    """A name of its own for each of several things that go by one."""
+    numbered = (f"{path} ({number})" for number in itertools.count(2))
+    return path if path not in taken else next(name for name in numbered if name not in taken)
 
 
 def live_layers() -> Sequence[Layer]:
@@ -211,37 +218,57 @@ def three_arguments(
     return asked, find(asked, target, new), function
 
 
-def _layers_on(
+def _stacks_meant(
     asked: str, target: object, function: object
-) -> tuple[str, list[tuple[Stack, Layer]]]:
-    """The path of a target, and every layer on it with the stack that it is to be taken off.
+) -> tuple[str, list[Stack], type | None]:
+    """The path of a target, the stacks that are to be restored, and the class that is meant.
 
     A patched target is found by the name it was patched under too; after a reload of its module
     the name may lead elsewhere.
     """
     if function is None and isinstance(target, str):
-        named = [
-            (stack, p.layer)
-            for stack in registry.patched.values()
-            for p in stack.placements
-            if target in (stack.path, p.layer.target)
-        ]
-        if named or any(layer.target == target for layer in registry.pending):
-            return target, named
-    found = find(asked, target, function)
+        named = _stacks_named(target)
+        if named:
+            return target, named, None
+        try:
+            found = find(asked, target)
+        except TargetNotFound:
+            labelled = _stacks_labelled(asked, target)
+            if not labelled:
+                raise
+            return target, labelled, None
+    else:
+        found = find(asked, target, function)
     if isinstance(found, ClassTarget):
-        stacks = [*registry.patched.values()]
-        return found.path, [
-            (s, p.layer) for s in stacks for p in s.placements if p.layer.about is found.cls
-        ]
-    stack = _stack(found)
-    return found.path, [(stack, p.layer) for p in stack.placements]
+        return found.path, [*registry.patched.values()], found.cls
+    if isinstance(found, ValueTarget):
+        return found.path, [value_stack_of(found.path, found.slot)], None
+    return found.path, [stack_of(found)], None
 
 
-def _stack(target: Target | ValueTarget) -> Stack:
-    if isinstance(target, ValueTarget):
-        return value_stack_of(target.path, target.slot)
-    return stack_of(target)
+def _stacks_named(path: str) -> list[Stack]:
+    """The stacks with a layer on them, or one that waits, whose name this was."""
+    waiting = [stack for pending in registry.pending.values() for stack in pending.stacks]
+    found = [
+        stack
+        for stack in (*registry.patched.values(), *waiting)
+        if (stack.path == path and stack.is_named)
+        or any(p.layer.target == path and p.layer.is_named for p in stack.placements)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _stacks_labelled(asked: str, label: str) -> list[Stack]:
+    """The stack of the function that goes by a label, which leads nowhere."""
+    waiting = [stack for pending in registry.pending.values() for stack in pending.stacks]
+    found = {s: None for s in (*registry.patched.values(), *waiting) if s.path == label}
+    if len(found) > 1:
+        raise PatchRefused(
+            asked,
+            f"{len(found)} patched functions go by that name, and it leads to none of them",
+            "give the function itself, or take one layer off: lp.patches()[0].remove()",
+        )
+    return list(found)
 
 
 def _codes_of(stacks: Iterable[Stack]) -> list[Any]:

@@ -98,7 +98,9 @@ def original_source(target: str) -> str | None:
         TargetNotFound: no such target.
     """
     found = find(f"diff {target}", target)
-    return _original(stack_of(found)) if isinstance(found, Target) else None
+    if not isinstance(found, Target):
+        return None
+    return source_of(stack_of(found).model_of(found.function))
 
 
 def unified(before: str, after: str, label_before: str, label_after: str) -> str:

@@ -127,6 +127,11 @@ class Operation:
     before: Any = None
     on: bool = True
 
+    @property
+    def key(self) -> OperationLayer:
+        """What it is about: two of the same are two states of one thing."""
+        return self.layer
+
 
 Operations = tuple[Operation, ...]
 

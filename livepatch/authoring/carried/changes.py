@@ -135,13 +135,13 @@ class Layer(Change):
         if isinstance(target, ClassTarget) or not isinstance(target, Target):
             return self._future_text() + definition.text
         stack = stack_of(target)
-        stack.check_not_foreign(asked)
+        stack.check(asked, lambda: True)
         imports = [*self._future_imports(), *definition.imports]
         graft = Graft(
             asked,
             definition.text,
             target,
-            stack.model,
+            stack.model_of(target.function),
             context.names,
             parsed=(definition.node, definition.filename),
             imports=imports,

@@ -11,9 +11,9 @@ import contextlib
 import contextvars
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import is_refusal
+from ..errors import PatchRefused, is_refusal
 from .events import publish
 from .masking import certainly, masked
 from .registry import registry
@@ -47,7 +47,17 @@ class Change(ABC):
     """One step of one thing in the webui from one state to another, and back.
 
     ``commit`` and ``revert`` are idempotent: an interrupt may make them run again.
+
+    Attributes:
+        is_recorded: whether it is a part of the step that the journal records. One that only takes
+            note of what the webui's own is by now is taken back where its step fails, not by undo.
     """
+
+    is_recorded = True
+
+    def first(self) -> Sequence[Change]:
+        """What has to become true before it, in either direction; changes nothing."""
+        return ()
 
     @abstractmethod
     def prepare(self) -> None:
@@ -59,7 +69,10 @@ class Change(ABC):
 
     @abstractmethod
     def revert(self) -> None:
-        """Make true again what was before the commit; leave alone what others did since."""
+        """Make true again what was before the commit; leave alone what others did since.
+
+        Where that cannot be done it raises, and what is left is listed like any other layer.
+        """
 
     @abstractmethod
     def describe(self) -> ChangeDescription:
@@ -74,6 +87,9 @@ class Change(ABC):
         Args:
             together: every change that becomes visible at this moment, in the order of commits.
         """
+
+
+Stuck = tuple[str, Exception]  # what could not be made or taken back, and why
 
 
 @dataclass(eq=False)
@@ -93,35 +109,29 @@ class Step:
     def commit(self) -> None:
         """Make all of it true, or none."""
         with registry.lock:
-            for change in self.changes:
-                change.prepare()
-            masked(lambda: _all_or_nothing(self.changes, shown=self.changes))
+            changes = [*_prepared(self.changes), *self.changes]
+            masked(lambda: _all_or_nothing(changes, shown=self.changes))
 
     def revert(self) -> None:
         """Make all of it untrue, or none."""
         with registry.lock:
-            for change in self.changes:
-                change.prepare()
-            reverses = [_Reverse(change) for change in reversed(self.changes)]
-            shown = [reverse.change for reverse in reverses]
-            masked(lambda: _all_or_nothing(reverses, shown=shown))
+            shown = self.changes[::-1]
+            changes = [*_prepared(self.changes), *map(_Reverse, shown)]
+            masked(lambda: _all_or_nothing(changes, shown=shown))
 
     def roll_back(self) -> None:
         """Make all of it untrue that can be; raise at the end what stood against the rest."""
-        refused: list[Exception] = []
+        stuck: list[Stuck] = []
         with registry.lock:
             for take_back in reversed(self.taken_back):
                 take_back()
             for change in reversed(self.changes):
                 try:
-                    change.prepare()
-                    _all_or_nothing([_Reverse(change)])
+                    _all_or_nothing([*_prepared([change]), _Reverse(change)])
                 except Exception as error:
-                    if not is_refusal(error):
-                        raise
-                    refused.append(error)
-        if refused:
-            raise refused[0]
+                    stuck.append((change.describe().target, error))
+        if stuck:
+            raise left_over("take back a transaction", stuck)
 
 
 _open_step: contextvars.ContextVar[Step | None] = contextvars.ContextVar(
@@ -146,19 +156,42 @@ def apply(*changes: Change) -> None:
         KeyboardInterrupt: an interrupt came while the changes were made; they are all true.
     """
     joined = open_step()
-    step = Step(list(changes))
+    step = Step([change for change in changes if change.is_recorded])
+    with registry.lock:
+        made = [*_prepared(changes), *changes]
 
-    def commit() -> None:
-        _all_or_nothing(step.changes, shown=step.changes if joined is None else ())
-        if joined is None:
-            publish("step", step)
-        else:
-            joined.changes.extend(c for c in changes if c not in joined.changes)
+        def commit() -> None:
+            _all_or_nothing(made, shown=made if joined is None else ())
+            _join(step, made, joined)
 
+        masked(commit)
+
+
+def apply_each(*changes: Change) -> list[Stuck]:
+    """Make as many changes true as can be, as one step for undo.
+
+    Returns:
+        The targets of the others, each with what stood against it.
+    """
+    joined, step = open_step(), Step()
+    barred: list[Stuck] = []
+    ready: list[list[Change]] = []
     with registry.lock:
         for change in changes:
-            change.prepare()
+            try:
+                ready.append([*_prepared([change]), change])
+            except Exception as error:
+                barred.append((change.describe().target, error))
+        failed: list[Stuck] = []
+
+        def commit() -> None:
+            failed.clear()
+            made = _as_many_as_can_be(ready, failed, is_shown=joined is None)
+            step.changes = [change for change in made if change.is_recorded]
+            _join(step, made, joined)
+
         masked(commit)
+    return [*barred, *failed]
 
 
 @contextlib.contextmanager
@@ -199,7 +232,8 @@ def transaction(*, recorded: bool = True) -> Iterator[Step]:
                     step.roll_back()
                     _show(step.changes)
                     raise
-            if recorded:
+            step.changes = [change for change in step.changes if change.is_recorded]
+            if recorded and step.changes:
                 publish("step", step)
 
     try:
@@ -208,6 +242,22 @@ def transaction(*, recorded: bool = True) -> Iterator[Step]:
         complete = True
     finally:
         certainly(end)
+
+
+def _prepared(changes: Sequence[Change]) -> list[Change]:
+    """Prepare changes; answer what has to become true before them."""
+    first = [one for change in changes for one in change.first()]
+    for change in (*first, *changes):
+        change.prepare()
+    return first
+
+
+def _join(step: Step, made: Sequence[Change], joined: Step | None) -> None:
+    """Let a step that has become true be known, or join that of a transaction."""
+    if joined is not None:
+        joined.changes.extend(change for change in made if change not in joined.changes)
+    elif step.changes:
+        publish("step", step)
 
 
 def _all_or_nothing(changes: Sequence[Change], shown: Sequence[Change] = ()) -> None:
@@ -222,13 +272,75 @@ def _all_or_nothing(changes: Sequence[Change], shown: Sequence[Change] = ()) -> 
         _show(shown)
     except KeyboardInterrupt:
         raise  # not a failure of the change: masked() runs the commit to its end
-    except BaseException:
-        for change in reversed(begun):
-            change.revert()
+    except BaseException as error:
+        stuck = _take_back(begun)
         if showing:  # some have become visible
             _show(shown)
-        raise
+        if not stuck or not isinstance(error, Exception):
+            raise
+        last = begun[-1].describe()
+        asked = getattr(error, "asked", f"{last.verb} {last.target}")
+        raise left_over(asked, stuck, because=error) from error
     publish("after_commit", changes)
+
+
+def _take_back(changes: Sequence[Change]) -> list[Stuck]:
+    """Revert changes, the last first, each whatever becomes of the others."""
+    stuck: list[Stuck] = []
+    for change in reversed(changes):
+        try:
+            change.revert()
+        except Exception as error:
+            stuck.append((change.describe().target, error))
+    return stuck
+
+
+def _as_many_as_can_be(
+    groups: Sequence[Sequence[Change]], failed: list[Stuck], *, is_shown: bool
+) -> list[Change]:
+    """Make groups of changes true: together, or else each for itself."""
+    made = [change for group in groups for change in group]
+    try:
+        _all_or_nothing(made, shown=made if is_shown else ())
+    except Exception:
+        made = []
+    else:
+        return made
+    for group in groups:
+        try:
+            _all_or_nothing(group, shown=group if is_shown else ())
+        except Exception as error:
+            failed.append((group[-1].describe().target, error))
+        else:
+            made += group
+    return made
+
+
+def left_over(asked: str, stuck: Sequence[Stuck], *, because: Exception | None = None) -> Exception:
+    """The error that names everything that stays though it was to go.
+
+    Args:
+        asked: the user's request in words.
+        stuck: what stays.
+        because: what was the reason to take it back.
+    """
+    if len(stuck) == 1 and because is None and is_refusal(stuck[0][1]):
+        return stuck[0][1]
+    kinds = {type(error) for _, error in stuck if is_refusal(error)}
+    several = len(kinds) == 1 and all(is_refusal(error) for _, error in stuck)
+    kind: Any = kinds.pop() if several and because is None else PatchRefused
+    named = "; ".join(f"{target}: {_why(error)}" for target, error in stuck)
+    error: Exception = kind(
+        asked,
+        f"{_why(because)}; not taken back: {named}" if because else f"not taken back: {named}",
+        "mend that; until then it stays in lp.patches(), and lp.restore_all() takes it back",
+    )
+    return error
+
+
+def _why(error: Exception) -> str:
+    found = getattr(error, "found", None)
+    return str(found) if found else f"{type(error).__name__}: {error}"
 
 
 def _show(changes: Sequence[Change]) -> None:
@@ -247,8 +359,11 @@ class _Reverse(Change):
     def __init__(self, change: Change) -> None:
         self.change = change
 
+    def first(self) -> Sequence[Change]:
+        return self.change.first()
+
     def prepare(self) -> None:
-        """Nothing to check: reverting leaves alone what others did since."""
+        self.change.prepare()
 
     def commit(self) -> None:
         self.change.revert()

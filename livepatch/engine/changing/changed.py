@@ -15,7 +15,7 @@ from .registry import registry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .change import Change
+    from .change import Change, Stuck
 
 
 class Changed(Protocol):
@@ -42,7 +42,7 @@ def layers_of_changed() -> list[Any]:
     return [layer for thing in things for layer in thing.own_layers()]
 
 
-def ways_back() -> tuple[dict[str, Change], list[Exception]]:
+def ways_back() -> tuple[dict[str, Change], list[Stuck]]:
     """The changes that take everything back, by what they are about; and what refused.
 
     Example:
@@ -50,14 +50,14 @@ def ways_back() -> tuple[dict[str, Change], list[Exception]]:
         ({}, [])
     """
     changes: dict[str, Change] = {}
-    refused: list[Exception] = []
+    refused: list[Stuck] = []
     for position, thing in enumerate(tuple(registry.changed.values()), 1):
         try:
             change = thing.way_back()
         except Exception as error:
             if not is_refusal(error):
                 raise
-            refused.append(error)
+            refused.append((thing.path, error))
         else:
             path = thing.path if thing.path not in changes else f"{thing.path} ({position})"
             changes[path] = change

@@ -7,18 +7,20 @@ from types import CellType
 from typing import TYPE_CHECKING
 
 from ..answers import AnswerLine, answer
-from ..changing.change import Change, ChangeDescription, apply
+from ..changing.change import Change, apply, transaction
 from ..changing.registry import registry
 from ..errors import PatchRefused
 from ..naming.targets import ClassTarget, Target, find, in_words
 from ..switching.kinds import check_kind
 from ..switching.state import clone
 from .function_stacks import is_over_function, stack_of
+from .rebasing import Rebase
+from .stacks import LayerPlacement
 from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
     from ..naming.targets import AnyTarget
-    from .stacks import LayerPlacement, Stack
+    from .stacks import Stack
 
 
 def adopt(target: object, function: object = None) -> AnswerLine:
@@ -81,33 +83,6 @@ def heal() -> list[AnswerLine]:
     return [line for line in answers if line is not None]
 
 
-class Adopt(Change):
-    """The step by which foreign code, or a foreign value, becomes the base of a stack."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self.before = stack.original_state()
-        self.foreign = stack.present_state()
-        self.theirs = stack.state_without_ours()
-
-    def prepare(self) -> None:
-        """Nothing stands against it: what is there is taken as it is."""
-
-    def commit(self) -> None:
-        """Take what is there as the base, and install the layers on it."""
-        self.stack.set_original_state(self.theirs)
-        self.stack.install(self.stack.placements)
-
-    def revert(self) -> None:
-        """Give the foreign change its place back, over our layers."""
-        self.stack.set_original_state(self.before)
-        self.stack.show_foreign(self.foreign)
-
-    def describe(self) -> ChangeDescription:
-        """The target."""
-        return ChangeDescription("adopt", self.stack.path, "foreign", "adopt")
-
-
 def _stack_of(asked: str, found: AnyTarget) -> Stack:
     if isinstance(found, ClassTarget):
         raise PatchRefused(
@@ -123,22 +98,21 @@ def _changes(asked: str, present: Stack, found: AnyTarget) -> list[Change]:
     for stack in moved:
         changes += _move(asked, stack, present, found)
     if not moved and present.placements and not present.is_reached():
-        changes.append(Adopt(present))
+        changes.append(Rebase(present, installs=True, is_recorded=True))
     return changes
 
 
 def _heal(stack: Stack) -> AnswerLine | None:
     if stack.is_reached() or not is_over_function(stack):
         return None
-    asked = f"keep the layers on {stack.path}"
     try:
-        found = find(asked, stack.path)
-        if isinstance(found, Target):
-            stack_of(found)  # takes a new definition in
-        stack.check_not_foreign(asked)
+        found = find(f"keep the layers on {stack.path}", stack.path)
+        if not isinstance(found, Target) or stack_of(found) is not stack:
+            return None
+        with transaction(recorded=False):
+            apply(*stack.arrivals(found.function, installs=True))
     except Exception:  # the name is gone, or the change is foreign: the layers show as stale
         return None
-    stack.reinstall()
     if not stack.is_reached():
         return None
     return answer(f"kept the layers on {stack.path}", "it was loaded again")
@@ -177,4 +151,4 @@ def _for_class(placement: LayerPlacement, cls: type | None) -> LayerPlacement:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__, strict=True)
     )
     patch = replace(placement.patch, function=clone(function, cells))
-    return replace(placement, patch=patch)
+    return LayerPlacement(placement.layer, patch, placement.on)

@@ -22,13 +22,13 @@ from ..switching.state import clone
 from ..writing.new_code import code_from_callable
 from .function_stacks import stack_of
 from .patch import Patch
+from .stacks import Part
 from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType
 
-    from .stacks import Stack
 
 # What every class has of its own, and what the interpreter keeps there.
 _NOT_MERGED = {
@@ -43,7 +43,7 @@ _NOT_MERGED = {
 }
 
 
-def merge(asked: str, target: ClassTarget, new: object) -> list[tuple[Stack, Patch]]:
+def merge(asked: str, target: ClassTarget, new: object) -> list[Part]:
     """What has to change so that a class does what another does, each part with its stack.
 
     Args:
@@ -62,7 +62,7 @@ def merge(asked: str, target: ClassTarget, new: object) -> list[tuple[Stack, Pat
             "give a class; its methods replace the old ones, and existing instances change",
         )
     _check_shape(asked, target, new)
-    parts: list[tuple[Stack, Patch]] = []
+    parts: list[Part] = []
     names = _names(target.cls)
     for name, value in vars(new).items():
         if name not in _NOT_MERGED:
@@ -129,7 +129,7 @@ def _shown(value: object) -> str:
 
 def _parts(
     asked: str, target: ClassTarget, new: type, name: str, value: Any, names: dict[int, str]
-) -> Iterator[tuple[Stack, Patch]]:
+) -> Iterator[Part]:
     """The changes of one attribute of the class; ``names`` is what ``_names`` says of it."""
     path, slot = f"{target.path}.{name}", Attribute(target.cls, name)
     # What an earlier version of the new class has added does not count as the old one's.
@@ -137,25 +137,30 @@ def _parts(
     old = (
         value_stack_of(path, slot).original_state() if added else vars(target.cls).get(name, ABSENT)
     )
-    pairs = [] if added or type(old) is not type(value) else _function_pairs(old, value, name)
+    holders = target.cls, new
+    is_other = added or type(old) is not type(value)
+    pairs = [] if is_other else _function_pairs(old, value, name, holders)
     if pairs and all(names[id(mine)] == name for mine, _, _ in pairs):
         for mine, theirs, part in pairs:
             yield from _function_part(asked, target.cls, mine, theirs, f"{path}{part}", old)
         return
     for mine, theirs, _ in pairs:
         other = names[id(mine)]
-        if other != name and theirs not in _functions(vars(new).get(other), other):
+        if other != name and theirs not in _functions(new, vars(new).get(other), other):
             break
     else:
         if pairs:
             return  # only other names of what is changed under its own
     if not _plainly_equal(old, value):
-        yield value_stack_of(path, slot), Patch(_rebound(value, target.cls, new))
+        yield Part(value_stack_of(path, slot), Patch(_rebound(value, target.cls, new)))
 
 
-def _function_pairs(old: Any, new: Any, name: str) -> list[tuple[FunctionType, FunctionType, str]]:
+def _function_pairs(
+    old: Any, new: Any, name: str, holders: tuple[type, type]
+) -> list[tuple[FunctionType, FunctionType, str]]:
     """The functions of two attributes that stand for each other, and which part they are."""
-    parts = [(peel(old, name).innermost, peel(new, name).innermost, "")]
+    ours, other = holders
+    parts = [(peel(old, name, ours).innermost, peel(new, name, other).innermost, "")]
     if isinstance(old, property):
         mine, theirs = parts_of(old), parts_of(new)
         parts = [(mine.get(p), theirs.get(p), f".{p}") for p in {**mine, **theirs}]
@@ -163,8 +168,8 @@ def _function_pairs(old: Any, new: Any, name: str) -> list[tuple[FunctionType, F
     return parts if both else []  # type: ignore[return-value]
 
 
-def _functions(value: object, name: str) -> list[FunctionType]:
-    return [function for function, _, _ in _function_pairs(value, value, name)]
+def _functions(cls: type, value: object, name: str) -> list[FunctionType]:
+    return [function for function, _, _ in _function_pairs(value, value, name, (cls, cls))]
 
 
 def _names(cls: type) -> dict[int, str]:
@@ -174,7 +179,7 @@ def _names(cls: type) -> dict[int, str]:
     """
     names: dict[int, str] = {}
     for name, value in vars(cls).items():
-        for function in _functions(value, name):
+        for function in _functions(cls, value, name):
             if id(function) not in names or function.__name__ == name:
                 names[id(function)] = name
     return names
@@ -182,12 +187,13 @@ def _names(cls: type) -> dict[int, str]:
 
 def _function_part(
     asked: str, cls: type, mine: FunctionType, theirs: FunctionType, path: str, holder: object
-) -> Iterator[tuple[Stack, Patch]]:
-    caches = peel(holder, path.rpartition(".")[2]).caches
+) -> Iterator[Part]:
+    caches = peel(holder, path.rpartition(".")[2], cls).caches
     target = Target(path, mine, cls, (), caches)
     stack = stack_of(target)
-    if not _same_function(stack.model, theirs):
-        yield stack, Patch(*code_from_callable(asked, theirs, target, stack.model))
+    model = stack.model_of(mine)
+    if not _same_function(model, theirs):
+        yield Part(stack, Patch(*code_from_callable(asked, theirs, target, model)), mine)
 
 
 def _same_function(mine: FunctionType, theirs: FunctionType) -> bool:

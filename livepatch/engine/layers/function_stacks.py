@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from ..changing.change import Change, ChangeDescription
 from ..changing.registry import registry
 from ..errors import ForeignChange
-from ..naming.lookup import what_is
-from ..naming.targets import leads_to, leads_to_place
+from ..naming.lookup import module_of, what_is
+from ..naming.own_name import leads_to, leads_to_place
 from ..switching.leading import lead
 from ..switching.state import clone
 from .patched_function import PatchedFunction
+from .rebasing import Rebase
 from .stacks import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Sequence
     from types import CodeType, FunctionType
 
+    from ..naming.overrides import Override
     from ..naming.targets import Target
     from .patch import Patch
     from .stacks import Placements
@@ -41,7 +44,8 @@ class FunctionStack(Stack):
         self.functions = [PatchedFunction(target.function)]
         self.keys = self._keys()
         self.handles: dict[FunctionType, Patch | None] = {}
-        self._had_a_name = target.is_named or self._is_named()
+        self.is_named = target.is_named or self._is_reached_by_name()
+        self._loaded_as: object = None
 
     @property
     def function(self) -> Any:  # a FunctionType; mypy takes one for a method
@@ -53,6 +57,16 @@ class FunctionStack(Stack):
         """Another function that runs the webui's own code: what the lowest layer calls."""
         return self.functions[-1].original
 
+    def own(self, function: FunctionType) -> Any:  # a FunctionType
+        """A function with a function's own code as it is now, whatever layers lie on it."""
+        patched = self.patched(function)
+        is_patched = bool(self.placements)
+        return clone(function) if patched is None else patched.own(is_patched=is_patched)
+
+    def patched(self, function: object) -> PatchedFunction | None:
+        """What is known of one of its functions; None of one that it does not lead."""
+        return next((one for one in self.functions if one.function is function), None)
+
     def _keys(self) -> tuple[Hashable, ...]:
         """The identities of the functions, and the place of an override."""
         place_key = (self.override.slot.key,) if self.override else ()
@@ -60,8 +74,12 @@ class FunctionStack(Stack):
 
     @property
     def model(self) -> Any:  # a FunctionType; mypy takes one for a method
-        """A function with the webui's own code: new code is compiled in its place."""
-        return self.override.model if self.override else self.original
+        """What new code is compiled in the place of: a function with the webui's own code."""
+        return self.model_of(self.function)
+
+    def model_of(self, function: FunctionType) -> Any:  # a FunctionType
+        """The same for a function that the name leads to now."""
+        return self.override.model if self.override else self.own(function)
 
     @property
     def top_codes(self) -> list[CodeType]:
@@ -79,17 +97,16 @@ class FunctionStack(Stack):
             ours += (patched.original.__code__, patched.installed.code)
         return ours
 
-    def rebase(self) -> None:
-        """Take what the function runs now as the webui's own code."""
-        self.functions[-1].rebase()
-        self.handles.clear()
-
     def original_state(self) -> Any:
         """The originals of the functions."""
         return [patched.original for patched in self.functions]
 
+    def fresh_state(self) -> Any:
+        """What the functions are now, whoever made them so."""
+        return [patched.own(is_patched=False) for patched in self.functions]
+
     def present_state(self) -> Any:
-        """What the functions run now, as their originals."""
+        """What the functions do and say now."""
         return [patched.present() for patched in self.functions]
 
     def state_without_ours(self) -> Any:
@@ -113,51 +130,54 @@ class FunctionStack(Stack):
             on = any(p.on for p in self.placements)
             if not self.override.slot.holds(self.override.put if on else self.override.was):
                 return False
-        if self._had_a_name and not self._is_named():
+        if self.is_named and not self._is_reached_by_name():
             return False
         top = next((p.patch for p in reversed(self.placements) if p.on), None)
         return all(patched.runs(top) for patched in self.functions)
 
-    def _is_named(self) -> bool:
+    def _is_reached_by_name(self) -> bool:
         if self.override is not None:
             return leads_to_place(self.path, self.override.slot)
         return any(leads_to(self.path, patched.function) for patched in self.functions)
 
-    def check_not_foreign(self, asked: str) -> None:
+    def check(self, asked: str, adds: Callable[[], bool]) -> None:  # noqa: ARG002
         """Raise where someone else changed the function's code or defaults since we did.
 
         Code from the function's own file is not foreign: the module was edited and loaded again.
-        It is the webui's own code from now on.
         """
-        if not self.placements:
-            self.rebase()  # what it runs now is the webui's own, whoever made it so
-            self._check_place(asked)
-            return
-        for patched in self.functions:
+        for patched in self.functions if self.placements else ():
             difference = patched.difference()
-            if difference is None:
-                continue
-            if not patched.is_redefined():
+            if difference is not None and not patched.is_redefined():
                 raise ForeignChange(
                     asked,
                     f"someone else changed {self.path}.{difference}",
                     "take that change back, or make it the base with lp.adopt; nothing was touched",
                 )
-            patched.rebase()
-            self.handles.clear()
-        self._check_place(asked)
+        if self.override is not None:
+            self._check_place(asked, self.override)
 
-    def _check_place(self, asked: str) -> None:
-        if self.override is None:
+    def _check_place(self, asked: str, override: Override) -> None:
+        slot, shown = override.slot, any(p.on for p in self.placements)
+        if slot.holds(override.put if shown else override.was):
             return
-        slot, shown = self.override.slot, any(p.on for p in self.placements)
-        if slot.holds(self.override.put if shown else self.override.was):
-            return
+        if self.placements and slot.holds(override.was):
+            return  # ours is gone already
         raise ForeignChange(
             asked,
             f"someone else put something into {self.path}: {what_is(slot.read())}",
             "take that change back first; nothing was touched",
         )
+
+    def arrivals(
+        self, function: FunctionType | None, *, installs: bool = False
+    ) -> Sequence[Change]:
+        """The definition made anew that stands in a function, or that the name leads to."""
+        arrived: list[Change] = []
+        if any(one.difference() and one.is_redefined() for one in self.functions):
+            arrived.append(Rebase(self, installs=installs))
+        if function is not None and self.override is None and self.patched(function) is None:
+            arrived.append(TakeIn(self, function))
+        return arrived
 
     def show(self, placements: Placements) -> None:
         """Make calls run the topmost layer that is on, and each ``original`` the one below."""
@@ -177,11 +197,15 @@ class FunctionStack(Stack):
         for patched in self.functions:
             patched.install(below, speaker.function if speaker else None)
         if self.override is not None:
-            shown = self.override.put if below is not None else self.override.was
-            if not self.override.slot.holds(shown):
-                self.override.slot.write(shown)
+            self._put_in_place(self.override, below is not None)
         for empty_cache in self.caches:
             empty_cache()
+
+    @staticmethod
+    def _put_in_place(override: Override, is_on: bool) -> None:
+        """Put ours into its place or take it out; what someone else put there stays."""
+        if override.slot.holds(override.put) or override.slot.holds(override.was):
+            override.slot.put(override.put if is_on else override.was)
 
     def _lead(self, handle: FunctionType, below: Patch | None) -> None:
         """Make calls of a layer's ``original`` run the layer below, or the webui's own code."""
@@ -190,18 +214,85 @@ class FunctionStack(Stack):
         else:
             lead(handle, below.function, below.handle)
 
-    def take_in(self, function: FunctionType) -> None:
+    def take_in(self, patched: PatchedFunction) -> None:
         """Lead a function as well that the name has come to lead to."""
-        if self.functions[-1].function is not function:
-            self.functions.append(PatchedFunction(function))
-            self.keys = self._keys()
-            self.rebase()
+        if patched not in self.functions:
+            self._lead_all([*self.functions, patched])
+
+    def give_up(self, patched: PatchedFunction) -> None:
+        """Lead a function no longer: it is its own again."""
+        if patched in self.functions:
+            self._lead_all([one for one in self.functions if one is not patched])
+        if registry.stacks.get(id(patched.function)) is self:
+            del registry.stacks[id(patched.function)]
+        patched.install(None, None)
+
+    def _lead_all(self, functions: list[PatchedFunction]) -> None:
+        self.functions = functions
+        self.keys = self._keys()
+        self.handles.clear()
+
+    def keep(self, placements: Placements) -> None:
+        """Count these as the placements."""
+        if placements and not self.placements and "<locals>" in self.function.__qualname__:
+            self._loaded_as = _loaded_as(self.path)
+        super().keep(placements)
+
+    def is_defined_again_by(self, function: FunctionType) -> bool:
+        """Whether a function is another version of the definition that the layers lie on."""
+        patched = self.functions[-1]
+        if not patched.is_defined_again_by(function):
+            return False
+        # super() in a patch means the class that it was made for, not one that was made since.
+        if any("__class__" in p.patch.function.__code__.co_freevars for p in self.placements):
+            return False
+        # Whatever a reload defines has a code of its own, but for what factories elsewhere make.
+        is_other_code = function.__code__ is not patched.original.__code__
+        return is_other_code or _loaded_as(self.path) is not self._loaded_as
+
+
+class TakeIn(Change):
+    """A definition made anew comes under the layers of its name: the module was loaded again."""
+
+    is_recorded = False
+
+    def __init__(self, stack: FunctionStack, function: FunctionType) -> None:
+        self.stack = stack
+        self.patched = PatchedFunction(function)
+
+    def prepare(self) -> None:
+        """Refuse where someone else changed what the layers lie on."""
+        self.stack.check(self._asked, lambda: True)
+
+    def commit(self) -> None:
+        """Make calls of it run the layers too."""
+        self.stack.take_in(self.patched)
+        self.stack.install(self._asked, self.stack.placements)
+
+    def revert(self) -> None:
+        """Make it its own again."""
+        self.stack.give_up(self.patched)
+        self.stack.install(self._asked, self.stack.placements)
+
+    @property
+    def _asked(self) -> str:
+        return f"keep the layers on {self.stack.path}"
+
+    def describe(self) -> ChangeDescription:
+        """The target."""
+        return ChangeDescription("take in", self.stack.path, "livepatch", "take in")
+
+
+def _loaded_as(path: str) -> object:
+    """What is another object after each loading of the module that a name begins with."""
+    return getattr(module_of(path), "__spec__", None)
 
 
 def stack_of(target: Target) -> FunctionStack:
     """The stack over a target: one and the same for all who ask, as long as somebody holds it.
 
-    A second one would take the layers on the first for the webui's own code.
+    A second one would take the layers on the first for the webui's own code. Of a definition made
+    anew it is the stack that its name leads to; the next change of that takes the function in.
     """
     override = target.override
     with registry.lock:
@@ -215,24 +306,16 @@ def stack_of(target: Target) -> FunctionStack:
         if stack is None:
             stack = FunctionStack(target)
             stack.enter()
-        elif is_over_function(stack):
-            stack.caches += tuple(c for c in target.caches if c not in stack.caches)
-            if not stack.placements:
-                stack.rebase()
     return stack  # a value's is refused: it holds something else
 
 
 def _stack_of_older_definition(target: Target) -> FunctionStack | None:
     """The stack whose name leads to this function by now, because its module was loaded again."""
-    if target.override is not None:
-        return None
+    function = target.function
     for stack in registry.patched.values():
-        if stack.path != target.path or stack.override or not is_over_function(stack):
+        if not is_over_function(stack) or stack.override is not None or not stack.is_named:
             continue
-        # super() in a patch means the class that it was made for, not one that was made since.
-        bound = any("__class__" in p.patch.function.__code__.co_freevars for p in stack.placements)
-        if stack.functions[-1].is_defined_again_by(target.function) and not bound:
-            stack.take_in(target.function)
+        if stack.is_defined_again_by(function) and leads_to(stack.path, function):
             return stack
     return None
 
@@ -240,14 +323,17 @@ def _stack_of_older_definition(target: Target) -> FunctionStack | None:
 def patched_function(function: object) -> PatchedFunction | None:
     """What livepatch knows of a function that has layers of ours."""
     stack = registry.stacks.get(id(function))
-    functions = getattr(stack, "functions", ()) if stack is not None and stack.placements else ()
-    return next((patched for patched in functions if patched.function is function), None)
+    if stack is None or not stack.placements or not is_over_function(stack):
+        return None
+    return stack.patched(function)
 
 
 def original_function(function: FunctionType) -> Any:  # a FunctionType
     """A function that runs the webui's own code of a function, whatever layers lie on it."""
-    patched = patched_function(function)
-    return patched.original if patched is not None else clone(function)
+    stack = registry.stacks.get(id(function))
+    if stack is None or not is_over_function(stack):
+        return clone(function)
+    return stack.own(function)
 
 
 def is_over_function(stack: Stack) -> TypeGuard[FunctionStack]:

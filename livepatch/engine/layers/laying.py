@@ -18,7 +18,6 @@ from ..errors import PatchRefused
 from ..naming.lookup import what_is
 from ..naming.overrides import as_function
 from ..naming.targets import ClassTarget, Target, ValueTarget
-from ..plan.plan import Placement
 from ..reading.sources import place, source_of
 from ..switching.frames import running_calls
 from ..switching.kinds import kind_of
@@ -32,18 +31,15 @@ from .function_stacks import is_over_function, original_function, stack_of
 from .guard import DEFAULT_FAILURES, Guard, guarded
 from .patch import Patch
 from .pending import Pending, forget, wait_for_idle
-from .stacks import Layer
+from .stacks import Layer, LayerPlacement, Part
 from .value_stacks import value_stack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..naming.targets import AnyTarget
-    from .function_stacks import FunctionStack
     from .pending import When
     from .stacks import Restack, Stack
-
-Parts = list[tuple["Stack", Patch]]
 
 _order = itertools.count(1)
 
@@ -87,18 +83,19 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
     # Outside the lock: making a patch runs the imports of a text, and whoever waits for one of
     # them may wait for the lock.
     parts, order = make_parts(asked, target, new, wanted), next(_order)
-    for _, patch in parts:
+    for part in parts:
+        patch = part.patch
         patch.given, patch.namespace, patch.order = new, wanted.namespace, order
     about = target.cls if isinstance(target, ClassTarget) else None
     with registry.lock:
-        layer = _layer_of(target, about, wanted, [stack for stack, _ in parts])
+        layer = _layer_of(target, about, wanted, [part.stack for part in parts])
         again = layer.placement is not None
         _tell_guards(layer, parts)
-        make = partial(_changes, layer, parts, wanted.verb)
+        make = partial(_changes, layer, parts, wanted.verb, getattr(target, "caches", ()))
         if wanted.when == "idle":
             _wait(asked, layer, parts, make)
             return layer
-        before = [code for stack, _ in parts for code in _top_codes(stack)]
+        before = [code for part in parts for code in _top_codes(part.stack)]
         begun = time.perf_counter()
         changes = make()
         apply(*changes)
@@ -121,7 +118,7 @@ def _check_guard(asked: str, guard: object) -> None:
 
 def make_parts(
     asked: str, target: AnyTarget, new: object, wanted: Wanted, *, dry_run: bool = False
-) -> Parts:
+) -> list[Part]:
     """What has to change, each patch with the stack that it goes on.
 
     Args:
@@ -144,9 +141,10 @@ def make_parts(
     with registry.lock:
         stack = stack_of(target)
         if stack.placements:  # of one without, whatever it runs now is the webui's own
-            stack.check_not_foreign(asked)
-    patch = _patch(asked, target, stack, new, wanted, dry_run=dry_run)
-    return [(stack, _guarded(patch, stack, wanted))]
+            stack.check(asked, lambda: True)
+        model = stack.model_of(target.function)
+    patch = _patch(asked, target, model, new, wanted, dry_run=dry_run)
+    return [Part(stack, _guarded(patch, model, wanted), target.function)]
 
 
 def patch_without_effect(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Patch:
@@ -154,10 +152,10 @@ def patch_without_effect(asked: str, target: AnyTarget, new: object, wanted: Wan
     if isinstance(target, ClassTarget) and isinstance(new, str):
         _, facts = graft_class(asked, new, target.cls, wanted.namespace, dry_run=True)
         return Patch(None, new, facts)
-    return make_parts(asked, target, new, wanted, dry_run=True)[0][1]
+    return make_parts(asked, target, new, wanted, dry_run=True)[0].patch
 
 
-def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> Parts:
+def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> list[Part]:
     text: Any = partial(source_of, new)
     facts: tuple[str, ...] = ()
     if isinstance(new, str):
@@ -167,27 +165,26 @@ def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> P
         )
     parts = merge(asked, target, new)
     return [
-        (stack, replace(patch, text=text, facts=(*facts, *patch.facts))) for stack, patch in parts
+        Part(stack, replace(patch, text=text, facts=(*facts, *patch.facts)), function)
+        for stack, patch, function in parts
     ]
 
 
 def _patch(
-    asked: str, target: Target, stack: FunctionStack, new: Any, wanted: Wanted, *, dry_run: bool
+    asked: str, target: Target, model: Any, new: Any, wanted: Wanted, *, dry_run: bool
 ) -> Patch:
     if wanted.verb == "replace":
         if isinstance(new, str):
-            written = code_from_text(
-                asked, new, target, stack.model, wanted.namespace, dry_run=dry_run
-            )
+            written = code_from_text(asked, new, target, model, wanted.namespace, dry_run=dry_run)
         else:
-            written = code_from_callable(asked, new, target, stack.model)
+            written = code_from_callable(asked, new, target, model)
         return Patch(*written)
     text: Any
     facts: tuple[str, ...] = ()
     graft: Graft | None = None
     if isinstance(new, str):
-        graft = Graft(asked, new, target, stack.model, wanted.namespace)
-        new = stack.model if dry_run else graft.build()
+        graft = Graft(asked, new, target, model, wanted.namespace)
+        new = model if dry_run else graft.build()
         text, facts = graft.source.strip("\n"), graft.facts
     elif callable(new):
         text = partial(source_of, new)
@@ -204,24 +201,22 @@ def _patch(
                 "write it as def wrapper(original, *args, **kwargs)",
             )
     else:
-        wrapper = wrapper_of(wanted.verb, new, kind_of(stack.model.__code__))  # type: ignore[arg-type]
-    return Patch(wrapper, text, facts, clone(stack.original), describes=False)
+        wrapper = wrapper_of(wanted.verb, new, kind_of(model.__code__))  # type: ignore[arg-type]
+    return Patch(wrapper, text, facts, clone(model), describes=False)
 
 
-def _guarded(patch: Patch, stack: FunctionStack, wanted: Wanted) -> Patch:
+def _guarded(patch: Patch, model: Any, wanted: Wanted) -> Patch:
     if not wanted.guard:
         return patch
     guard = Guard(DEFAULT_FAILURES if wanted.guard is True else wanted.guard)
-    kind = kind_of(stack.model.__code__)
+    kind = kind_of(model.__code__)
     function = guarded(patch.function, guard, kind, wraps=patch.handle is not None)
-    handle = patch.handle or clone(stack.original)
+    handle = patch.handle or clone(model)
     facts = (*patch.facts, f"guarded: switched off after {guard.limit} failures")
     return Patch(function, lambda: patch.source, facts, handle, False, guard)
 
 
-def _value_part(
-    asked: str, target: ValueTarget, new: object, wanted: Wanted
-) -> tuple[Stack, Patch]:
+def _value_part(asked: str, target: ValueTarget, new: object, wanted: Wanted) -> Part:
     old = target.slot.read()
     is_definition = isinstance(new, str) and new.lstrip().startswith(("def ", "async def ", "@"))
     if wanted.verb != "replace" or wanted.guard or (is_definition and not isinstance(old, str)):
@@ -233,7 +228,7 @@ def _value_part(
     facts: tuple[str, ...] = (target.slot.what_stays,)
     if type(new) is not type(old):
         facts = (f"was of type {type(old).__name__}, is {type(new).__name__}", *facts)
-    return value_stack_of(target.path, target.slot), Patch(new, lambda: _text(new), facts)
+    return Part(value_stack_of(target.path, target.slot), Patch(new, lambda: _text(new), facts))
 
 
 def _text(value: object) -> str | None:
@@ -243,39 +238,46 @@ def _text(value: object) -> str | None:
 
 def _layer_of(target: AnyTarget, about: type | None, wanted: Wanted, stacks: list[Stack]) -> Layer:
     """The layer of that identity, waiting or placed, or a new one."""
-    layer: Layer
-    for layer in registry.pending:
-        same = (layer.target, layer.owner, layer.name) == (target.path, wanted.owner, wanted.name)
-        if same and layer.about is about:
+    for pending in registry.pending.values():
+        layer: Layer = pending.layer
+        same = (layer.about, layer.owner, layer.name) == (about, wanted.owner, wanted.name)
+        if same and (about is not None or not set(pending.stacks).isdisjoint(stacks)):
             return layer
     holders = stacks if about is None else list(registry.patched.values())
     for stack in holders:
         found = stack.layer_of(about, wanted.owner, wanted.name)
         if found is not None:
             return found
-    return Layer(about, target.path, wanted.owner, wanted.name, wanted.verb)
+    is_named = about is not None or stacks[0].is_named
+    return Layer(about, target.path, wanted.owner, wanted.name, wanted.verb, is_named=is_named)
 
 
-def _tell_guards(layer: Layer, parts: Parts) -> None:
-    for _, patch in parts:
-        if patch.guard is not None:
-            patch.guard.layer = layer
+def _tell_guards(layer: Layer, parts: list[Part]) -> None:
+    for part in parts:
+        if part.patch.guard is not None:
+            part.patch.guard.layer = layer
 
 
-def _changes(layer: Layer, parts: Parts, verb: str) -> list[Restack]:
+def _changes(
+    layer: Layer, parts: list[Part], verb: str, caches: Sequence[Callable[[], None]]
+) -> list[Restack]:
     """The changes that put a layer there, and take it off where it has no part any more."""
     layer.verb = verb
-    now = [stack for stack, _ in parts]
+    now = [part.stack for part in parts]
     left = [stack for stack in layer.stacks if stack not in now]
+    for stack in filter(is_over_function, now):
+        stack.caches += tuple(cache for cache in caches if cache not in stack.caches)
     return [
-        *(stack.with_placement(Placement(layer, patch), verb) for stack, patch in parts),
+        *(
+            stack.with_placement(LayerPlacement(layer, patch), verb, function)
+            for stack, patch, function in parts
+        ),
         *(stack.without(layer) for stack in left),
     ]
 
 
-def _wait(asked: str, layer: Layer, parts: Parts, make: Any) -> None:
-    stacks = [stack for stack, _ in parts if is_over_function(stack)]
-    wait_for_idle(asked, Pending(layer, stacks, make))
+def _wait(asked: str, layer: Layer, parts: list[Part], make: Any) -> None:
+    wait_for_idle(asked, Pending(layer, [part.stack for part in parts], make))
     layer.answer = answer(
         f"pending {layer.target}",
         "waits until no call is inside it",
@@ -283,13 +285,13 @@ def _wait(asked: str, layer: Layer, parts: Parts, make: Any) -> None:
     )
 
 
-def _facts(target: AnyTarget, layer: Layer, parts: Parts) -> list[str]:
-    lies = _what_lies_where(parts[0][0], layer)
+def _facts(target: AnyTarget, layer: Layer, parts: list[Part]) -> list[str]:
+    lies = _what_lies_where(parts[0].stack, layer)
     if isinstance(target, ClassTarget):
-        names = [stack.path.removeprefix(f"{target.path}.") for stack, _ in parts]
-        told = dict.fromkeys(fact for _, patch in parts for fact in patch.facts)
+        names = [part.stack.path.removeprefix(f"{target.path}.") for part in parts]
+        told = dict.fromkeys(fact for part in parts for fact in part.patch.facts)
         return [lies, f"changed: {', '.join(names)}", *told]
-    facts = [*getattr(target, "facts", ()), *parts[0][1].facts, *_what_may_last(parts[0][0])]
+    facts = [*getattr(target, "facts", ()), *parts[0].patch.facts, *_what_may_last(parts[0].stack)]
     return [lies, *(fact for fact in facts if fact)]
 
 

@@ -34,9 +34,10 @@ class PatchedFunction:
 
     def __init__(self, function: FunctionType) -> None:
         self.function = function
-        self.original: Any  # a FunctionType; mypy takes one for a method
-        self.installed: FunctionState
-        self._take_as_original(clone(function))
+        self.original: Any = clone(function)  # a FunctionType; mypy takes one for a method
+        self.installed = FunctionState.of(self.original)
+        self._runs: Patch | None = None
+        self._speaker: FunctionType | None = None
 
     def present(self) -> FunctionType:
         """A function that does and says what this one does and says now."""
@@ -56,20 +57,23 @@ class PatchedFunction:
         kept.describe(theirs)
         return theirs
 
-    def rebase(self) -> None:
-        """Take what the function is now as the webui's own."""
-        self._take_as_original(self.original if self._is_as_before() else self.without_ours())
+    def own(self, *, is_patched: bool) -> FunctionType:
+        """A function that does and says what this one is without us now; changes nothing.
+
+        Args:
+            is_patched: whether layers lie on it: then only its own definition made anew counts.
+        """
+        if is_patched:
+            is_as_known = self.difference() is None or not self.is_redefined()
+        else:
+            is_as_known = self._is_as_before()
+        return self.original if is_as_known else self.without_ours()
 
     def set_original(self, function: FunctionType) -> None:
         """Count something else as the webui's own; it is installed with the layers next time."""
-        self.original = function
-        self.forget()
-
-    def _take_as_original(self, function: FunctionType) -> None:
-        self.original = function
-        self.installed = FunctionState.of(function)
-        self._runs: Patch | None = None
-        self._speaker: FunctionType | None = None
+        if self.original is not function:
+            self.original = function
+            self.forget()
 
     def _is_as_before(self) -> bool:
         """Whether the function is what it was when it was looked at last: spares a clone."""

@@ -19,12 +19,12 @@ from ..changing.registry import registry
 from ..errors import PatchRefused, is_refusal
 from ..switching.frames import running_calls
 from ..switching.kinds import kind_of
+from .function_stacks import is_over_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .function_stacks import FunctionStack
-    from .stacks import Layer, Restack
+    from .stacks import Layer, Restack, Stack
 
 log = logging.getLogger("livepatch")
 
@@ -41,15 +41,22 @@ class Pending:
         layer: the layer that it puts there.
         stacks: the stacks over the functions that no call may be inside.
         make: makes the changes when the time has come.
+
+    Attributes:
+        step: that of the transaction that asked for it, if any.
+        replaced: what waited before it, to wait again where that transaction fails.
+        is_given_up: whether it has failed.
     """
 
     def __init__(
-        self, layer: Layer, stacks: list[FunctionStack], make: Callable[[], list[Restack]]
+        self, layer: Layer, stacks: list[Stack], make: Callable[[], list[Restack]]
     ) -> None:
         self.layer = layer
         self.stacks = stacks
         self.make = make
         self.step = open_step()
+        self.replaced: Pending | None = None
+        self.is_given_up = False
 
     def is_due(self) -> bool:
         """Whether no thread is inside the targets and the webui says that nothing runs.
@@ -61,7 +68,8 @@ class Pending:
         answers = ask("is_idle")
         if not all(answers):
             return False
-        codes = [code for stack in self.stacks for code in stack.entered_codes]
+        functions = filter(is_over_function, self.stacks)
+        codes = [code for stack in functions for code in stack.entered_codes]
         return running_calls(codes) == 0
 
     def force(self) -> None:
@@ -109,7 +117,8 @@ def wait_for_idle(asked: str, pending: Pending) -> None:
         PatchRefused: the target's calls cannot be seen from outside and no host says when none is
             under way.
     """
-    lazy = [s for s in pending.stacks if kind_of(s.model.__code__) != "plain function"]
+    functions = filter(is_over_function, pending.stacks)
+    lazy = [s for s in functions if kind_of(s.model.__code__) != "plain function"]
     if lazy and not ask("is_idle"):
         raise PatchRefused(
             asked,
@@ -118,17 +127,24 @@ def wait_for_idle(asked: str, pending: Pending) -> None:
             'leave out when="idle"; calls that are under way finish on the code they began with',
         )
     with registry.lock:
-        replaced = registry.pending.get(pending.layer)
-        _wait(pending)
         if pending.step is not None:
+            pending.replaced = registry.pending.get(pending.layer)
+            pending.step.taken_back.append(lambda: _give_up(pending))
+        _wait(pending)
 
-            def take_back() -> None:
-                if replaced is not None:
-                    _wait(replaced)
-                else:
-                    registry.pending.pop(pending.layer, None)
 
-            pending.step.taken_back.append(take_back)
+def _give_up(pending: Pending) -> None:
+    """Let what was asked for wait no longer; what others have asked for since goes on."""
+    pending.is_given_up = True
+    if registry.pending.get(pending.layer) is not pending:
+        return
+    before = pending.replaced
+    while before is not None and before.is_given_up:
+        before = before.replaced
+    if before is not None:
+        _wait(before)
+    else:
+        del registry.pending[pending.layer]
 
 
 def forget(layer: Layer) -> bool:
@@ -138,8 +154,13 @@ def forget(layer: Layer) -> bool:
     """
     pending, step = registry.pending.pop(layer, None), open_step()
     if pending is not None and step is not None:
-        step.taken_back.append(lambda: _wait(pending))
+        step.taken_back.append(lambda: _wait_again(pending))
     return pending is not None
+
+
+def _wait_again(pending: Pending) -> None:
+    if pending.layer not in registry.pending:  # nobody has asked for something else since
+        _wait(pending)
 
 
 def _wait(pending: Pending) -> None:

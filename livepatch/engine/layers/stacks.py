@@ -10,20 +10,22 @@ one tuple to another, and the way back is the step in the other direction.
 from __future__ import annotations
 
 import sys
+import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..answers import answer
-from ..changing.change import ChangeDescription, apply
-from ..changing.masking import masked
+from ..changing.change import Change, ChangeDescription, apply, open_step
 from ..changing.registry import registry
 from ..errors import PatchRefused
+from ..naming.slots import Barred
 from ..plan.plan import Placement, Replan
 from .patch import Patch
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Sequence
+    from types import FunctionType
 
     from ..naming.overrides import Override
     from .guard import Failure
@@ -44,6 +46,7 @@ class Layer:
         name: tells the layers of one owner on one target apart.
         verb: the verb that made it.
         answer: the answer line.
+        is_named: whether its target was meant by that name; else the name is only a label.
     """
 
     about: type | None
@@ -52,6 +55,12 @@ class Layer:
     name: str
     verb: str
     answer: str = field(default="", repr=False)
+    is_named: bool = field(default=True, repr=False)
+
+    @property
+    def key(self) -> Hashable:
+        """What tells it from the other layers of its stack."""
+        return id(self.about), self.owner, self.name
 
     @property
     def stacks(self) -> list[Stack]:
@@ -148,7 +157,18 @@ class Layer:
         return f"<Layer {self.target} · {self.owner} · {self.name} · {self.state}>"
 
 
-LayerPlacement = Placement[Layer, Patch]
+class LayerPlacement(Placement[Layer, Patch]):
+    """A layer's place in a stack, with what it does there.
+
+    Another layer of the same identity is another state of the same.
+    """
+
+    @property
+    def key(self) -> Hashable:
+        """The layer's identity."""
+        return self.layer.key
+
+
 Placements = tuple[LayerPlacement, ...]
 
 
@@ -163,19 +183,29 @@ class Stack(ABC):
 
     Attributes:
         path: the dotted name it was first asked for.
+        is_named: whether that name led there; else it is only a label.
         placements: the layers in their order, lowest first.
         override: where a function of ours stands in a place while layers are on.
         keys: what it is known by in the registry; the first is its own for good.
     """
 
     path: str
+    is_named: bool
     keys: tuple[Hashable, ...]
     placements: Placements = ()
     override: Override | None = None
+    # The steps of it that can still be made or taken back, from when a transaction was open: see
+    # `Replan.hand_down`.
+    steps: weakref.WeakSet[Restack] | None = None
 
     @abstractmethod
-    def check_not_foreign(self, asked: str) -> None:
-        """Raise where someone else changed what livepatch had put there."""
+    def check(self, asked: str, adds: Callable[[], bool]) -> None:
+        """Raise where someone else put something on top of what livepatch put there.
+
+        Args:
+            asked: the user's request in words.
+            adds: whether something of ours shall come there; what is gone already can be taken off.
+        """
 
     @abstractmethod
     def is_reached(self) -> bool:
@@ -190,12 +220,16 @@ class Stack(ABC):
         """What counts as the webui's own, to be set again."""
 
     @abstractmethod
-    def present_state(self) -> Any:
-        """What stands there now, as something to count as the webui's own."""
+    def fresh_state(self) -> Any:
+        """What is to count as the webui's own where no layer is on it: what is there now."""
 
+    @abstractmethod
+    def present_state(self) -> Any:
+        """What stands there now, to be shown again."""
+
+    @abstractmethod
     def state_without_ours(self) -> Any:
-        """What stands there now without what livepatch left in it."""
-        return self.present_state()
+        """What stands there now without what livepatch left in it: to count as the webui's own."""
 
     @abstractmethod
     def set_original_state(self, state: Any) -> None:
@@ -205,9 +239,19 @@ class Stack(ABC):
     def show_foreign(self, state: Any) -> None:
         """Put back what someone else had put there."""
 
-    def reinstall(self) -> None:
-        """Install the present placements again: what was below them has changed."""
-        masked(lambda: self.install(self.placements))
+    def arrivals(
+        self,
+        function: FunctionType | None,  # noqa: ARG002
+        *,
+        installs: bool = False,  # noqa: ARG002
+    ) -> Sequence[Change]:
+        """What makes a newer original count that has come under the layers; changes nothing.
+
+        Args:
+            function: what the target is now.
+            installs: whether they install the layers on it too.
+        """
+        return ()
 
     def enter(self) -> tuple[Hashable, ...]:
         """Be what is found over this thing from now on; answers the keys."""
@@ -217,9 +261,24 @@ class Stack(ABC):
                 registry.stacks[key] = self
         return keys
 
-    def install(self, placements: Placements) -> None:
-        """Make the topmost layer that is on true; from now on these are the placements."""
-        self.show(placements)
+    def install(self, asked: str, placements: Placements) -> None:
+        """Make the topmost layer that is on true; from now on these are the placements.
+
+        Raises:
+            PatchRefused: the place does not take what is put there.
+        """
+        try:
+            self.show(placements)
+        except Barred as error:
+            raise PatchRefused(
+                asked,
+                f"{self.path} cannot be set: {error}",
+                "replace what holds it, or what reads it",
+            ) from error
+        self.keep(placements)
+
+    def keep(self, placements: Placements) -> None:
+        """Count these as the placements."""
         self.placements = placements
         keys = self.enter()
         if placements:
@@ -239,11 +298,19 @@ class Stack(ABC):
                 return layer
         return None
 
-    def with_placement(self, placement: LayerPlacement, verb: str) -> Restack:
-        """The change that puts a layer on top, or puts another patch in its present place."""
+    def with_placement(
+        self, placement: LayerPlacement, verb: str, function: FunctionType | None = None
+    ) -> Restack:
+        """The change that puts a layer on top, or puts another patch in its present place.
+
+        Args:
+            placement: the layer with its patch.
+            verb: what is done.
+            function: what the target is now, where it is a function.
+        """
         kept = tuple(placement if p.layer is placement.layer else p for p in self.placements)
         after = kept if placement in kept else (*self.placements, placement)
-        return Restack(self, after, placement, verb)
+        return Restack(self, after, placement, verb, function)
 
     def with_all(self, placements: Placements, about: LayerPlacement, verb: str) -> Restack:
         """The change that puts several layers on top."""
@@ -262,20 +329,49 @@ class Stack(ABC):
         return Restack(self, after, placement, "restore")
 
 
+class Part(NamedTuple):
+    """What one target needs of a change.
+
+    Attributes:
+        stack: the stack that the patch goes on.
+        patch: the patch.
+        function: what the target is now, where it is a function.
+    """
+
+    stack: Stack
+    patch: Patch
+    function: FunctionType | None = None
+
+
 class Restack(Replan[LayerPlacement]):
     """The step of a stack from its present placements to others."""
 
     def __init__(
-        self, stack: Stack, after: Placements, placement: LayerPlacement, verb: str
+        self,
+        stack: Stack,
+        after: Placements,
+        placement: LayerPlacement,
+        verb: str,
+        function: FunctionType | None = None,
     ) -> None:
         super().__init__(stack.placements, after)
         self.stack = stack
         self.placement = placement
         self.verb = verb
+        self.function = function
+        self._fresh: Any = None
+        if stack.steps is not None or open_step() is not None:
+            if stack.steps is None:
+                stack.steps = weakref.WeakSet()
+            stack.steps.add(self)
+
+    def first(self) -> Sequence[Change]:
+        """A newer original counts first."""
+        return self.stack.arrivals(self.function) if self.stack.placements else ()
 
     def prepare(self) -> None:
         """Refuse where someone else changed what is there, or where no code can change."""
-        asked = f"{self.verb} {self.stack.path}"
+        asked = self._asked
         if not getattr(sys, "_is_gil_enabled", lambda: True)():
             raise PatchRefused(
                 asked,
@@ -283,7 +379,9 @@ class Restack(Replan[LayerPlacement]):
                 "call it is not safe (cpython gh-145272)",
                 "start the webui with PYTHON_GIL=1",
             )
-        self.stack.check_not_foreign(asked)
+        self.stack.check(asked, self._adds)
+        # Before anything changes: a commit that an interrupt cut in two begins from here again.
+        self._fresh = None if self.stack.placements else self.stack.fresh_state()
 
     def present(self) -> Placements:
         """The placements now."""
@@ -291,7 +389,38 @@ class Restack(Replan[LayerPlacement]):
 
     def take(self, plan: Placements) -> None:
         """Install these placements."""
-        self.stack.install(plan)
+        if self._fresh is not None and not self.stack.placements:
+            self.stack.set_original_state(self._fresh)
+        self.stack.install(self._asked, plan)
+
+    def revert(self) -> None:
+        """Install the placements before the step, with what others did since."""
+        if self.stack.steps:
+            self.hand_down(step for step in self.stack.steps if step is not self)
+        try:
+            super().revert()
+        except Exception:
+            self._stay_listed()
+            raise
+
+    @property
+    def _asked(self) -> str:
+        return f"{self.verb} {self.stack.path}"
+
+    def _adds(self) -> bool:
+        """Whether the way it would go now, forth or back, puts something of ours there."""
+        present = self.stack.placements
+        coming = self.carried(present)
+        if coming == present:  # it is true by now: the way back
+            coming = self.carried_back(present)
+        return any(placement.on and placement not in present for placement in coming)
+
+    def _stay_listed(self) -> None:
+        """Keep what could not be taken back among the placements: it is taken back later."""
+        known = {placement.key for placement in (*self.before, *self.stack.placements)}
+        left = [placement for placement in self.after if placement.key not in known]
+        if left:
+            self.stack.keep((*self.stack.placements, *left))
 
     def describe(self) -> ChangeDescription:
         """The layer that the step is about."""

@@ -15,6 +15,7 @@ import threading
 import types
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,22 +26,20 @@ from ..changing.masking import masked
 from ..changing.registry import registry
 from ..errors import PatchRefused
 from ..naming.targets import find_function
-from ..plan.plan import Placement
 from ..reading.summaries import arguments_in_words, summary
 from ..switching.kinds import kind_of
 from ..switching.state import clone
 from .delegation import each, each_async
 from .function_stacks import is_over_function, stack_of
 from .patch import Patch
-from .stacks import Layer
+from .stacks import Layer, LayerPlacement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import FrameType
+    from types import FrameType, FunctionType
 
     from ..changing.change import Change
     from ..switching.kinds import Kind
-    from .function_stacks import FunctionStack
 
 OWNER = "trace"
 KEPT = 50  # traces whose records are kept
@@ -202,10 +201,11 @@ def trace(target: object, calls: int = 20) -> Trace:
     with registry.lock:
         untrace(found.path)
         stack = stack_of(found)
-        stack.check_not_foreign(asked)
+        model = stack.model_of(found.function)
         begun = Trace(found.path, calls)
-        patch = Patch(_wrapper(begun, stack), None, (), clone(stack.original), describes=False)
-        Step([stack.with_placement(Placement(begun.layer, patch), "trace")]).commit()
+        patch = Patch(_wrapper(begun, model), None, (), clone(model), describes=False)
+        placement = LayerPlacement(begun.layer, patch)
+        Step([stack.with_placement(placement, "trace", found.function)]).commit()
         _forget_the_oldest()
         _traces.append(begun)
     return begun
@@ -232,12 +232,12 @@ def _forget_the_oldest() -> None:
         _traces.remove(one)
 
 
-def _wrapper(trace: Trace, stack: FunctionStack) -> Callable[..., Any]:
+def _wrapper(trace: Trace, model: FunctionType) -> Callable[..., Any]:
     """What records the calls: a plain function around each of them, whatever the target answers.
 
     So the arguments and the caller are those of the call, not of the first ``await`` or ``next``.
     """
-    code = stack.model.__code__
+    code = model.__code__
     names = code.co_varnames[: code.co_argcount]
     run = _RUNS[kind_of(code)]
     if code.co_flags & inspect.CO_ITERABLE_COROUTINE:
@@ -363,7 +363,8 @@ def _keep_on_top(changes: Sequence[Change]) -> None:
                 p for p in stack.placements if p.layer in ours and not ours[p.layer].over
             )
             if (*others, *on_top) != stack.placements:
-                masked(lambda stack=stack, new=(*others, *on_top): stack.install(new))  # type: ignore[misc]
+                asked = f"keep the trace on top of {stack.path}"
+                masked(partial(stack.install, asked, (*others, *on_top)))
 
 
 subscribe("after_commit", _keep_on_top)

@@ -19,7 +19,8 @@ from ..changing.events import modules_named
 from ..errors import TargetNotFound
 from ..reading.namespaces import is_a
 from ..reading.sources import place
-from .slots import ABSENT, Attribute, Item, Slot
+from .slots import ABSENT, HEAP_TYPE, Attribute, Item, Slot
+from .unwrapping import Peeled, peel
 
 _PART = re.compile(r"(?:\A|\.)(\w+)|\[([^\]]+)\]")
 
@@ -41,6 +42,10 @@ class Found(NamedTuple):
     value: Any
     owner: Any
     slot: Slot
+
+    def peeled(self) -> Peeled:
+        """What lies below descriptors and decorators there."""
+        return peel(self.value, self.name, self.owner)
 
 
 def look_up(asked: str, path: str) -> Found:
@@ -65,12 +70,8 @@ def look_up(asked: str, path: str) -> Found:
             f"{path!r} is not a dotted name",
             "write it as package.module.function, package.module.Class.method or module.D['key']",
         )
-    leading = next((i for i, (_, is_key) in enumerate(parts) if is_key), len(parts))
-    for length in range(min(leading, len(parts) - 1), 0, -1):
-        module = loaded_module(".".join(str(part) for part, _ in parts[:length]))
-        if module is not None:
-            break
-    else:
+    module, length = _module_in(parts)
+    if module is None:
         _no_module(asked, path)
     holder: Any = module
     for position in range(length, len(parts)):
@@ -82,6 +83,26 @@ def look_up(asked: str, path: str) -> Found:
     return found
 
 
+def module_of(path: str) -> ModuleType | None:
+    """The loaded module that a dotted name begins with.
+
+    Example:
+        >>> module_of("textwrap.TextWrapper.wrap").__name__
+        'textwrap'
+    """
+    return _module_in(_parts(path) or [])[0]
+
+
+def _module_in(parts: list[tuple[Any, bool]]) -> tuple[ModuleType | None, int]:
+    """The module that a path begins with, and how many of its parts name it."""
+    leading = next((i for i, (_, is_key) in enumerate(parts) if is_key), len(parts))
+    for length in range(min(leading, len(parts) - 1), 0, -1):
+        module = loaded_module(".".join(str(part) for part, _ in parts[:length]))
+        if module is not None:
+            return module, length
+    return None, 0
+
+
 def attribute_of(holder: Any, name: str) -> Found:
     """An attribute as it stands in a namespace, and where it stands."""
     slot = Attribute(holder, name)
@@ -91,7 +112,8 @@ def attribute_of(holder: Any, name: str) -> Found:
     if isinstance(holder, ModuleType):
         return Found(holder, name, ABSENT, None, slot)
     if isinstance(holder, type):
-        return _inherited(holder, holder, name, slot)
+        found = _inherited(holder, holder, name, slot)
+        return _of_metaclass(found) if found.value is ABSENT else found
     found = _inherited(holder, type(holder), name, slot)
     if type(found.value).__name__ in ("member_descriptor", "getset_descriptor"):
         # A part of a built-in object, such as property.fset: read only, and safe to read.
@@ -104,6 +126,14 @@ def _inherited(holder: Any, cls: type, name: str, slot: Slot) -> Found:
         if name in ancestor.__dict__:
             return Found(holder, name, ancestor.__dict__[name], ancestor, slot)
     return Found(holder, name, ABSENT, None, slot)
+
+
+def _of_metaclass(found: Found) -> Found:
+    """What a class has from a metaclass of somebody's, and not from the interpreter."""
+    for metaclass in type(found.holder).__mro__:
+        if metaclass.__flags__ & HEAP_TYPE and found.name in metaclass.__dict__:
+            return found._replace(value=metaclass.__dict__[found.name], owner=metaclass)
+    return found
 
 
 def _entry(container: Any, key: Any) -> Found:

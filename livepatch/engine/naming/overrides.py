@@ -55,8 +55,16 @@ class Override:
     owner_class: type | None = None
 
 
-def override_at(asked: str, path: str, found: Found) -> Override:
-    """The override for a callable at a name: inherited by a class, or not written in Python."""
+def override_at(asked: str, path: str, found: Found, *, is_shared: bool = False) -> Override:
+    """The override for a callable at a name: inherited by a class, or not written in Python.
+
+    Args:
+        asked: the user's request in words.
+        path: the name.
+        found: what it leads to.
+        is_shared: whether the function was not written for this class: then new code sees what
+            the class's module has.
+    """
     slot = found.slot
     existing = _existing(slot, found.value)
     if existing:
@@ -68,7 +76,10 @@ def override_at(asked: str, path: str, found: Found) -> Override:
     if called is None:
         _refuse_descriptor(asked, path, value)
     holder = found.holder
-    function, model = _standing_for(called, _name(found.name), _globals_of(holder, called))
+    names = _globals_of(holder, called)
+    function, model = _standing_for(called, _name(found.name), names)
+    if is_shared and not model.__code__.co_freevars:
+        model = clone(model, module=names)
     owner_class = holder if is_class else None
     put = descriptor(function)
     return Override(function, value, model, slot, slot.read(), put, owner_class)
@@ -124,6 +135,12 @@ def override_of_partial(path: str, partial: functools.partial[Any]) -> Override:
     name = path.rpartition(".")[2]
     function, model = _standing_for(called, _name(name), getattr(was[0], "__globals__", {}))
     return Override(function, partial, model, slot, was, (function, (), {}, was[3]))
+
+
+def patched_in_place(slot: Slot) -> Override | None:
+    """The override that has layers of ours on it in a place."""
+    stack = registry.stacks.get(slot.key)
+    return stack.override if stack is not None and stack.placements else None
 
 
 def _existing(slot: Slot, value: object) -> Override | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Type flags of Include/object.h: attributes of a class without the first cannot be set, nor those
 # of one with the second.
-_HEAP_TYPE = 1 << 9
+HEAP_TYPE = 1 << 9
 _IMMUTABLE_TYPE = 1 << 8
 
 
@@ -31,6 +31,10 @@ class Absent:
 
 
 ABSENT = Absent()
+
+
+class Barred(Exception):
+    """A place does not take what is put there; the text says why."""
 
 
 class Slot(ABC):
@@ -53,6 +57,22 @@ class Slot(ABC):
     @abstractmethod
     def write(self, value: object) -> None:
         """Put a value there; ``ABSENT`` takes away what stands there."""
+
+    def put(self, value: object) -> None:
+        """Write a value, unless it stands there.
+
+        Raises:
+            Barred: the holder refuses it, or keeps what it has.
+        """
+        if self.holds(value):
+            return
+        before = self.read()
+        try:
+            self.write(value)
+        except Exception as error:  # it is the holder's own code that refuses
+            raise Barred(f"{type(error).__name__}: {error}") from error
+        if before is not ABSENT and self.read() is before and not self.holds(value):
+            raise Barred(f"its {type(before).__name__} stays there")
 
     def holds(self, value: object) -> bool:
         """Whether this very value stands there, or of text and numbers an equal one.
@@ -121,7 +141,7 @@ class Attribute(Slot):
         holder = self.holder
         if isinstance(holder, type):
             flags = holder.__flags__
-            if not flags & _HEAP_TYPE or flags & _IMMUTABLE_TYPE:
+            if not flags & HEAP_TYPE or flags & _IMMUTABLE_TYPE:
                 return f"{holder.__name__} is a class written in C: its attributes cannot be set"
         elif not isinstance(holder, ModuleType) and self._own() is None and self.read() is ABSENT:
             return f"an instance of {type(holder).__name__} has no attributes of its own"
@@ -206,4 +226,4 @@ class PartialCall(Slot):
 def _is_member(value: Any) -> bool:
     """Whether it is of a class's own ``__slots__``: those of C types cannot be set."""
     is_member = type(value).__name__ == "member_descriptor"
-    return is_member and bool(value.__objclass__.__flags__ & _HEAP_TYPE)
+    return is_member and bool(value.__objclass__.__flags__ & HEAP_TYPE)

@@ -15,11 +15,28 @@ from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..changing.registry import registry
-from ..errors import PatchRefused, TargetNotFound
-from ..reading.namespaces import is_a
+from ..errors import PatchRefused
+from ..reading.descriptors import parts_of
+from ..reading.namespaces import is_a, namespace_of
+from ..reading.sources import place
 from .lookup import Found, attribute_of, loaded_module, look_up, not_found, what_is
-from .overrides import Override, override_at, override_of_instance, override_of_partial
-from .slots import ABSENT, Slot
+from .overrides import (
+    Override,
+    override_at,
+    override_of_instance,
+    override_of_partial,
+    patched_in_place,
+)
+from .own_name import (
+    dotted_name,
+    in_words,
+    leads_to,
+    leads_to_place,
+    name_leading_to,
+    name_of_instance,
+)
+from .sharing import sharers
+from .slots import ABSENT, Item, Slot
 from .unwrapping import Peeled, peel
 
 if TYPE_CHECKING:
@@ -52,6 +69,7 @@ class Target:
         caches: empties the caches around it.
         override: where the function is ours and put into a place while layers lie on it.
         is_named: whether that name was followed and led to the function; where not, it may.
+        kind: the descriptor that it lies in, where that is a static or class method.
     """
 
     path: str
@@ -61,6 +79,7 @@ class Target:
     caches: tuple[Callable[[], None], ...] = ()
     override: Override | None = None
     is_named: bool = False
+    kind: type | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +127,7 @@ def find(asked: str, target: object, attribute: object = None) -> AnyTarget:
         return _of_found(asked, target, look_up(asked, target), is_named=True)
     if isinstance(target, MethodType) and not isinstance(target.__self__, type):
         return _of_bound_method(asked, target)
-    return _of_object(asked, dotted_name(target), target)
+    return _of_object(asked, target)
 
 
 def find_function(asked: str, target: object, attribute: object = None) -> Target:
@@ -126,47 +145,6 @@ def find_function(asked: str, target: object, attribute: object = None) -> Targe
     return _refuse(asked, found.path, found.slot.read())
 
 
-def leads_to(path: str, function: FunctionType) -> bool:
-    """Whether a dotted name leads to this function now."""
-    try:
-        found = look_up("", path)
-    except TargetNotFound:
-        return False
-    return peel(found.value, found.name).innermost is function
-
-
-def leads_to_place(path: str, slot: Slot) -> bool:
-    """Whether a dotted name leads to this place now: its holder may be another by then."""
-    try:
-        return look_up("", path).slot.key == slot.key
-    except TargetNotFound:
-        return False
-
-
-def dotted_name(thing: object) -> str:
-    """The dotted name that a function or class gives itself.
-
-    Example:
-        >>> dotted_name(dotted_name).rpartition(".")[2]
-        'dotted_name'
-    """
-    if callable(thing) and hasattr(thing, "__wrapped__"):
-        thing = inspect.unwrap(thing)
-    thing = getattr(thing, "__func__", thing)
-    module = getattr(thing, "__module__", None)
-    name = getattr(thing, "__qualname__", None) or type(thing).__name__
-    return f"{module}.{name}" if module else str(name)
-
-
-def in_words(target: object) -> str:
-    """A target in words, as the user gave it."""
-    if isinstance(target, str):
-        return target
-    if isinstance(target, ModuleType):
-        return target.__name__
-    return dotted_name(target) if callable(target) else repr(target)
-
-
 def _of_pair(asked: str, holder: object, attribute: object) -> AnyTarget:
     if not isinstance(holder, (ModuleType, type)):
         raise PatchRefused(
@@ -180,12 +158,23 @@ def _of_pair(asked: str, holder: object, attribute: object) -> AnyTarget:
         if found.value is ABSENT:
             not_found(asked, prefix, found)
         return _of_found(asked, f"{prefix}.{attribute}", found)
-    name = getattr(attribute, "__name__", None)
-    if name and (found := attribute_of(holder, name)).value is not ABSENT:
-        same = peel(found.value, name).innermost is peel(attribute, name).innermost
-        if same:
-            return _of_found(asked, f"{prefix}.{name}", found)
-    return _of_object(asked, dotted_name(attribute), attribute)
+    name = _name_in(holder, attribute)
+    if name is not None:
+        return _of_found(asked, f"{prefix}.{name}", attribute_of(holder, name))
+    return _of_object(asked, attribute)
+
+
+def _name_in(holder: ModuleType | type, attribute: object) -> str | None:
+    """The name by which a module or class has something; its own where there are several."""
+    own_name: str | None = getattr(attribute, "__name__", None)
+    given = peel(attribute, own_name, holder).innermost
+    names = [own_name] if own_name else []
+    names += [name for name, value in namespace_of(holder).copy().items() if value is attribute]
+    for name in names:
+        found = attribute_of(holder, name)
+        if found.value is attribute or found.peeled().innermost is given:
+            return name
+    return None
 
 
 def _of_found(asked: str, path: str, found: Found, *, is_named: bool = False) -> AnyTarget:
@@ -193,20 +182,22 @@ def _of_found(asked: str, path: str, found: Found, *, is_named: bool = False) ->
     if is_a(value, ModuleType):
         _refuse(asked, path, value)
     if is_a(value, type):
-        return _of_object(asked, path, value)
-    peeled = peel(value, found.name)
-    is_instance, is_function = _is_instance(holder), is_a(peeled.innermost, FunctionType)
+        return ClassTarget(path, value)
+    peeled = found.peeled()
+    # A container is no instance: what its entries are called is nobody's method.
+    is_instance = not is_a(holder, ModuleType, type) and not isinstance(found.slot, Item)
+    is_function = is_a(peeled.innermost, FunctionType)
     if (is_instance or not is_function) and is_given(found.slot):
         return _value(asked, path, found.slot)
     if is_instance and found.owner is not None and _is_callable(peeled):
         return _overridden(path, override_of_instance(asked, path, found), "this instance only")
-    if isinstance(holder, type) and found.owner is not holder and found.owner is not None:
-        if not _is_callable(peeled):
-            return _value(asked, path, found.slot)
-        override = override_at(asked, path, found)
-        return _overridden(path, override, f"inherited from {dotted_name(found.owner)}")
+    if isinstance(holder, type) and found.owner is not None:
+        overridden = _in_class(asked, path, found, peeled)
+        if overridden is not None:
+            return overridden
     if is_function:
-        return _function(path, peeled, holder if isinstance(holder, type) else None, is_named)
+        cls = holder if isinstance(holder, type) else None
+        return _function(path, peeled, cls, is_named=is_named, kind=_kind_of(value))
     if is_a(peeled.innermost, functools.partial):
         return _overridden(path, override_of_partial(path, peeled.innermost))  # type: ignore[arg-type]
     if found.owner is not None and _is_callable(peeled):
@@ -221,14 +212,41 @@ def _of_found(asked: str, path: str, found: Found, *, is_named: bool = False) ->
     return _value(asked, path, found.slot)
 
 
-def _of_object(asked: str, path: str, value: object) -> AnyTarget:
-    peeled = peel(value, path.rpartition(".")[2])
+def _in_class(asked: str, path: str, found: Found, peeled: Peeled) -> AnyTarget | None:
+    """What a class inherits, or shares with others; None where it is the class's own."""
+    cls, function = found.holder, peeled.innermost
+    if issubclass(found.owner, type) and found.owner not in cls.__mro__:
+        owner = dotted_name(found.owner)
+        raise PatchRefused(
+            asked,
+            f"{found.name} is of the metaclass {owner} ({place(found.owner)})",
+            f"name it there, for all of its classes: {owner}.{found.name}",
+        )
+    if found.owner is not cls:
+        if not _is_callable(peeled):
+            return _value(asked, path, found.slot)
+        override = override_at(asked, path, found)
+        return _overridden(path, override, f"inherited from {dotted_name(found.owner)}")
+    if not is_a(function, FunctionType) or patched_in_place(found.slot):
+        return None
+    others = sharers(cls, found.value, function)  # type: ignore[arg-type]
+    if others is None:
+        return None
+    override = override_at(asked, path, found, is_shared=True)
+    fact = f"shared with {others}: replaced in this place only, {found.slot.what_stays}"
+    return _overridden(path, override, fact)
+
+
+def _of_object(asked: str, value: object) -> AnyTarget:
+    if isinstance(value, type):
+        return ClassTarget(dotted_name(value), value)
+    peeled = peel(value, getattr(value, "__name__", None))
     if isinstance(peeled.innermost, FunctionType):
-        return _function(path, peeled)
+        path, is_named = name_leading_to(peeled.innermost)
+        return _function(path, peeled, is_named=is_named, kind=_kind_of(value))
+    path = dotted_name(value)
     if isinstance(peeled.innermost, functools.partial):
         return _overridden(path, override_of_partial(path, peeled.innermost))
-    if isinstance(value, type):
-        return ClassTarget(path, value)
     return _refuse(asked, path, peeled.innermost)
 
 
@@ -236,30 +254,48 @@ def _of_bound_method(asked: str, method: MethodType) -> Target:
     instance, name = method.__self__, method.__name__
     path = f"{dotted_name(type(instance))}.{name}"
     found = attribute_of(instance, name)
-    if peel(found.value, name).innermost is not peel(method, name).innermost:
+    given = peel(method, name, found.owner).innermost
+    # It may have been taken before a layer of ours came.
+    override = patched_in_place(found.slot)
+    stands = peel(override.value, name, type(instance)) if override else found.peeled()
+    if given not in (stands.innermost, found.peeled().innermost):
         raise PatchRefused(
             asked,
             f"{name!r} of this {type(instance).__name__} is another function than the given one",
             f"name the function itself to change it for all instances: {path!r}",
         )
-    path = f"{path} of one instance"
+    own_name = name_of_instance(instance)
+    path = f"{own_name}.{name}" if own_name else f"{path} of one instance"
     return _overridden(path, override_of_instance(asked, path, found), "this instance only")
 
 
 def _function(
-    path: str, peeled: Peeled, owner_class: type | None = None, is_named: bool = False
+    path: str,
+    peeled: Peeled,
+    owner_class: type | None = None,
+    *,
+    is_named: bool = False,
+    kind: type | None = None,
 ) -> Target:
     function, facts = peeled.innermost, peeled.facts
     assert isinstance(function, FunctionType)
     own_name = dotted_name(function)
-    if "<locals>" not in own_name and own_name != path and not facts:
+    if own_name != path and not facts and leads_to(own_name, function):
         facts = (f"it is {own_name}",)
     owner_class = _class_of(function) or owner_class
-    return Target(path, function, owner_class, facts, peeled.caches, is_named=is_named)
+    return Target(path, function, owner_class, facts, peeled.caches, None, is_named, kind)
 
 
 def _overridden(path: str, override: Override, *facts: str) -> Target:
-    return Target(path, override.function, override.owner_class, facts, (), override)
+    kind = _kind_of(override.value)
+    return Target(path, override.function, override.owner_class, facts, (), override, kind=kind)
+
+
+def _kind_of(value: object) -> type | None:
+    """Of a static or class method, which of them it is."""
+    if is_a(value, MethodType):
+        return classmethod if is_a(value.__self__, type) else None  # type: ignore[attr-defined]
+    return next((kind for kind in (staticmethod, classmethod) if is_a(value, kind)), None)
 
 
 def _value(asked: str, path: str, slot: Slot) -> ValueTarget:
@@ -267,10 +303,6 @@ def _value(asked: str, path: str, slot: Slot) -> ValueTarget:
     if obstacle:
         raise PatchRefused(asked, f"{path}: {obstacle}", "replace what holds it")
     return ValueTarget(path, slot)
-
-
-def _is_instance(holder: object) -> bool:
-    return not is_a(holder, ModuleType, type, dict, list, tuple)
 
 
 def is_given(slot: Slot) -> bool:
@@ -284,12 +316,16 @@ def _is_callable(peeled: Peeled) -> bool:
 
 
 def _class_of(function: FunctionType) -> type | None:
-    """The class in whose body a function was written, found by the name it gives itself."""
-    *classes, _ = function.__qualname__.split(".")
+    """The class in whose body a function was written: its own name leads there."""
+    *classes, name = function.__qualname__.split(".")
     holder: Any = sys.modules.get(function.__module__ or "")
-    for name in classes:
-        holder = getattr(holder, "__dict__", {}).get(name)
-    return holder if classes and isinstance(holder, type) else None
+    for part in classes:
+        holder = namespace_of(holder).get(part)
+    if not classes or not isinstance(holder, type):
+        return None
+    value = namespace_of(holder).get(name)
+    is_there = value is function or function in parts_of(value).values()
+    return holder if is_there or peel(value, name, holder).innermost is function else None
 
 
 def _refuse(asked: str, path: str, value: object) -> NoReturn:

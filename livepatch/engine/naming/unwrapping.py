@@ -1,18 +1,37 @@
-"""What lies below descriptors, caches and decorators: the function whose code really runs."""
+"""What lies below descriptors, caches and decorators: the function whose code really runs.
+
+``__wrapped__`` is a claim: ``functools.wraps`` writes down whatever it is given, and a function may
+borrow the name and the doc of another one. So a decorator is looked below only where the function
+there is the *definition of that very name*, and where the decorator really holds it: in its
+closure, in its attributes, or in the memory of a type written in C. Anything else is its own
+target.
+"""
 
 from __future__ import annotations
 
 import functools
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from itertools import islice
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..reading.cells import content
-from ..reading.descriptors import KINDS, called_by, descriptor_kind
-from ..reading.namespaces import is_a, namespace_of
+from ..reading.descriptors import KINDS, called_by, descriptor_kind, parts_of
+from ..reading.namespaces import ancestors, is_a, namespace_of
 from ..reading.sources import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
+
+Test = Callable[[object], bool]
+
+# How far a decorator is looked into for what it holds: `singledispatch` keeps the function in a
+# dictionary in a closure of a closure.
+_DEEPEST = 4
+_MOST = 200
+_CONTAINERS = (dict, list, tuple)
 
 
 class Peeled(NamedTuple):
@@ -29,64 +48,162 @@ class Peeled(NamedTuple):
     caches: tuple[Callable[[], None], ...]
 
 
-def peel(value: object, name: str | None) -> Peeled:
+def peel(value: object, name: str | None, holder: object = None) -> Peeled:
     """Look below descriptors and decorators.
 
     Args:
         value: what a name leads to, not computed.
-        name: that name: tells the decorated function from others that its decorator holds.
+        name: that name.
+        holder: the module or class that has it; where that is not known, a function is taken for
+            the definition where its own name leads to the value.
 
     Example:
         >>> @functools.lru_cache
         ... def add(a, b):
         ...     return a + b
-        >>> peel(add, "add").facts
-        ('its cache is emptied',)
+        >>> peel(add, "add", sys.modules[__name__]).innermost is add
+        True
     """
+    passed = [value, *_below_descriptors(value)]
+    if _may_decorate(passed[-1], name):
+        passed += _to_definition(passed[-1], lambda one: _is_definition(one, name, holder, passed))
     facts: list[str] = []
     caches: list[Callable[[], None]] = []
-    seen: set[int] = set()
-    while id(value) not in seen:
-        seen.add(id(value))
-        below = _below(value, name)
-        if below is None:
-            break
-        empty = _cache_clear(value)
+    for wrapper in passed[:-1]:
+        empty = _cache_clear(wrapper)
         if empty is not None:
             caches.append(empty)
             facts.append("its cache is emptied")
-        elif is_a(value, functools.cached_property):
+        elif is_a(wrapper, functools.cached_property):
             facts.append("values computed before stay")
-        elif type(value) not in KINDS:
-            decorator = value if is_a(value, FunctionType) else type(value)
+        elif type(wrapper) not in KINDS:
+            decorator = wrapper if is_a(wrapper, FunctionType) else type(wrapper)
             facts.append(f"the decorator at {place(decorator)} stays around it")
-        value = below
-    return Peeled(value, tuple(facts), tuple(caches))
+    return Peeled(passed[-1], tuple(facts), tuple(caches))
 
 
-def _below(value: object, name: str | None) -> object | None:
-    is_function = is_a(value, FunctionType)
-    if not is_function:  # asked first: most are
-        if descriptor_kind(value) is not None:
-            below: object | None = called_by(value)
-            return below
-        if is_a(value, type, ModuleType):
-            return None
-    own = namespace_of(value)
-    if callable(own.get("__wrapped__")):
-        wrapped: object = own["__wrapped__"]
-        return wrapped
-    if is_function:
+def _below_descriptors(value: object) -> Iterator[object]:
+    while not is_a(value, FunctionType) and descriptor_kind(value) is not None:
+        value = called_by(value)
+        yield value
+
+
+def _may_decorate(value: object, name: str | None) -> bool:
+    """Whether something can be a decorator's work: most values are not, and are not looked into."""
+    if is_a(value, FunctionType):
         assert isinstance(value, FunctionType)
-        if name is None or value.__name__ == name:
-            return None
-        held = [content(cell) for cell in value.__closure__ or ()]
+        # A function of its own name that claims nothing is the definition.
+        return "__wrapped__" in value.__dict__ or (
+            bool(value.__closure__) and name is not None and value.__name__ != name
+        )
+    return callable(value) and not is_a(value, type, ModuleType, functools.partial)
+
+
+def _to_definition(value: object, is_definition: Test) -> list[object]:
+    """What is passed on the way from a decorator's work to the definition below, that last.
+
+    Nothing where there is none.
+    """
+    passed: list[object] = []
+    seen = {id(value)}
+    while True:
+        below = _decorated_by(value, is_definition)
+        if below is None or id(below) in seen:
+            break
+        seen.add(id(below))
+        passed += [below, *_below_descriptors(below)]
+        value = passed[-1]
+    while passed and not is_definition(passed[-1]):
+        passed.pop()
+    return passed
+
+
+def _decorated_by(value: object, is_definition: Test) -> object | None:
+    """What a decorator has got: what it names, where it holds that, or else the definition."""
+    claimed: object = namespace_of(value).get("__wrapped__")
+    if callable(claimed) and _held(value, lambda one: one is claimed) is not None:
+        return claimed
+    return _held(value, is_definition)
+
+
+def _is_definition(
+    value: object, name: str | None, holder: object, passed: Iterable[object]
+) -> bool:
+    """Whether a function is the definition of a name: written in its place, or led to by its own.
+
+    Args:
+        value: the function.
+        name: the name.
+        holder: the module or class that has it.
+        passed: what the name leads to.
+    """
+    if not is_a(value, FunctionType):
+        return False
+    assert isinstance(value, FunctionType)
+    if isinstance(holder, ModuleType):
+        is_here = value.__globals__ is holder.__dict__ and value.__qualname__ == name
+    elif isinstance(holder, type):
+        own_name = f"{holder.__qualname__}.{name}"
+        is_here = value.__module__ == holder.__module__ and value.__qualname__ == own_name
     else:
-        held = list(own.values())
-    # A decorator that forgot functools.wraps: the one function of our name that it holds.
-    functions = [h for h in held if is_a(h, FunctionType)]
-    named = {id(h): h for h in functions if h.__name__ == name}
-    return next(iter(named.values())) if len(named) == 1 else None
+        is_here = False
+    return is_here or any(one is there for one in passed for there in _at_own_name(value))
+
+
+def _at_own_name(function: FunctionType) -> list[object]:
+    """What the name that a function gives itself leads to."""
+    found: Any = sys.modules.get(function.__module__ or "")
+    for part in function.__qualname__.split("."):
+        found = namespace_of(found).get(part)
+    return [found, *parts_of(found).values()]
+
+
+def _held(holder: object, is_wanted: Test) -> object | None:
+    """The nearest thing of a kind that something really holds; None where there is none."""
+    level, seen = [holder], {id(holder)}
+    for _ in range(_DEEPEST):
+        below = []
+        for held in (held for one in level for held in _held_by(one)):
+            if id(held) in seen or len(seen) > _MOST:
+                continue
+            if is_wanted(held):
+                return held
+            seen.add(id(held))
+            below.append(held)
+        level = below
+    return None
+
+
+def _held_by(value: Any) -> Iterable[object]:
+    """What something holds for itself, without what it only names."""
+    kind = type(value)
+    if kind is FunctionType:
+        held = [content(cell) for cell in value.__closure__ or ()]
+        keyword_defaults = (value.__kwdefaults__ or {}).values()
+        return [*held, *(value.__defaults__ or ()), *keyword_defaults, *_attributes(value)]
+    if kind in _CONTAINERS:
+        return list(islice(value.values() if kind is dict else value, _MOST))
+    if is_a(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if is_a(value, type, ModuleType):
+        return ()
+    parts = parts_of(value)
+    if parts:
+        return list(parts.values())
+    if not callable(value) or _is_called_in_python(kind):
+        return _attributes(value)
+    # Written in C: what its memory refers to.
+    return [one for one in gc.get_referents(value) if callable(one) and not is_a(one, type)]
+
+
+def _is_called_in_python(kind: type) -> bool:
+    calls = (namespace_of(cls).get("__call__") for cls in ancestors(kind))
+    return is_a(next(filter(None, calls), None), FunctionType)
+
+
+def _attributes(value: object) -> list[object]:
+    """The values of a thing's own attributes but for what it only claims."""
+    return [one for name, one in namespace_of(value).copy().items() if name != "__wrapped__"]
 
 
 def _cache_clear(value: object) -> Callable[[], None] | None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ..changing.change import Change
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
 Layer = TypeVar("Layer")
 Patch = TypeVar("Patch")
+Same = TypeVar("Same", bound="Placement[Any, Any]")
 
 
 @dataclass(eq=False)  # not frozen: that makes making one three times as long
@@ -34,7 +38,12 @@ class Placement(Generic[Layer, Patch]):
     patch: Patch = None  # type: ignore[assignment]  # of those whose layer says all
     on: bool = True
 
-    def switched(self, *, on: bool) -> Placement[Layer, Patch]:
+    @property
+    def key(self) -> Hashable:
+        """What it is about: two of the same are two states of one thing."""
+        return self.layer
+
+    def switched(self: Same, *, on: bool) -> Same:
         """The same, switched on or off.
 
         Example:
@@ -66,10 +75,10 @@ def is_same(one: tuple[Placement[Any, Any], ...], other: tuple[Placement[Any, An
 
 
 class Placed(Protocol):
-    """What a plan consists of: each item is about one layer."""
+    """What a plan consists of."""
 
     @property
-    def layer(self) -> object:
+    def key(self) -> Hashable:
         """What it is about; two items about the same are two states of one thing."""
 
 
@@ -107,6 +116,21 @@ class Replan(Change, Generic[Item]):
         """Take the step back."""
         self.take(self.carried_back(self.present()))
 
+    def hand_down(self, steps: Iterable[Replan[Item]]) -> None:
+        """Let steps that were made on top of this one lead back to what was before it.
+
+        Two transactions change one layer. When the first is given up, the second stays; and where
+        that is taken back too, it must not bring the first's work again.
+
+        Args:
+            steps: the other steps of the same thing that may still be taken back.
+        """
+        before, after, now = map(_by_key, (self.before, self.after, self.present()))
+        touched = [key for key in {**before, **after} if before.get(key) is not after.get(key)]
+        if any(now.get(key) is not after.get(key) for key in touched):
+            for step in [*steps]:
+                step.before = self.carried_back(step.before)
+
     def carried(self, plan: tuple[Item, ...]) -> tuple[Item, ...]:
         """A plan that others may have changed, with the step in it."""
         return carry_over(self.before, self.after, plan)
@@ -122,7 +146,8 @@ def carry_over(
     """Apply the step from ``old`` to ``new`` to a plan that others may have changed.
 
     What the step only altered stays where it is by now. What it added or moved goes behind the
-    nearest one that stands before it in ``new``, or before the nearest behind it.
+    nearest one that stands before it in ``new``, or before the nearest behind it. What others
+    altered, added or took away since stays as they left it: the later step wins.
 
     Args:
         old: the plan before the step.
@@ -136,23 +161,33 @@ def carry_over(
         ['x', 'a', 'b', 'c']
         >>> carry_over((a, b), (a, off), (a, x, b, c)) == (a, x, off, c)
         True
+        >>> carry_over((a, b), (a,), (a, off, c)) == (a, off, c)
+        True
     """
     if present == old:
         return new
-    before, after = {item.layer: item for item in old}, {item.layer: item for item in new}
-    touched = {key for key in {**before, **after} if before.get(key) is not after.get(key)}
+    before, after, now = map(_by_key, (old, new, present))
+    touched = {
+        key
+        for key in {**before, **after}
+        if before.get(key) is not after.get(key) and now.get(key) is before.get(key)
+    }
     moves = [key for key in before if key in after] != [key for key in after if key in before]
     stays = {} if moves else {key: item for key, item in after.items() if key in touched}
     result = [
-        stays.get(item.layer, item)
+        stays.get(item.key, item)
         for item in present
-        if item.layer not in touched or item.layer in stays
+        if item.key not in touched or item.key in stays
     ]
     for position, item in enumerate(new):
-        places = {placed.layer: place for place, placed in enumerate(result)}
-        if item.layer not in touched or item.layer in places:
+        places = {placed.key: place for place, placed in enumerate(result)}
+        if item.key not in touched or item.key in places:
             continue
-        earlier = [places[one.layer] + 1 for one in reversed(new[:position]) if one.layer in places]
-        later = [places[one.layer] for one in new[position + 1 :] if one.layer in places]
+        earlier = [places[one.key] + 1 for one in reversed(new[:position]) if one.key in places]
+        later = [places[one.key] for one in new[position + 1 :] if one.key in places]
         result.insert(next(iter([*earlier, *later]), 0), item)
     return tuple(result)
+
+
+def _by_key(plan: tuple[Item, ...]) -> dict[Hashable, Item]:
+    return {item.key: item for item in plan}

@@ -1,0 +1,116 @@
+"""The dotted name of a thing: the one that it gives itself, or the one that leads there.
+
+Names are for people. A function is told from others by identity: several may give themselves the
+same name, and a name may lead to another one by now.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import TargetNotFound
+from ..reading.descriptors import called_by, parts_of
+from ..reading.namespaces import is_a, namespace_of
+from .lookup import look_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .slots import Slot
+
+
+def dotted_name(thing: object) -> str:
+    """The dotted name that a function or class gives itself.
+
+    Example:
+        >>> dotted_name(dotted_name).rpartition(".")[2]
+        'dotted_name'
+    """
+    thing = getattr(thing, "__func__", thing)
+    module = getattr(thing, "__module__", None)
+    name = getattr(thing, "__qualname__", None) or type(thing).__name__
+    return f"{module}.{name}" if module else str(name)
+
+
+def in_words(target: object) -> str:
+    """A target in words, as the user gave it."""
+    if isinstance(target, str):
+        return target
+    if isinstance(target, ModuleType):
+        return target.__name__
+    return dotted_name(target) if callable(target) else repr(target)
+
+
+def leads_to(path: str, function: FunctionType) -> bool:
+    """Whether a dotted name leads to this function now."""
+    try:
+        return look_up("", path).peeled().innermost is function
+    except TargetNotFound:
+        return False
+
+
+def leads_to_place(path: str, slot: Slot) -> bool:
+    """Whether a dotted name leads to this place now: its holder may be another by then."""
+    try:
+        return look_up("", path).slot.key == slot.key
+    except TargetNotFound:
+        return False
+
+
+def name_leading_to(function: FunctionType) -> tuple[str, bool]:
+    """A function's name, and whether it leads to the function: else it is only a label.
+
+    Example:
+        >>> name_leading_to(dotted_name)[1]
+        True
+    """
+    own_name = dotted_name(function)
+    if leads_to(own_name, function):
+        return own_name, True
+    for module in _modules_of(function):
+        for name in _names_in(module, function):
+            return f"{module.__name__}.{name}", True
+    return own_name, False
+
+
+def name_of_instance(instance: object) -> str | None:
+    """The name by which the module of its class has an instance; None where it has none.
+
+    Example:
+        >>> import os
+        >>> name_of_instance(os.environ)
+        'os.environ'
+    """
+    module = sys.modules.get(type(instance).__module__)
+    for name, value in namespace_of(module).copy().items():
+        if value is instance:
+            return f"{type(instance).__module__}.{name}"
+    return None
+
+
+def _modules_of(function: FunctionType) -> Iterator[ModuleType]:
+    for name in dict.fromkeys((function.__module__, function.__globals__.get("__name__"))):
+        module = sys.modules.get(name or "")
+        if isinstance(module, ModuleType):
+            yield module
+
+
+def _names_in(module: ModuleType, function: FunctionType) -> Iterator[str]:
+    """The names that lead to a function in a module, and in the classes that it defines."""
+    for name, value in namespace_of(module).copy().items():
+        if value is function:
+            yield name
+        elif is_a(value, type) and value.__module__ == module.__name__:
+            yield from (f"{name}.{inner}" for inner in _names_in_class(value, function))
+
+
+def _names_in_class(cls: Any, function: FunctionType) -> Iterator[str]:
+    for name, value in namespace_of(cls).items():
+        if value is function or called_by(value) is function:
+            yield name
+        else:
+            yield from (
+                f"{name}.{part}" for part, held in parts_of(value).items() if held is function
+            )
