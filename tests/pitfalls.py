@@ -33,8 +33,12 @@ def _undo(file: str, mend: str, without: str, *tests: str) -> Undoing:
 FOOTPRINT = (
     "test_kernel_footprint::test_the_process_differs_by_a_short_list_and_by_nothing_in_the_end"
 )
+TERMINATED = (
+    "test_reach_webuis::"
+    "test_nothing_is_left_of_a_kernel_but_what_is_swept_when_its_webui_is_terminated"
+)
 STOP = "test_kernel_interrupts::test_stop_ends_the_cell"
-BEFORE = "        self._make_profile()\n"
+BEFORE = "        self.profile_dir = UsersProfile()\n"
 
 UNDOINGS = (
     # signal() off the main thread
@@ -318,6 +322,121 @@ UNDOINGS = (
         "        place = self.places.get(name)\n",
         '        place = self.places.get(name) or self.places.get("IPython")\n',
         "test_reach_attach::test_an_environment_without_livepatch_borrows_it_and_nothing_else",
+    ),
+    # streams that are not there
+    _undo(
+        "kernel/streams.py",
+        "            if type(host) is Router:\n",
+        "            if host is None or type(host) is Router:\n",
+        "test_kernel_streams::test_a_kernel_hears_whatever_became_of_the_webuis_streams[none]",
+        "test_kernel_streams::test_streams_that_were_not_there_are_not_there_again_after_detach",
+    ),
+    _undo(
+        "kernel/requests.py",
+        "        with inside(None), webuis_streams_unflushed():\n",
+        "        with inside(None):\n",
+        "test_kernel_streams::test_a_kernel_hears_while_nobody_reads_what_the_webui_prints",
+    ),
+    # what cells print
+    _undo(
+        "kernel/shell.py",
+        "        self.history_manager.outputs = NothingKept()\n",
+        "",
+        "test_kernel_streams::test_what_cells_print_and_display_is_not_kept",
+    ),
+    _undo(
+        "kernel/shell.py",
+        "        self.history_manager.exceptions = NothingKept()\n",
+        "",
+        "test_kernel_streams::test_what_cells_print_and_display_is_not_kept",
+    ),
+    _undo(
+        "kernel/strangers.py",
+        "        self.pack = pack\n",
+        "        self.pack = __import__('jupyter_client').session.orjson_packer\n",
+        "test_kernel_streams::test_a_long_display_with_little_address_space_left",
+        "test_kernel_streams::test_what_no_utf8_has_is_printed",
+    ),
+    _undo(
+        "kernel/channels.py",
+        "        if not isinstance(string, str) or len(string) <= PIECE:\n",
+        "        if True:\n",
+        "test_kernel_streams::test_a_long_print_with_little_address_space_left",
+    ),
+    _undo(
+        "kernel/channels.py",
+        "                raise failure.with_traceback(None)\n",
+        "                pass\n",
+        "test_kernel_streams::test_a_print_for_which_there_is_no_memory_is_its_cells_error",
+    ),
+    _undo(
+        "kernel/channels.py",
+        "        except Exception as error:\n            self._failure = error\n",
+        "        except ZeroDivisionError as error:\n            self._failure = error\n",
+        "test_kernel_streams::test_a_print_for_which_there_is_no_memory_is_its_cells_error",
+    ),
+    _undo(
+        "kernel/channels.py",
+        "            self.io_loop.call_later(LOOK_AGAIN, self._rebuild_io_state)\n",
+        "            pass\n",
+        "test_kernel_streams::test_a_channel_looks_at_its_socket_again_after_a_message_that_failed",
+    ),
+    _undo(
+        "kernel/strangers.py",
+        ', "copy_threshold": sys.maxsize',
+        "",
+        FOOTPRINT,
+    ),
+    # the kernel's loop
+    _undo(
+        "kernel/running.py",
+        "        while not self._ended:\n            try:\n",
+        "        for _ in range(1):\n            try:\n",
+        "test_kernel_life::test_a_cell_that_stops_the_kernels_loop_does_not_end_the_kernel",
+    ),
+    _undo(
+        "kernel/running.py",
+        "            except Exception:  # the process is in order already",
+        "            except ZeroDivisionError:  # the process is in order already",
+        "test_kernel_life::test_a_kernel_whose_loop_is_broken_ends_in_order_and_says_so",
+    ),
+    # the profile
+    _undo(
+        "kernel/shell.py",
+        "    def _ipython_dir_changed(",
+        "    def _not_ipython_dir_changed(",
+        TERMINATED,
+    ),
+    _undo(
+        "kernel/profile.py",
+        "        return os.path.isdir(self.location) and os.access(self.location, os.W_OK)\n",
+        "        return True\n",
+        TERMINATED,
+    ),
+    # children that cells fork
+    _undo(
+        "kernel/shell.py",
+        "        with children_end_here():\n            return await",
+        "        if True:\n            return await",
+        "test_kernel_forks::test_a_child_that_a_cell_forks_ends_with_its_cell[to its end]",
+    ),
+    _undo(
+        "kernel/shell.py",
+        "        if os.getpid() != self._pid:\n            end_child(",
+        "        if False:\n            end_child(",
+        "test_kernel_forks::test_a_child_that_a_cell_forks_ends_with_its_cell[exit code]",
+    ),
+    _undo(
+        "kernel/running.py",
+        "        end_after_this_step(kernel._loops())\n",
+        "",
+        "test_kernel_forks::test_a_child_that_a_task_of_a_cell_forks_ends_with_its_task[pass-0]",
+    ),
+    _undo(
+        "kernel/webui_loop.py",
+        "            with children_end_here():\n",
+        "            if True:\n",
+        "test_kernel_forks::test_a_child_that_is_forked_on_the_webuis_loop_ends_with_its_cell",
     ),
     # the webui's loop
     _undo(

@@ -127,6 +127,88 @@ def pid_behind(name: str) -> int:
         client.stop_channels()
 
 
+AFTER_EACH_CELL = """
+def count():
+    with open("cells.txt", "a") as cells:
+        cells.write("x")
+get_ipython().events.register("post_execute", count)
+"""
+
+CHILD = """
+import asyncio, os, sys
+child = os.fork()
+if child == 0:
+    {leaves}
+else:
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("leaves", "code", "said"),
+    [
+        ("sys.exit(7)", 7, ""),
+        ("sys.exit()", 0, ""),
+        ("sys.exit('in its own words')", 1, "in its own words"),
+        ("1 / 0", 1, "ZeroDivisionError: division by zero"),
+        ("print('to its very end')", 0, "to its very end"),
+        ("await asyncio.sleep(0)", 0, ""),
+        ("%run -i leaves.py", 7, ""),
+    ],
+    ids=["exit code", "exit", "words", "error", "to its end", "await", "script"],
+)
+def test_a_child_that_a_cell_forks_ends_with_its_cell(
+    fresh_webui, fresh_client, leaves: str, code: int, said: str
+) -> None:
+    webui = fresh_webui("--attach")
+    (webui.folder / "leaves.py").write_text("import sys; sys.exit(7)")
+    client = fresh_client(webui)
+    client.run(f"%cd -q {webui.folder}")
+    client.run(AFTER_EACH_CELL)
+    counted = webui.folder / "cells.txt"
+    before = len(counted.read_text())
+    assert client.run(CHILD.format(leaves=leaves)).stdout == f"{code}\n"
+    if said:
+        assert webui.wait_for(said, "stdout" if "print" in leaves else "stderr")
+    assert len(counted.read_text()) - before == 1  # no kernel's code ran on in the child
+    assert client.run("'the parent goes on'").result == "'the parent goes on'"
+    assert webui.get("/hello") == {"hello": "world"}
+
+
+FORKS_LATER = """
+import asyncio, os, sys
+async def fork():
+    global child
+    child = os.fork()
+    if child == 0:
+        {leaves}
+task = asyncio.create_task(fork())
+"""
+
+
+@pytest.mark.parametrize(("leaves", "code"), [("sys.exit(7)", 7), ("pass", 0)])
+def test_a_child_that_a_task_of_a_cell_forks_ends_with_its_task(
+    fresh_webui, fresh_client, leaves: str, code: int
+) -> None:
+    client = fresh_client(fresh_webui("--attach"))
+    client.run(FORKS_LATER.format(leaves=leaves))
+    ended = client.run("await task; os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])")
+    assert ended.result == str(code)
+    assert client.run("'the parent goes on'").result == "'the parent goes on'"
+
+
+def test_a_child_that_is_forked_on_the_webuis_loop_ends_with_its_cell(
+    fresh_webui, fresh_client
+) -> None:
+    webui = fresh_webui("--attach")
+    client = fresh_client(webui)
+    client.run("%load_ext livepatch")
+    forked = "%%webui\nimport os, sys\nchild = os.fork()\nif child == 0: sys.exit(7)\n"
+    answer = client.run(forked + "os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])")
+    assert answer.result == "7"
+    assert webui.get("/hello") == {"hello": "world"}
+
+
 def serve(here: Place, *arguments: str):
     script = here.folder / "server.py"
     script.write_text(SERVER)

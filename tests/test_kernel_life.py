@@ -114,3 +114,32 @@ def test_a_webui_with_a_loop_of_its_own_policy_keeps_it(life_webui, fresh_client
     loop = fresh_client(webui).run("type(asyncio.get_running_loop()).__name__").result
     assert "OwnLoop" not in loop
     assert webui.get("/policy") == {"policy": "OwnPolicy"}
+
+
+def test_a_cell_that_stops_the_kernels_loop_does_not_end_the_kernel(fresh_webui, fresh_client):
+    webui = fresh_webui("--attach")
+    client = fresh_client(webui)
+    stop = "import asyncio; loop = asyncio.get_running_loop(); loop.stop(); 'stopped'"
+    for _ in range(2):
+        assert client.run(stop).result == "'stopped'"
+    client.run("async def later(): loop.stop()\ntask = asyncio.create_task(later())")
+    assert client.run("await task; 'goes on'").result == "'goes on'"
+    assert webui.get("/alive") == {"alive": True}
+    webui.get("/detach")
+    assert webui.get("/alive") == {"alive": False}
+
+
+def test_a_kernel_whose_loop_is_broken_ends_in_order_and_says_so(life_webui, fresh_client):
+    webui = life_webui()
+    webui.get("/state")
+    before = webui.get("/state")
+    webui.get("/attach")
+    # Nothing waits for an answer: the loop has none to give.
+    breaking = "import asyncio; asyncio.get_running_loop()._selector.close()"
+    fresh_client(webui).connection.execute(breaking)
+    webui.get("/ended")
+    assert webui.wait_for("livepatch: the kernel has ended, its event loop failed twice", "stderr")
+    assert not webui.connection_file.exists()
+    assert differences(before, webui.get("/state")) == set()
+    webui.get("/attach")
+    assert fresh_client(webui).run("1").result == "1"

@@ -87,6 +87,23 @@ def test_what_the_dead_left_half_done_is_swept_and_what_the_living_write_is_not(
     assert {path.name for path in folder.iterdir()} == left
 
 
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM")
+def test_nothing_is_left_of_a_kernel_but_what_is_swept_when_its_webui_is_terminated(
+    here: Place,
+) -> None:
+    """The user has no IPython profile; SIGTERM makes no exit call."""
+    temporary = here.folder / "tmp"
+    temporary.mkdir()
+    webui = here.start(TMPDIR=str(temporary))
+    assert here.livepatch("exec", "-c", "%load_ext storemagic\nx = 1\n%store x").returncode == 0
+    webui.process.terminate()
+    webui.process.wait(20)
+    assert running_webuis() == []
+    assert list(temporary.iterdir()) == []
+    assert not (here.folder / "ipython").exists()
+    assert [path.name for path in here.runtime.iterdir()] == ["greeter.key"]
+
+
 def test_a_choice_names_what_runs(here: Place) -> None:
     with pytest.raises(WebuiNotFound, match="livepatch run SCRIPT"):
         choose()

@@ -11,26 +11,37 @@ import contextlib
 import functools
 import inspect
 import json
-import os
-import shutil
-import tempfile
 import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
-from ipykernel.iostream import IOPubThread, OutStream
+from ipykernel.iostream import IOPubThread
 from ipykernel.kernelapp import IPKernelApp
-from IPython.core.profiledir import ProfileDir
 from traitlets import Any as AnyTrait
 from traitlets import Type
 
 from livepatch.engine.changing.masking import masked
 from livepatch.files import write_private
+from livepatch.kernel.channels import CellStream, SturdyIOPubThread, sturdy_streams
 from livepatch.kernel.context import inside
+from livepatch.kernel.profile import UsersProfile, no_store_yet
 from livepatch.kernel.requests import WebuiKernel
 from livepatch.kernel.restart import PristineShell
 from livepatch.kernel.strangers import SignedSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Seconds that the helper threads may take to end.
+THREADS_PATIENCE = 2.0
+
+
+def close_loop(io_loop: Any) -> None:
+    """Close the loop of a thread that has ended, or was never started."""
+    if not io_loop.asyncio_loop.is_closed():
+        io_loop.close()
 
 
 class WebuiKernelApp(IPKernelApp):
@@ -52,7 +63,7 @@ class WebuiKernelApp(IPKernelApp):
 
     def initialize(self, argv: Any = None) -> None:  # noqa: ARG002 - traitlets' signature
         """Make sockets, streams, kernel and shell; requests wait until ``kernel.start()``."""
-        self._own_profile: str | None = None
+        self._hanging: list[threading.Thread] = []
         self.connection_file = str(Path(self.connection_file).absolute())
         try:
             self._make_kernel()
@@ -68,25 +79,16 @@ class WebuiKernelApp(IPKernelApp):
                     atexit.unregister(getattr(owner, name))
 
     def _make_kernel(self) -> None:
-        self._make_profile()
+        self.profile_dir = UsersProfile()
         self.init_sockets()
         self.init_heartbeat()
         self.log_connection_info()
         self.init_io()
-        with inside(self.notebook):
+        with inside(self.notebook), no_store_yet(), sturdy_streams():
             self.init_kernel()
             self.init_shell()
         self.notebook.shell = self.shell
         self.kernel.remember_pristine_shell(PristineShell(self.shell))
-
-    def _make_profile(self) -> None:
-        """Use the user's IPython profile, or a temporary one: a webui's home is not littered."""
-        home = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython")
-        location = home / "profile_default"
-        if not (location.is_dir() and os.access(location, os.W_OK)):
-            self._own_profile = tempfile.mkdtemp(prefix="livepatch-profile-")
-            location = Path(self._own_profile)
-        self.profile_dir = ProfileDir(location=str(location), parent=self)
 
     def init_iopub(self, context: Any) -> None:
         """Make the output channel; ipykernel's would listen on a TCP port for forked children."""
@@ -97,7 +99,7 @@ class WebuiKernelApp(IPKernelApp):
             self._apply_curve_server_options(socket)
         self.iopub_port = self._bind_socket(socket, self.iopub_port)
         options = {"session": self.session} if takes_session else {}
-        self.iopub_thread = IOPubThread(socket, pipe=False, **options)
+        self.iopub_thread = SturdyIOPubThread(socket, pipe=False, **options)
         self.iopub_thread.start()
         # Every message asks whether this thread is alive. Up to 3.12 an interrupt that hits the
         # question marks the thread as stopped (bpo-45274's mend); then every thread would write to
@@ -114,7 +116,7 @@ class WebuiKernelApp(IPKernelApp):
     def init_io(self) -> None:
         """Make the streams that cells print to; they are routed to later."""
         self.output_streams = tuple(
-            OutStream(self.session, self.iopub_thread, name, watchfd=False)
+            CellStream(self.session, self.iopub_thread, name, watchfd=False)
             for name in ("stdout", "stderr")
         )
         self.displayhook = type("NoDisplayHook", (), {})()  # ipykernel sets an attribute of it
@@ -151,25 +153,72 @@ class WebuiKernelApp(IPKernelApp):
         if self.transport == "ipc" and sockets != Path(self.connection_file).parent:
             with contextlib.suppress(OSError):  # others' files are in it
                 sockets.rmdir()
-        if self._own_profile is not None:
-            shutil.rmtree(self._own_profile, ignore_errors=True)
 
     def close(self) -> None:
-        """End the helper threads and close the sockets; what is under way to a client is sent."""
-        if self.heartbeat and self.heartbeat.is_alive():
+        """End the helper threads and close the sockets; what is under way to a client is sent.
+
+        A part that fails, or was never made, keeps no other from being closed. A thread that hangs
+        is waited for, however long: to close a socket that it uses would end the process.
+        """
+        channels = [self.shell_channel_thread, self.control_thread]
+        loops = [o.io_loop for o in (*channels, self.iopub_thread) if o is not None]
+        parts: list[Callable[[], object]] = [
+            self._end_heartbeat,
+            self._end_subshells,
+            lambda: self._end_threads(channels),
+            self._end_collector,
+            lambda: self._end_threads([self.iopub_thread]),  # it sends what the others had for it
+            self._end_shell,
+            self._wait_for_threads,
+            self._close_sockets,
+            *(functools.partial(close_loop, loop) for loop in loops),
+        ]
+        for part in parts:
+            try:
+                part()
+            except Exception:
+                self.log.exception("livepatch: a part of the kernel did not end cleanly")
+
+    def _end_heartbeat(self) -> None:
+        if self.heartbeat is None:
+            return
+        if self.heartbeat.is_alive():
             self.heartbeat.context.term()  # its thread then closes the socket itself
             self.heartbeat.join()
-        self._end_subshells()
-        for thread in (self.shell_channel_thread, self.control_thread):
+        else:
+            self.heartbeat.context.destroy()
+
+    def _end_threads(self, threads: list[Any]) -> None:
+        """Ask all to end before the first is waited for."""
+        started = []
+        for owner in threads:
+            thread = getattr(owner, "thread", owner)
             if thread is not None and thread.is_alive():
-                thread.stop()
-                thread.join()
+                if owner is self.iopub_thread:
+                    owner._stopped = True
+                owner.io_loop.add_callback(owner.io_loop.stop)
+                started.append(thread)
+        end = time.monotonic() + THREADS_PATIENCE
+        for thread in started:
+            thread.join(max(0.0, end - time.monotonic()))
+        self._hanging += [thread for thread in started if thread.is_alive()]
+
+    def _wait_for_threads(self) -> None:
+        if self._hanging:
+            names = " and ".join(thread.name for thread in self._hanging)
+            self.log.warning("livepatch: the kernel's thread %s hangs; it is left behind", names)
+        for thread in self._hanging:
+            thread.join()
+
+    def _close_sockets(self) -> None:
         if self.iopub_thread is not None:
-            self._end_collector()
-            self.iopub_thread.stop()
+            for pipe in self.iopub_thread._event_pipes.values():
+                pipe.close()
             self.iopub_thread.close()
         if self.context is not None:
             self.context.destroy()
+
+    def _end_shell(self) -> None:
         if self.shell is not None:
             with inside(self.notebook):
                 self._end_scripts()
@@ -177,6 +226,8 @@ class WebuiKernelApp(IPKernelApp):
 
     def _end_collector(self) -> None:
         """End ipykernel's task in the output thread; left alone, it complains on stderr later."""
+        if self.iopub_thread is None:
+            return
         task = getattr(self.iopub_thread, "_event_pipe_gc_task", None)  # ipykernel 6.20 on
         if task is None or not self.iopub_thread.thread.is_alive():
             return
@@ -206,7 +257,7 @@ class WebuiKernelApp(IPKernelApp):
             ended.set()
 
         channel.io_loop.add_callback(end)
-        ended.wait()
+        ended.wait(THREADS_PATIENCE)
 
     def _end_scripts(self) -> None:
         """End what ``%%bash`` and its like left running: processes, their loop and its thread."""

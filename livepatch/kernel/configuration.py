@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from traitlets.config.loader import Config, ConfigFileNotFound, PyFileConfigLoader
 
 from livepatch.errors import AttachFailed
 from livepatch.kernel.app import WebuiKernelApp
+from livepatch.kernel.profile import ipython_folder
 from livepatch.kernel.strangers import OneLine
 
 if TYPE_CHECKING:
     import logging
+    from pathlib import Path
 
     from livepatch.kernel.context import Notebook
 
@@ -90,7 +90,7 @@ def _is_loopback(ip: str) -> bool:
 
 
 def _users_configuration(log: logging.Logger) -> Config:
-    home = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython")
+    home = ipython_folder()
     found = Config()
     for name in ("ipython_config.py", "ipython_kernel_config.py"):
         try:

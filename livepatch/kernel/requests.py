@@ -23,6 +23,7 @@ from livepatch.kernel.context import inside
 from livepatch.kernel.debugger import WebuiDebugger
 from livepatch.kernel.interrupts import Interrupts
 from livepatch.kernel.shell import CellCompiler, NotebookShell
+from livepatch.kernel.streams import webuis_streams_unflushed
 from livepatch.kernel.whilerunning import WhileRunning
 
 if TYPE_CHECKING:
@@ -144,6 +145,11 @@ class WebuiKernel(IPythonKernel):
             yield
 
     _dummy_context_manager = _cancel_on_sigint  # what ipykernel uses off the thread that started it
+
+    async def dispatch_control(self, msg: Any) -> None:
+        """Answer a control request: it is no cell's, and waits for nobody's streams."""
+        with inside(None), webuis_streams_unflushed():
+            await super().dispatch_control(msg)
 
     async def dispatch_shell(self, *args: Any, **options: Any) -> None:
         """Answer a request in the context of the notebook's cells."""

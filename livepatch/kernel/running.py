@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import math
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from livepatch.engine.changing.locks import Lock
 from livepatch.errors import AttachFailed, LivepatchError
+from livepatch.kernel.children import children_end_here, end_after_this_step
 from livepatch.kernel.context import Notebook, in_cell
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class RunningKernel:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._stopping = False
+        self._ended = False
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._serve, name="livepatch-kernel", daemon=True)
 
@@ -146,14 +149,26 @@ class RunningKernel:
         app.publish_connection_file()  # last: who finds it finds a kernel that answers
 
     def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        while True:
+        """Run the loop until the kernel ends: a cell that stops it does not end the kernel."""
+        failed_at = -math.inf
+        while not self._ended:
             try:
-                loop.run_forever()
-                return
+                with children_end_here():
+                    loop.run_forever()
             except (KeyboardInterrupt, SystemExit):
                 # An interrupt that came between two steps of the loop, or exit() in a task that a
                 # cell left: asyncio lets both out of the loop, and the kernel lives on.
                 continue
+            except Exception as error:  # of the loop itself: no memory, or its selector is closed
+                failed_before, failed_at = failed_at, time.monotonic()
+                if failed_at - failed_before < 1.0:
+                    log.warning(
+                        "livepatch: the kernel has ended, its event loop failed twice: %s: %s; "
+                        "livepatch.attach() starts another one",
+                        type(error).__name__,
+                        error,
+                    )
+                    return
 
     def _finish_soon(self) -> None:
         assert self._loop is not None
@@ -168,6 +183,7 @@ class RunningKernel:
             if channel is not None:
                 settled = asyncio.run_coroutine_threadsafe(_settle(), channel.io_loop.asyncio_loop)
                 await asyncio.wrap_future(settled)
+        self._ended = True
         self._loop.stop()
 
     async def _subshells_end(self) -> None:
@@ -182,21 +198,26 @@ class RunningKernel:
     def _close(self, loop: asyncio.AbstractEventLoop) -> None:
         self._stopping = True
         self._leave_process()
-        try:
-            left = asyncio.all_tasks(loop)
-            for task in left:
-                task.cancel()
-            if left:
-                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-            if self.kernel is not None:
-                self.kernel.webui_debugger.turn_off()
-            if self._app is not None:
-                self._app.close()
-        except Exception:  # the process is already in order; what is left is this thread's own
-            log.exception("the kernel did not end cleanly")
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
+        parts: list[Callable[[], object]] = [lambda: _end_tasks(loop)]
+        if self.kernel is not None:
+            parts.append(self.kernel.webui_debugger.turn_off)
+        if self._app is not None:
+            parts.append(self._app.close)
+        parts += [lambda: asyncio.set_event_loop(None), loop.close]
+        for part in parts:
+            try:
+                part()
+            except Exception:  # the process is in order already; what is left is this thread's own
+                log.exception("livepatch: the kernel did not end cleanly")
+
+    def _loops(self) -> dict[int, asyncio.AbstractEventLoop]:
+        """The loops in which code of cells runs, by the idents of their threads."""
+        loops = {} if self._loop is None else {self._thread.ident or 0: self._loop}
+        manager = getattr(self.kernel.shell_channel_thread, "_manager", None)
+        if manager is not None:
+            for subshell in list(manager._cache.values()):
+                loops[subshell.ident or 0] = subshell.io_loop.asyncio_loop
+        return loops
 
     def _leave_process(self) -> None:
         """Put the process back as it was. Any thread may call it, and more than once."""
@@ -208,6 +229,14 @@ class RunningKernel:
             self.kernel.forget_running_cells()
         if self._app is not None and self._pid == os.getpid():
             self._app.remove_files()
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
 
 async def _settle() -> None:
@@ -312,6 +341,7 @@ def _after_fork_in_child() -> None:
     while _running:
         kernel = _running[-1]
         kernel._stopping = True
+        end_after_this_step(kernel._loops())
         kernel._leave_process()  # takes it off the list
         # What the parent's cells left in the background is not the child's to end when it exits.
         scripts = kernel.shell.magics_manager.registry.get("ScriptMagics")

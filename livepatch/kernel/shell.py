@@ -12,8 +12,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import bdb
+import os
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from warnings import warn
@@ -27,6 +27,9 @@ from IPython.core.display_trap import DisplayTrap
 from IPython.core.displayhook import CapturingDisplayHook
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.error import UsageError
+
+from livepatch.kernel.children import children_end_here, end_child
+from livepatch.kernel.profile import ipython_folder, open_store
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -106,8 +109,33 @@ class _NotebookInput:
             return ""
 
 
+class NothingKept(dict[int, Any]):
+    """IPython 9 keeps all that cells print, and their tracebacks, for ``%notebook``.
+
+    The process is the webui's, which lives for weeks: here each cell's list is a new one that
+    nobody holds.
+    """
+
+    def __setitem__(self, number: int, kept: object) -> None:
+        """Keep nothing."""
+
+    def __missing__(self, number: int) -> list[Any]:
+        return []
+
+    def setdefault(self, number: int, default: Any = None) -> Any:  # noqa: ARG002 - dict's signature
+        """Answer a list that is not kept."""
+        return []
+
+
 class NotebookShell(ZMQInteractiveShell):
     """IPython's shell for the kernel, in a process that belongs to a webui."""
+
+    _store: Any = None
+    _pid = 0  # of the process whose shell it is: a forked child has a copy
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._pid = os.getpid()
 
     @classmethod
     def instance(cls, *args: Any, **options: Any) -> NotebookShell:
@@ -118,9 +146,28 @@ class NotebookShell(ZMQInteractiveShell):
         return found
 
     def init_ipython_dir(self, ipython_dir: str | None) -> None:  # noqa: ARG002 - IPython's signature
-        """Keep to where the profile is; IPython would make a folder in the webui's home."""
-        profile = Path(self.kernel.profile_dir.location)
-        self.ipython_dir = str(profile.parent if profile.name == "profile_default" else profile)
+        """Keep to where the user's profile is, or would be."""
+        self.ipython_dir = str(ipython_folder())
+
+    @property
+    def db(self) -> Any:
+        """What ``%store`` keeps in the user's profile, opened when it is first used."""
+        if self._store is None:
+            self._store = open_store(self.kernel.profile_dir)
+        return self._store
+
+    @db.setter
+    def db(self, _theirs: object) -> None:
+        self._store = None
+
+    def init_history(self) -> None:
+        """Keep what cells print nowhere but in their notebook; ``Out`` is kept, as ever."""
+        super().init_history()
+        self.history_manager.outputs = NothingKept()
+        self.history_manager.exceptions = NothingKept()
+
+    def _ipython_dir_changed(self, change: Any) -> None:
+        """Make no folder: without the decorator this takes the place of IPython's observer."""
 
     def init_environment(self) -> None:
         """Leave TERM, PAGER and the colours of the webui's environment as they are."""
@@ -207,6 +254,17 @@ class NotebookShell(ZMQInteractiveShell):
             return NotebookPdb(*args, shell=self, **options)
 
         return debugger
+
+    async def run_ast_nodes(self, *args: Any, **options: Any) -> Any:
+        """Run a cell's statements; a child that one of them forked ends with the last."""
+        with children_end_here():
+            return await super().run_ast_nodes(*args, **options)
+
+    def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> None:
+        """Show what a cell raised; in a child that it forked, that is the child's end."""
+        if os.getpid() != self._pid:
+            end_child(sys.exc_info()[1] if exc_tuple is None else exc_tuple[1])
+        super().showtraceback(exc_tuple, *args, **options)
 
     async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> bool:
         """Run a cell's code as IPython does, with ``sys.excepthook`` left alone.

@@ -7,11 +7,14 @@ ipykernel logs a traceback for each, so whoever reaches a socket could fill the 
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
 import time
 from typing import Any
 
-from jupyter_client.session import Session
+from jupyter_client.jsonutil import json_clean, json_default
+from jupyter_client.session import Session, json_packer
 
 from livepatch.kernel.context import inside
 
@@ -21,8 +24,28 @@ _REFUSED = ("Invalid Message", "Invalid message", "Invalid Control Message")
 log = logging.getLogger("livepatch.kernel")
 
 
+def pack(content: Any) -> bytes:
+    """The JSON of a message's part; surrogates without a partner, which no UTF-8 has, are escaped.
+
+    By the standard library: orjson, which jupyter_client prefers, ends the process by a
+    segmentation fault where there is no memory for its answer (3.13).
+    """
+    try:
+        packed: bytes = json_packer(content)
+    except UnicodeEncodeError:
+        return json.dumps(json_clean(content), default=json_default, allow_nan=False).encode()
+    return packed
+
+
 class SignedSession(Session):
     """Reads messages; one that is no message at all is refused as one with a wrong key is."""
+
+    def __init__(self, **options: Any) -> None:
+        # What is sent without a copy makes pyzmq start a thread and a context of its own for the
+        # rest of the process, and libzmq aborts the process where those find no room.
+        options |= {"packer": "json", "unpacker": "json", "copy_threshold": sys.maxsize}
+        super().__init__(**options)
+        self.pack = pack
 
     def feed_identities(self, msg_list: Any, copy: bool = True) -> tuple[list[Any], list[Any]]:
         """Split a message from its routing prefix; an empty message where there is no such split.

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import contextvars
+import io
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from livepatch.kernel.context import in_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_unflushed: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "livepatch_unflushed", default=False
+)
+
+
+@contextmanager
+def webuis_streams_unflushed() -> Iterator[None]:
+    """Leave the webui's own streams unflushed in the current context during the block.
+
+    ipykernel flushes ``sys.stdout`` after each request. The webui's own may be closed, or be a pipe
+    that nobody empties: a flush would end the kernel's thread, or hold it for ever.
+    """
+    token = _unflushed.set(True)
+    try:
+        yield
+    finally:
+        _unflushed.reset(token)
 
 
 class Router:
@@ -27,9 +48,13 @@ class Router:
         object.__setattr__(self, "_chosen", chosen)
 
     def __getattribute__(self, name: str) -> Any:
+        host = object.__getattribute__(self, "_host")
         if name == "fileno":  # descriptors are the process's, in a cell as well
-            return object.__getattribute__(self, "_host").fileno
-        return getattr(_due(self), name)
+            return host.fileno
+        due = _due(self)
+        if name == "flush" and due is host and _unflushed.get():
+            return _do_nothing
+        return getattr(due, name)
 
     # IPython sets `sys.stdout.write` while a cell runs, to keep a copy of the output: on the
     # notebook's stream, then.
@@ -53,6 +78,28 @@ class Router:
 
     def __exit__(self, *exception: object) -> Any:
         return _due(self).__exit__(*exception)
+
+
+def _do_nothing() -> None:
+    return None
+
+
+class Nowhere(io.TextIOBase):
+    """Stands for a stream that a process has not: daemons, pythonw, some services.
+
+    ``print`` of the webui asks for ``write`` where it found ``None`` and did nothing before.
+    """
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def writable(self) -> bool:
+        """Take everything."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Drop the text."""
+        return len(text)
 
 
 def _due(router: Router) -> Any:
@@ -148,7 +195,7 @@ class Routes:
     def __init__(self, stdout: Any, stderr: Any, chosen: Callable[[], bool] = in_cell) -> None:
         self._streams = {"stdout": stdout, "stderr": stderr}
         self._chosen = chosen
-        self._routed: list[tuple[str, TextIO, Router]] = []
+        self._routed: list[tuple[str, TextIO | None, Router]] = []
         self.renew()
 
     def renew(self) -> None:
@@ -159,10 +206,10 @@ class Routes:
         """
         for name, outstream in self._streams.items():
             host = getattr(sys, name)
-            # None: pythonw, some services; there is nothing to route and nothing to answer for.
-            if host is None or type(host) is Router:
+            if type(host) is Router:
                 continue
-            router = Router(host, NotebookStream(outstream, host), self._chosen)
+            stream: Any = Nowhere() if host is None else host
+            router = Router(stream, NotebookStream(outstream, stream), self._chosen)
             setattr(sys, name, router)
             self._routed.append((name, host, router))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.masking import masked
 from livepatch.errors import HostUnsupported
+from livepatch.kernel.children import children_end_here
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -151,13 +152,14 @@ class _Run:
     async def _execute(self) -> None:
         names = self._shell.user_global_ns, self._shell.user_ns
         try:
-            for code, displayed in self._pieces:
-                value = eval(code, *names)
-                if code.co_flags & inspect.CO_COROUTINE:
-                    value = await value
-                if displayed and code is not self._pieces[-1][0]:
-                    self._shell.displayhook(value)
-                self.result = value if displayed else None
+            with children_end_here():
+                for code, displayed in self._pieces:
+                    value = eval(code, *names)
+                    if code.co_flags & inspect.CO_COROUTINE:
+                        value = await value
+                    if displayed and code is not self._pieces[-1][0]:
+                        self._shell.displayhook(value)
+                    self.result = value if displayed else None
         except asyncio.CancelledError as error:
             self.error = error
             if self._cancelled:
