@@ -79,7 +79,7 @@ class PatchedFunction:
         """Whether the function is what it was when it was looked at last: spares a clone."""
         attributes, kept = self.function.__dict__, self.original.__dict__
         return (
-            FunctionState.of(self.original).is_that_of(self.function)
+            self.installed.is_that_of(self.function)
             and attributes.keys() == kept.keys()
             and _same(attributes.values(), map(kept.__getitem__, attributes))
         )
@@ -147,26 +147,29 @@ class PatchedFunction:
         if is_led and is_described:
             return
         self.forget()  # what fails in the middle is done again
-        own = FunctionState.of(self.original)
-        if not is_led:
-            if patch is None:
-                switch_calls(self.function, own, self.original)
-            else:
-                lead(self.function, patch.function, patch.handle)
-        described = own if speaker is None else FunctionState.of(speaker)
-        signature = self._signature(patch, speaker, own)
-        described._replace(signature=signature).describe(self.function)
-        self.installed = FunctionState.of(self.function)
+        if is_led:
+            led = self.installed
+        elif patch is None:
+            led = FunctionState.of(self.original)
+            switch_calls(self.function, led, self.original)
+        else:
+            led = lead(self.function, patch.function, patch.handle)
+        described = led
+        if is_led or speaker is not (patch.function if patch else None):
+            described = FunctionState.of(speaker or self.original)
+        state = led.describing(described, self._signature(patch, speaker))
+        state.describe(self.function)
+        self.installed = state
         self._runs, self._speaker = patch, speaker
 
     def _signature(
-        self, patch: Patch | None, speaker: FunctionType | None, own: FunctionState
+        self, patch: Patch | None, speaker: FunctionType | None
     ) -> inspect.Signature | None:
         """What only wraps takes any arguments: the signature shown is that of the layer below.
 
         So does what stands for something else, and names it or its signature.
         """
-        signature = own.signature if speaker is None else None
+        signature = None if speaker else self.original.__dict__.get("__signature__")
         if (patch is not None and not patch.describes) or (
             speaker is not None and not _NAMES_A_SIGNATURE.isdisjoint(speaker.__dict__)
         ):

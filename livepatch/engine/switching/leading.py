@@ -12,18 +12,24 @@ if TYPE_CHECKING:
     from types import FunctionType
 
 
-def lead(function: FunctionType, new: FunctionType, handle: FunctionType | None = None) -> None:
+def lead(
+    function: FunctionType, new: FunctionType, handle: FunctionType | None = None
+) -> FunctionState:
     """Make calls of a function run another, by its own code where that fits.
 
     Args:
         function: the function to change; its identity stays.
         new: what its calls shall run.
         handle: the ``original`` that ``new`` gets as first argument, where it wants one.
+
+    Returns:
+        The state that its calls run on now; what it says of itself is still its own.
     """
     state = FunctionState.of(new)
     if handle is not None or not can_swap(new, function):
-        state = state._replace(code=trampoline(function.__code__, new, handle=handle))
+        state = state.running(trampoline(function.__code__, new, handle=handle))
     switch_calls(function, state, new, handle)
+    return state
 
 
 def switch_calls(

@@ -64,6 +64,16 @@ class FunctionState(NamedTuple):
             and function.__dict__.get("__signature__") is self.signature
         )
 
+    def running(self, code: CodeType) -> FunctionState:
+        """The same with another code."""
+        return FunctionState(code, *self[1:])  # `_replace` takes three times as long
+
+    def describing(
+        self, other: FunctionState, signature: inspect.Signature | None
+    ) -> FunctionState:
+        """What runs as this one and says of itself what another does, but with a signature."""
+        return FunctionState(*self[:3], *other[3:6], signature)
+
     def describe(self, function: FunctionType) -> None:
         """Make a function say of itself what this state says."""
         if function.__doc__ is not self.doc:
