@@ -438,6 +438,31 @@ UNDOINGS = (
         "            if True:\n",
         "test_kernel_forks::test_a_child_that_is_forked_on_the_webuis_loop_ends_with_its_cell",
     ),
+    # limits
+    _undo(
+        "kernel/limits.py",
+        "    if left < DESCRIPTORS:\n",
+        "    if False:\n",
+        "test_kernel_limits::test_with_few_descriptors_left_a_kernel_is_refused_whole",
+    ),
+    _undo(
+        "kernel/limits.py",
+        "    if not _has_address_space(ADDRESS_SPACE):\n",
+        "    if False:\n",
+        "test_kernel_limits::test_with_little_address_space_left_a_kernel_is_refused_whole",
+    ),
+    _undo(
+        "kernel/limits.py",
+        "    if not _has_threads(THREADS):\n",
+        "    if False:\n",
+        "test_kernel_limits::test_with_few_threads_left_a_kernel_is_refused_whole",
+    ),
+    _undo(
+        "kernel/app.py",
+        "            *(functools.partial(close_loop, loop) for loop in loops),\n",
+        "",
+        "test_kernel_limits::test_a_start_that_fails_on_its_way_leaves_nothing_open",
+    ),
     # the webui's loop
     _undo(
         "magics/settings.py",

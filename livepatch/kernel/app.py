@@ -24,7 +24,12 @@ from traitlets import Type
 
 from livepatch.engine.changing.masking import masked
 from livepatch.files import write_private
-from livepatch.kernel.channels import CellStream, SturdyIOPubThread, sturdy_streams
+from livepatch.kernel.channels import (
+    CellStream,
+    SturdyIOPubThread,
+    SurveyedHeartbeat,
+    sturdy_streams,
+)
 from livepatch.kernel.context import inside
 from livepatch.kernel.profile import UsersProfile, no_store_yet
 from livepatch.kernel.requests import WebuiKernel
@@ -80,8 +85,10 @@ class WebuiKernelApp(IPKernelApp):
 
     def _make_kernel(self) -> None:
         self.profile_dir = UsersProfile()
-        self.init_sockets()
+        # libzmq aborts the process where it has too few descriptors for what a context begins with;
+        # both begin here, before anything else is open.
         self.init_heartbeat()
+        self.init_sockets()
         self.log_connection_info()
         self.init_io()
         with inside(self.notebook), no_store_yet(), sturdy_streams():
@@ -89,6 +96,21 @@ class WebuiKernelApp(IPKernelApp):
             self.init_shell()
         self.notebook.shell = self.shell
         self.kernel.remember_pristine_shell(PristineShell(self.shell))
+
+    def init_heartbeat(self) -> None:
+        """Start the heartbeat, and wait until it listens: ipykernel's fails in silence."""
+        keys = {}
+        if self.curve_secretkey is not None:
+            names = ("curve_publickey", "curve_secretkey")
+            keys = {name: getattr(self, name) for name in names}
+        self.heartbeat = SurveyedHeartbeat(
+            zmq.Context(), (self.transport, self.ip, self.hb_port), **keys
+        )
+        self.hb_port = self.heartbeat.port
+        self.heartbeat.start()
+        self.heartbeat.listening.wait()
+        if self.heartbeat.failure is not None:
+            raise self.heartbeat.failure
 
     def init_iopub(self, context: Any) -> None:
         """Make the output channel; ipykernel's would listen on a TCP port for forked children."""

@@ -10,11 +10,13 @@ there already.
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import zmq
 from ipykernel import kernelapp, socket_pair
+from ipykernel.heartbeat import Heartbeat
 from ipykernel.iostream import IOPubThread, OutStream
 from zmq.eventloop.zmqstream import ZMQStream
 
@@ -77,6 +79,28 @@ class SturdyIOPubThread(IOPubThread):
             log.warning(
                 "livepatch: output for a notebook was lost: %s: %s", type(error).__name__, error
             )
+
+
+class SurveyedHeartbeat(Heartbeat):
+    """Says when it listens, or why it does not."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.listening = threading.Event()
+        self.failure: Exception | None = None
+
+    def _bind_socket(self) -> None:
+        super()._bind_socket()
+        self.listening.set()
+
+    def run(self) -> None:
+        """Echo what comes until the context is terminated."""
+        try:
+            super().run()
+        except Exception as error:
+            self.failure = error
+        finally:
+            self.listening.set()
 
 
 class CellStream(OutStream):

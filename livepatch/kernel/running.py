@@ -15,6 +15,7 @@ from livepatch.engine.changing.locks import Lock
 from livepatch.errors import AttachFailed, LivepatchError
 from livepatch.kernel.children import children_end_here, end_after_this_step
 from livepatch.kernel.context import Notebook, in_cell
+from livepatch.kernel.limits import ask_for_room, standard_descriptors_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,8 +122,17 @@ class RunningKernel:
     def _serve(self) -> None:
         # Never the host's policy: its loops may be uvloop's, and its loop in this thread none of
         # ours.
-        self._loop = loop = asyncio.SelectorEventLoop()
-        asyncio.set_event_loop(loop)
+        with standard_descriptors_taken():
+            try:
+                self._loop = loop = asyncio.SelectorEventLoop()
+            except OSError as error:
+                self._failure = error
+                self._ready.set()
+                return
+            asyncio.set_event_loop(loop)
+            self._live(loop)
+
+    def _live(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             self._build()
         except BaseException as error:  # goes on in the thread that asked for the kernel
@@ -312,6 +322,7 @@ def start_kernel(
                 f"one is running already: {there._connection_file}",
                 "use it, or livepatch.detach() first",
             )
+        ask_for_room("start a kernel in this process")
         kernel = RunningKernel(options, connection_file)
         kernel.start(timeout)
         return kernel

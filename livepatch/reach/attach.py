@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from livepatch.engine.changing.locks import Lock
 from livepatch.errors import AttachFailed, LivepatchError
+from livepatch.kernel.limits import ask_for_descriptors
 from livepatch.processes.process import start_time
 from livepatch.reach.folder import connection_key, normal_name, runtime_folder, socket_base
 from livepatch.reach.kernelspecs import write_common_kernelspecs, write_kernelspec
@@ -190,6 +191,7 @@ def _start(
 ) -> Attachment:
     from livepatch.kernel import start_kernel
 
+    ask_for_descriptors("attach a kernel to this process")
     folder, pid = runtime_folder(told), os.getpid()
     stem = f"{name}-{pid}"
     kernel = start_kernel(
