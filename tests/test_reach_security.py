@@ -126,6 +126,27 @@ def test_the_kernel_listens_on_loopback_only_whatever_ipythons_configuration_say
     assert here.livepatch("exec", "-c", "1").stdout == "1\n"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_configuration_of_ipython_that_others_can_write_does_not_run(here: Place) -> None:
+    """It is code, and would run in the webui."""
+    profile = Path(here.environment["IPYTHONDIR"]) / "profile_default"
+    profile.mkdir(parents=True)
+    ran = here.folder / "ran"
+    file = profile / "ipython_kernel_config.py"
+    file.write_text(f"open({str(ran)!r}, 'w')")
+    for path, mode in ((file, 0o666), (profile, 0o777)):
+        path.chmod(mode)
+        webui = here.start()
+        assert here.livepatch("exec", "-c", "1").stdout == "1\n"
+        webui.end()
+        said = (here.folder / "stderr.txt").read_text()
+        assert f"{path} can be written by everybody" in said
+        path.chmod(0o700)
+    assert not ran.exists()
+    here.start()
+    assert ran.exists()
+
+
 def test_over_tcp_nobody_listens_without_the_servers_key(here: Place) -> None:
     here.start(LIVEPATCH_TRANSPORT="tcp")
     connection = connection_of(here)

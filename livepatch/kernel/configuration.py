@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets.config.loader import Config, ConfigFileNotFound, PyFileConfigLoader
 
-from livepatch.errors import AttachFailed
+from livepatch.errors import AttachFailed, FileNotTrusted
+from livepatch.files import check_trusted
 from livepatch.kernel.app import WebuiKernelApp
 from livepatch.kernel.profile import ipython_folder
 from livepatch.kernel.strangers import OneLine
@@ -93,15 +94,19 @@ def _users_configuration(log: logging.Logger) -> Config:
     home = ipython_folder()
     found = Config()
     for name in ("ipython_config.py", "ipython_kernel_config.py"):
+        file = home / "profile_default" / name
         try:
+            check_trusted(file, f"read {file}", links=True)
             loader = PyFileConfigLoader(name, path=str(home / "profile_default"), log=log)
             found.merge(loader.load_config())
-        except ConfigFileNotFound:
+        except (ConfigFileNotFound, FileNotFoundError, NotADirectoryError):
             continue
+        except FileNotTrusted as refused:  # it is code, and would run in the webui
+            log.warning("%s was not read: %s; %s", file, refused.found, refused.advice)
         except (
             Exception
         ):  # a user's file may raise anything; the kernel starts without it, as ipython does
-            log.warning("%s was not read", home / "profile_default" / name, exc_info=True)
+            log.warning("%s was not read", file, exc_info=True)
     return found
 
 
