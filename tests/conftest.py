@@ -13,7 +13,7 @@ import livepatch as lp
 from livepatch.measure import end_every_timing
 
 # Some Pythons that run the tests of the engine have nothing but pytest.
-pytest_plugins = ["account_support", "django_support", "engine_support"]
+pytest_plugins = ["account_support", "django_support", "engine_support", "journal_support"]
 pytest_plugins += ["kernel_support"] * bool(find_spec("jupyter_client"))
 
 # Where a shell runs the tests in the background, they and what they start would ignore Ctrl-C.

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
+import threading
+from functools import partial
 
 import pytest
 from samples import functions
 
 import livepatch as lp
+from livepatch.engine import subscribe
 from livepatch.history import Journal
 
 OLD = ("old", 1, 2, 1)
@@ -136,6 +141,83 @@ def test_a_task_that_outlives_the_transaction_makes_steps_of_its_own():
     assert states() == ("inside", "later")
     lp.undo()
     assert states() == ("inside", 3)
+
+
+@pytest.fixture
+def many_switches():
+    """Threads take turns at nearly every instruction."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def journal(many_switches):
+    """A journal that begins now: undo reaches no step of another test."""
+    journal = Journal()
+    unsubscribe = subscribe("step", journal.record)
+    yield journal
+    unsubscribe()
+
+
+def all_at_once(*works):
+    """Run something in a thread each, all begun together; answer what they raised."""
+    barrier, raised = threading.Barrier(len(works)), []
+
+    def run(work):
+        barrier.wait()
+        try:
+            work()
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+def undo_and_note(journal, undone):
+    undone.append(journal.undo().number)
+
+
+def test_no_two_undos_take_the_same_step_back(journal):
+    for round_ in range(40):
+        made = [lp.replace("samples.functions.plain", lambda a: a, name=f"{n}") for n in range(4)]
+        steps = [entry.number for entry in journal[-4:]]
+        undone = []
+        assert all_at_once(*[partial(undo_and_note, journal, undone)] * 4) == []
+        assert sorted(undone) == steps, round_
+        assert [layer.state for layer in made] == ["removed"] * 4
+
+
+def test_changes_undos_and_looks_in_several_threads_do_not_disturb_each_other(journal):
+    for number in range(500):  # an undo looks past these
+        lp.replace("samples.functions.plain", lambda a: a, name=f"{number % 5}")
+    for _ in range(500):
+        journal.undo()
+
+    done = threading.Event()
+
+    def change():
+        for number in range(300):
+            lp.replace("samples.functions.plain", lambda a: a, name=f"{number % 5}")
+        done.set()
+
+    def undo():
+        while not done.is_set():
+            with contextlib.suppress(lp.PatchRefused):
+                journal.undo()
+
+    def look():
+        for _ in range(60):
+            assert str(journal).startswith("Journal")
+            assert all(entry.number for entry in journal)
+
+    assert all_at_once(change, undo, undo, undo, look) == []
 
 
 def test_what_others_did_to_the_function_meanwhile_stays():

@@ -9,14 +9,18 @@ running webuis, kernelspecs. ``trusted`` opens such a file, or says whose it is 
 from __future__ import annotations
 
 from .acting import acting_as_owner_of
+from .appended import AppendedFile
+from .locks import is_held
 from .private import append_private, private_folder, trusted_folder, write_private
 from .shown import shown, typed
 from .trusted import check_trusted, open_trusted, read_trusted, trusted_uids
 
 __all__ = [
+    "AppendedFile",
     "acting_as_owner_of",
     "append_private",
     "check_trusted",
+    "is_held",
     "open_trusted",
     "private_folder",
     "read_trusted",

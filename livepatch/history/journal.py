@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import PatchRefused, subscribe
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.change import open_step
 from livepatch.engine.changing.masking import masked
+from livepatch.engine.changing.registry import registry
 from livepatch.reports.journal import JournalReport
 
-from .file import JournalFile, path_of
 from .lines import change_lines
-from .replaying import Replayed, last_session, look, replay_all, replay_report
+from .places import Place
+from .replaying import Replayed, look, replay_all, replay_report
+from .sessions import SavedSession, Sessions
+from .writer import SessionWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +30,14 @@ if TYPE_CHECKING:
     from livepatch.engine import ChangeDescription, Step
     from livepatch.reports import Report
 
+    from .saved import Session
+
 
 # A million steps in memory made the garbage collector stop the process for seconds at a time.
 KEPT = 10_000
+
+# Seconds that `keep` waits for the file, so that it can name it; the disk may not answer at all.
+PATIENCE = 1.0
 
 
 @dataclass(eq=False)
@@ -64,8 +73,10 @@ class Journal(Sequence[Entry]):
 
     Undo takes back the youngest step that is not undone; a new step drops the undone ones behind
     it from redo, but not from the record. In a webui with a kernel each step is written to a file
-    of its own as well, without values; after a restart ``replay()`` makes those true again that
+    of its session as well, without values; after a restart ``replay()`` makes those true again that
     were live, where nothing stands against it.
+
+    Any thread may change the webui, undo and look: who changes the record holds the engine's lock.
 
     Attributes:
         cell_now: says the number of the notebook's cell that runs, or None.
@@ -73,7 +84,7 @@ class Journal(Sequence[Entry]):
 
     def __init__(self) -> None:
         self.cell_now: Callable[[], int | None] | None = None
-        self._file: JournalFile | None = None
+        self._writer: SessionWriter | None = None
         self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._count = 0
         self._redoable: list[Entry] = []
@@ -83,10 +94,13 @@ class Journal(Sequence[Entry]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Entry]: ...
     def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
-        return list(self._entries)[index] if isinstance(index, slice) else self._entries[index]
+        return self._listed()[index]
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._listed())
 
     def __str__(self) -> str:
         return str(JournalReport(self))
@@ -98,77 +112,103 @@ class Journal(Sequence[Entry]):
 
     def record(self, step: Step) -> None:
         """Write a step down; the same step again is not written twice."""
-        if self._entries and self._entries[-1].step is step:
-            return
-        changes = tuple(change.describe() for change in step.changes)
-        self._count += 1
         cell = self.cell_now() if self.cell_now is not None else None
-        entry = Entry(self._count, step, changes, cell=cell)
-        self._entries.append(entry)
-        self._redoable.clear()
-        if self._file is not None:
-            self._file.append(lambda: _line_of(entry, step))
+        with registry.lock:
+            # An interrupted commit runs again, by then behind the steps of other threads perhaps.
+            if any(entry.step is step for entry in islice(reversed(self._entries), 8)):
+                return
+            changes = tuple(change.describe() for change in step.changes)
+            self._count += 1
+            entry = Entry(self._count, step, changes, cell=cell)
+            self._begin()  # of what was before
+            self._entries.append(entry)
+            self._redoable.clear()
+            if self._writer is not None:
+                self._writer.append(lambda: _line_of(entry, step))
 
     def supersede(self, step: Step) -> None:
         """Forget how a step is undone, and what it keeps in memory; it stays in the record."""
-        for entry in reversed(self._entries):
+        for entry in reversed(self._listed()):
             if entry.step is step:
                 entry.step, entry.superseded = type(step)(), True
                 return
 
     @property
     def path(self) -> Path | None:
-        """The file that steps are written to; None where none is kept."""
-        return self._file.path if self._file is not None else None
+        """The file that steps are written to; None where none is kept, or none could be made."""
+        return self._writer.path if self._writer is not None else None
+
+    @property
+    def lost(self) -> int:
+        """How many steps of this session could not be written: the disk was full, or too slow."""
+        return self._writer.lost if self._writer is not None else 0
 
     def keep(self, name: str) -> Path:
         """Write the steps of this process to the journal of a webui, those made before too.
 
-        ``livepatch.attach()`` does it. The file is the user's alone (0600, in a folder 0700), and
-        no value is ever in it. A disk that is full is said in the log and harms nothing else.
+        ``livepatch.attach()`` does it. Every process has a file of its own there, the user's alone
+        (0600, in folders 0700), and no value is ever in it. A disk that is full is said in the log
+        and harms nothing else.
 
         Args:
             name: the webui's name.
 
         Returns:
-            The file.
+            The file; the folder for it where the disk is full, or does not answer within a second.
 
         Raises:
             PatchRefused: nothing of the name can be a file's name.
         """
-        path = path_of(name)
-        if self._file is not None and self._file.path == path:
-            return path
-        self.end()
-        self._file = file = JournalFile(path)
-        for entry in self._entries:
-            if entry.superseded:
-                continue
-            file.append(lambda entry=entry: _line_of(entry, entry.step))  # type: ignore[misc]
-            if entry.undone:
-                self._tell("undo", entry)
-        return path
+        place = Place.of(name)
+        writer = self._writer
+        if writer is None or writer.place != place:
+            self.end()
+            writer = self._writer = SessionWriter(place)
+        with registry.lock:
+            self._begin()
+        writer.wait_until_open(PATIENCE)
+        return writer.path or place.folder
 
     def end(self) -> None:
         """Write no further steps to disk; what is live counts as live at the session's end."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.end()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.end()
 
-    def saved(self, namespace: dict[str, Any] | None = None) -> Report[Replayed]:
+    def sessions(self) -> Report[SavedSession]:
+        """The sessions in the journal of this webui's name, oldest first, this one included.
+
+        Each is what one process wrote. Others that run write beside this one.
+
+        Raises:
+            PatchRefused: no journal is kept, or its folder cannot be read.
+        """
+        return self._sessions().report()
+
+    def saved(
+        self, session: str | int | None = None, *, namespace: dict[str, Any] | None = None
+    ) -> Report[Replayed]:
         """What was live when the webui's last session ended, and what replaying it comes to.
 
         Args:
+            session: another than the last one, as ``sessions()`` names it.
             namespace: the names that the notebook's changes see; default: those of the caller.
 
         Raises:
-            PatchRefused: no journal is kept, or its file cannot be read.
+            FileNotTrusted: its file is somebody else's, or others can write it.
+            PatchRefused: no journal is kept, or it cannot be read.
+            TargetNotFound: there is no such session.
         """
-        session = self._last_session()
         names = sys._getframe(1).f_globals if namespace is None else namespace
-        return replay_report(session, look(session, names) if session is not None else [])
+        found, notes = self._chosen(session)
+        return replay_report(found, look(found, names) if found is not None else [], notes)
 
-    def replay(self, *steps: int, namespace: dict[str, Any] | None = None) -> Report[Replayed]:
+    def replay(
+        self,
+        *steps: int,
+        session: str | int | None = None,
+        namespace: dict[str, Any] | None = None,
+    ) -> Report[Replayed]:
         """Make true again what was live when the webui's last session ended, in one step.
 
         What has no target any more, or another original source, or needs a name that is not there,
@@ -176,16 +216,22 @@ class Journal(Sequence[Entry]):
 
         Args:
             steps: only these, by their numbers in ``saved()``.
+            session: another session than the last one, as ``sessions()`` names it.
             namespace: the names that the notebook's changes see; default: those of the caller.
 
         Raises:
-            PatchRefused: no journal is kept, its file cannot be read, or it has no such step.
+            FileNotTrusted: its file is somebody else's, or others can write it.
+            PatchRefused: no journal is kept, or it cannot be read, the session still runs, or it
+                has no such step.
+            TargetNotFound: there is no such session.
         """
-        session = self._last_session()
         names = sys._getframe(1).f_globals if namespace is None else namespace
-        found = look(session, names) if session is not None else []
-        replay_all(found, names, steps)
-        return replay_report(session, found)
+        found, notes = self._chosen(session)
+        if found is not None and session is not None:
+            self._sessions().refuse_running(found)
+        replayed = look(found, names) if found is not None else []
+        replay_all(replayed, names, steps)
+        return replay_report(found, replayed, notes)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all steps are on disk.
@@ -194,24 +240,49 @@ class Journal(Sequence[Entry]):
             timeout: how long to wait, in seconds.
 
         Returns:
-            Whether they are; True where no file is kept.
+            Whether they are, all of this session; not so once a step was lost. True where no
+            journal is kept.
         """
-        return self._file is None or self._file.flush(timeout)
+        return self._writer is None or self._writer.flush(timeout)
 
-    def _last_session(self) -> Any:
-        file = self._file
-        if file is not None:
-            file.flush()
-        return last_session(self.path, file.session if file is not None else None)
+    def _listed(self) -> list[Entry]:
+        """The entries as they are at one moment."""
+        with registry.lock:
+            return list(self._entries)
+
+    def _begin(self) -> None:
+        """Begin to write, with what was done so far; in a forked child only once it has to."""
+        writer = self._writer
+        if writer is not None and not writer.is_begun:
+            writer.begin([make for entry in self._entries for make in _all_of(entry)])
+
+    def _sessions(self) -> Sessions:
+        writer = self._writer
+        if writer is None:
+            raise PatchRefused(
+                "read the journal of earlier sessions",
+                "no journal is kept on disk in this process",
+                'livepatch.attach(), or lp.journal.keep("my-webui")',
+            )
+        writer.flush()
+        return Sessions(writer.place, writer.session)
+
+    def _chosen(self, session: str | int | None) -> tuple[Session | None, list[str]]:
+        sessions = self._sessions()
+        return sessions.before() if session is None else (sessions.named(str(session)), [])
 
     def _tell(self, what: str, entry: Entry) -> None:
-        if self._file is not None:
+        self._begin()
+        if self._writer is not None:
             line = {what: entry.number, "time": _now()}
-            self._file.append(lambda: line)
+            self._writer.append(lambda: line)
 
-    def _forget_file(self) -> None:
-        """In a forked child: the thread that writes is the parent's."""
-        self._file = None
+    def _after_fork(self) -> None:
+        """In a forked child: it has a session of its own, from its first step on."""
+        writer = self._writer
+        if writer is not None:
+            writer.abandon()
+            self._writer = SessionWriter(writer.place)
 
     def can_redo(self, entry: Entry) -> bool:
         """Whether a step is undone and can be made true again."""
@@ -225,19 +296,23 @@ class Journal(Sequence[Entry]):
             ForeignChange: someone else changed a target since; nothing was touched.
         """
         _refuse_inside_a_transaction("undo")
-        entry = next((e for e in reversed(self._entries) if not (e.undone or e.superseded)), None)
-        if entry is None:
-            raise PatchRefused("undo", "the journal has no step that is not undone", "lp.journal")
+        with registry.lock:  # from the choice to the mark: two undos never choose one step
+            is_done = (e for e in reversed(self._entries) if not (e.undone or e.superseded))
+            entry = next(is_done, None)
+            if entry is None:
+                raise PatchRefused(
+                    "undo", "the journal has no step that is not undone", "lp.journal"
+                )
 
-        def commit() -> None:
-            entry.step.revert()
-            entry.undone = True
-            if entry not in self._redoable:
-                self._redoable.append(entry)
-            self._tell("undo", entry)
+            def commit() -> None:
+                entry.step.revert()
+                entry.undone = True
+                if entry not in self._redoable:
+                    self._redoable.append(entry)
+                self._tell("undo", entry)
 
-        masked(commit)
-        return entry
+            masked(commit)
+            return entry
 
     def redo(self) -> Entry:
         """Make the step true again that was undone last.
@@ -247,21 +322,22 @@ class Journal(Sequence[Entry]):
             ForeignChange: someone else changed a target since; nothing was touched.
         """
         _refuse_inside_a_transaction("redo")
-        if not self._redoable:
-            raise PatchRefused(
-                "redo", "no step is undone, or something else was changed since", "lp.journal"
-            )
-        entry = self._redoable[-1]
+        with registry.lock:
+            if not self._redoable:
+                raise PatchRefused(
+                    "redo", "no step is undone, or something else was changed since", "lp.journal"
+                )
+            entry = self._redoable[-1]
 
-        def commit() -> None:
-            entry.step.commit()
-            entry.undone = False
-            if entry in self._redoable:
-                self._redoable.remove(entry)
-            self._tell("redo", entry)
+            def commit() -> None:
+                entry.step.commit()
+                entry.undone = False
+                if entry in self._redoable:
+                    self._redoable.remove(entry)
+                self._tell("redo", entry)
 
-        masked(commit)
-        return entry
+            masked(commit)
+            return entry
 
 
 def _refuse_inside_a_transaction(asked: str) -> None:
@@ -283,6 +359,15 @@ def _line_of(entry: Entry, step: Step) -> dict[str, Any]:
     }
 
 
+def _all_of(entry: Entry) -> Iterator[Callable[[], dict[str, Any]]]:
+    """What makes the lines of an entry, for a file that begins later than it."""
+    if not entry.superseded:
+        step = entry.step
+        yield lambda: _line_of(entry, step)
+        if entry.undone:
+            yield lambda: {"undo": entry.number, "time": _now()}
+
+
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
@@ -290,7 +375,7 @@ def _now() -> str:
 journal = Journal()
 subscribe("step", journal.record)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=journal._forget_file)
+    os.register_at_fork(after_in_child=journal._after_fork)
 
 
 def undo() -> AnswerLine:

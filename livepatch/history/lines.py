@@ -17,6 +17,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine_package
+from livepatch.engine import Change
 from livepatch.engine.layers.function_stacks import FunctionStack
 from livepatch.engine.layers.stacks import Restack
 from livepatch.engine.layers.value_stacks import ValueStack
@@ -26,7 +27,7 @@ from livepatch.engine.switching.codes import global_names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from livepatch.engine import Change, ChangeDescription
+    from livepatch.engine import ChangeDescription
     from livepatch.engine.layers.patch import Patch
 
 Line = dict[str, Any]
@@ -56,12 +57,43 @@ def _change_line(change: Change, described: ChangeDescription) -> Line:
         "owner": described.owner,
         "name": described.name,
     }
+    if isinstance(taken_back := getattr(change, "change", None), Change):
+        return {**line, **_taken_back(taken_back)}
     if isinstance(change, Restack):
         return {**line, **_restack(change, described)}
+    line |= _gone(change, described)
     # The call that stands there as source may tell the options' values.
     is_call = (described.source or "").startswith("lp.")
     source = getattr(getattr(change, "layer", None), "source", None)
     return {**line, "form": "other", "source": source if is_call else described.source}
+
+
+def _taken_back(change: Change) -> Line:
+    """The way back of a change, as a file that is saved again takes it."""
+    line: Line = {"verb": "take back"}
+    if isinstance(change, Restack):
+        kept = {p.layer for p in change.before}
+        line["gone"] = [_identity(p.layer) for p in change.after if p.layer not in kept]
+    return line
+
+
+def _gone(change: Change, described: ChangeDescription) -> Line:
+    """What else of ours a change takes away: of a stack, a list of routes, callbacks, apps."""
+    line: Line = {}
+    before, after = (getattr(change, name, None) for name in ("before", "after"))
+    if isinstance(before, tuple) and isinstance(after, tuple):
+        kept = {id(placement.layer) for placement in after}
+        gone = [_identity(p.layer) for p in before if id(p.layer) not in kept]
+        own = [described.target, described.owner, described.name]
+        if gone := [one for one in gone if one != own]:
+            line["gone"] = gone
+    if described.verb == "restore" and (steps := getattr(change, "steps", None)):
+        line["targets"] = [f"app {step.label}" for step in steps]
+    return line
+
+
+def _identity(layer: Any) -> list[str]:
+    return [layer.target, layer.owner, layer.name]
 
 
 def _restack(change: Restack, described: ChangeDescription) -> Line:
@@ -69,7 +101,7 @@ def _restack(change: Restack, described: ChangeDescription) -> Line:
     gone = [p.layer for p in change.before if p.layer not in layers]
     line: Line = {"stack": change.stack.path}
     if gone:
-        line["gone"] = [[layer.target, layer.owner, layer.name] for layer in gone]
+        line["gone"] = [_identity(layer) for layer in gone]
     if described.verb in ("restore", "switch on", "switch off", "adopt"):
         return line
     patch = change.placement.patch

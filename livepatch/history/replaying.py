@@ -19,15 +19,14 @@ from livepatch.engine.reading.texts import name_of, texts
 from livepatch.reports import Report
 
 from .lines import digest, original_of
-from .saved import FORMAT, SavedLayer, Session, sessions_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
+    from collections.abc import Collection, Sequence
+
+    from .live import SavedLayer
+    from .saved import Session
 
 ReplayState = Literal["ready", "stale", "live", "left", "replayed", "refused"]
-
-_ADVICE_NEWER = "python -m pip install -U livepatch, or move that file away"
 
 
 @dataclass
@@ -65,50 +64,19 @@ class Replayed:
         return f"{self.step}. {self.verb} {self.target} ({whose}) · {self.state}{why}"
 
 
-def last_session(path: Path | None, own: str | None) -> Session | None:
-    """The last session in a file that changed anything, other than this process's own.
-
-    Args:
-        path: the journal's file; None where there is none.
-        own: this process's session.
-
-    Raises:
-        PatchRefused: the file cannot be read, or a newer livepatch wrote it.
-    """
-    if path is None:
-        raise PatchRefused(
-            "replay the journal",
-            "no journal is kept on disk in this process",
-            'livepatch.attach(), or lp.journal.keep("my-webui")',
-        )
-    asked = f"replay the journal {path}"
-    try:
-        sessions = sessions_in(path)
-    except OSError as error:
-        raise PatchRefused(
-            asked, f"{type(error).__name__}: {error.strerror or error}", "mend that, and try again"
-        ) from error
-    newer = [s.format for s in sessions if s.format > FORMAT]
-    if newer:
-        raise PatchRefused(
-            asked,
-            f"a newer livepatch wrote it (format {max(newer)}, this one knows {FORMAT})",
-            _ADVICE_NEWER,
-        )
-    earlier = [s for s in sessions if s.session != own and s.steps]
-    return earlier[-1] if earlier else None
-
-
-def replay_report(session: Session | None, found: list[Replayed]) -> Report[Replayed]:
+def replay_report(
+    session: Session | None, found: list[Replayed], notes: Sequence[str] = ()
+) -> Report[Replayed]:
     """What was live before, as a table with what cannot be replayed and why."""
-    title = "Journal of earlier sessions"
+    facts = ["Journal of earlier sessions"]
     if session is not None:
-        facts = [f"Session of {session.header.get('since', 'unknown')}"]
+        facts = [f"Session {session.session} of {session.since or 'unknown'}"]
         if session.bad:
-            facts.append(f"{session.bad} line{'s' * (session.bad > 1)} could not be read")
+            places = ", ".join(session.bad[:3]) + (", …" if len(session.bad) > 3 else "")
+            lines = f"{len(session.bad)} line{'s' * (len(session.bad) > 1)}"
+            facts.append(f"{lines} could not be read ({places})")
         if session.lost:
             facts.append(f"{session.lost} step{'s' * (session.lost > 1)} could not be written")
-        title = " · ".join(facts)
     columns = {
         "step": lambda one: one.step,
         "time": lambda one: one.time[11:19],
@@ -116,7 +84,8 @@ def replay_report(session: Session | None, found: list[Replayed]) -> Report[Repl
         "by": lambda one: f"{one.owner}'s {one.name!r}",
         "state": lambda one: f"{one.state}: {one.why}" if one.why else one.state,
     }
-    return Report(title, found, columns, "nothing was live at its end")
+    rows = sorted(found, key=lambda one: one.step)  # laid in the order of their stacks
+    return Report(" · ".join([*facts, *notes]), rows, columns, "nothing was live at its end")
 
 
 def look(session: Session, namespace: dict[str, Any]) -> list[Replayed]:
@@ -173,17 +142,17 @@ def _look_at(saved: SavedLayer, namespace: dict[str, Any]) -> Replayed:
     elif form is None or not one.source:
         one.state, one.why = "stale", "its text could not be had"
     else:
-        _check(one, line, namespace)
+        try:
+            _check(one, line, namespace)
+        except LivepatchError as error:
+            one.state, one.why = "stale", error.found
+        except Exception as error:  # the names may be anything
+            one.state, one.why = "stale", f"looking for it raised {type(error).__name__}: {error}"
     return one
 
 
 def _check(one: Replayed, line: dict[str, Any], namespace: dict[str, Any]) -> None:
-    try:
-        target = find(f"replay {one.target}", one.target)
-    except LivepatchError as error:
-        one.state, one.why = "stale", f"{error.found}"
-        return
-    now = _original(target)
+    now = _original(find(f"replay {one.target}", one.target))
     original = line.get("original")
     names = _names_for(line, namespace)
     if (now and digest(now)) != original:
@@ -244,6 +213,8 @@ def _replay(one: Replayed, namespace: dict[str, Any]) -> None:
             layer.off()
     except LivepatchError as error:
         one.state, one.why = "refused", error.found
+    except Exception as error:  # the text may be anything
+        one.state, one.why = "refused", f"it raised {type(error).__name__}: {error}"
     else:
         one.state = "replayed"
 

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     from livepatch.history import Journal
     from livepatch.history.replaying import Replayed
+    from livepatch.history.sessions import SavedSession
     from livepatch.reports import Report
     from livepatch.reports.diff import Diff
+
+
+LAST = "last"  # of the sessions before this one
 
 
 @magics_class
@@ -48,25 +52,44 @@ class History(Magics):
 
     @magic_arguments()
     @argument("--diff", type=int, metavar="N", help="what step N changed, as a difference")
-    @argument("--saved", action="store_true", help="what was live before the webui's last start")
+    @argument(
+        "--saved",
+        nargs="?",
+        const=LAST,
+        metavar="SESSION",
+        help="what was live before the webui's last start, or at the end of another session",
+    )
     @argument("--replay", nargs="*", type=int, metavar="N", help="make that true again, or steps N")
+    @argument("--session", metavar="SESSION", help="replay that session instead")
+    @argument("--sessions", action="store_true", help="the sessions that were written")
     @line_magic
-    def journal(self, line: str) -> Journal | Diff | Report[Replayed]:
+    def journal(self, line: str) -> Journal | Diff | Report[Replayed] | Report[SavedSession]:
         """Show every change since the webui was attached to, each with its difference.
 
         For example ``%journal``, or ``%journal --diff 3``. After a restart of the webui,
         ``%journal --saved`` shows what was live before, and ``%journal --replay`` makes it true
         again; what does not fit any more is shown as stale, with the reason, and left alone.
+        ``%journal --sessions`` lists the sessions, ``%journal --saved 7`` looks at one of them, and
+        ``%journal --replay --session 7`` replays it.
         """
         args = parse_argstring(self.journal, line)
-        if sum([args.diff is not None, args.saved, args.replay is not None]) > 1:
-            raise UsageError("%journal takes one of --diff, --saved and --replay")
-        if args.saved:
-            print("= lp.journal.saved()")
-            return journal.saved(self.shell.user_ns)
+        wanted = [args.diff is not None, args.saved is not None, args.replay is not None]
+        if sum([*wanted, args.sessions]) > 1:
+            raise UsageError("%journal takes one of --diff, --saved, --replay and --sessions")
+        if args.session is not None and args.replay is None:
+            raise UsageError("%journal takes --session with --replay; to look: --saved SESSION")
+        if args.sessions:
+            print("= lp.journal.sessions()")
+            return journal.sessions()
+        if args.saved is not None:
+            session = None if args.saved == LAST else args.saved
+            print(f"= lp.journal.saved({'' if session is None else repr(session)})")
+            return journal.saved(session, namespace=self.shell.user_ns)
         if args.replay is not None:
-            print(f"= lp.journal.replay({', '.join(map(str, args.replay))})")
-            return journal.replay(*args.replay, namespace=self.shell.user_ns)
+            said = [*map(str, args.replay)]
+            said += [f"session={args.session!r}"] if args.session is not None else []
+            print(f"= lp.journal.replay({', '.join(said)})")
+            return journal.replay(*args.replay, session=args.session, namespace=self.shell.user_ns)
         if args.diff is None:
             print("= lp.journal")
             return journal

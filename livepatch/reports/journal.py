@@ -32,6 +32,10 @@ class Entry(Protocol):
 class Steps(Protocol):
     """The journal."""
 
+    @property
+    def lost(self) -> int:
+        """How many steps could not be written to disk."""
+
     def __len__(self) -> int: ...
     def __getitem__(self, index: slice) -> Sequence[Any]: ...
     def can_redo(self, entry: Any) -> bool:
@@ -138,7 +142,10 @@ class JournalReport:
         if not count:
             return "Journal: nothing was changed yet"
         earlier = f", the last {SHOWN} of {count} steps" if count > SHOWN else ""
-        return f"Journal{earlier}, in UTC"
+        if not (lost := self.journal.lost):
+            return f"Journal{earlier}, in UTC"
+        steps = f"{lost} step{'s' * (lost > 1)}"
+        return f"Journal{earlier}, in UTC · {steps} could not be written to disk"
 
 
 def _original(target: str) -> str:
