@@ -25,7 +25,6 @@ WORDS = (
     (r"rt/c-\d+-[0-9a-f]{8}-\d", "RUNTIME/c-PID-RANDOM-N"),
     (r"rt", "RUNTIME"),
     (r"tmp/lp-\w+", "TMP/lp-RANDOM"),
-    (r"tmp/livepatch-profile-\w+", "TMP/livepatch-profile-RANDOM"),
     (r"state/journal/web/\d+\.jsonl", "STATE/journal/NAME/N.jsonl"),
     (r"state(/journal)?(/web)?", r"STATE\1/NAME"),
     (r"data/kernels/livepatch-web(.*)", r"JUPYTER/kernels/livepatch-NAME\1"),
@@ -35,8 +34,8 @@ WORDS = (
     (r"webui(.*)", r"WEBUI\1"),
     (r"mine(/.*)?", "EXPORT"),
 )
-# What Jupyter makes for its own client, and what lies in a folder of ours that nobody can enter.
-NOT_OURS = re.compile(r"ipython|tmp/tmp\w+\.json|tmp/livepatch-profile-\w+/.*")
+# What Jupyter makes for its own client.
+NOT_OURS = re.compile(r"ipython|tmp/tmp\w+\.json")
 
 
 def in_words(name):
