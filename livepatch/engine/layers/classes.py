@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PatchRefused
 from ..naming.slots import ABSENT, Attribute
 from ..naming.targets import ClassTarget, Target, dotted_name, is_given
-from ..naming.unwrapping import peel
+from ..naming.unwrapping import unwrap
 from ..reading.cells import content
 from ..reading.descriptors import parts_of, rebuilt
 from ..reading.sources import place
@@ -160,7 +160,7 @@ def _function_pairs(
 ) -> list[tuple[FunctionType, FunctionType, str]]:
     """The functions of two attributes that stand for each other, and which part they are."""
     ours, other = holders
-    parts = [(peel(old, name, ours).innermost, peel(new, name, other).innermost, "")]
+    parts = [(unwrap(old, name, ours).innermost, unwrap(new, name, other).innermost, "")]
     if isinstance(old, property):
         mine, theirs = parts_of(old), parts_of(new)
         parts = [(mine.get(p), theirs.get(p), f".{p}") for p in {**mine, **theirs}]
@@ -188,7 +188,7 @@ def _names(cls: type) -> dict[int, str]:
 def _function_part(
     asked: str, cls: type, mine: FunctionType, theirs: FunctionType, path: str, holder: object
 ) -> Iterator[Part]:
-    caches = peel(holder, path.rpartition(".")[2], cls).caches
+    caches = unwrap(holder, path.rpartition(".")[2], cls).caches
     target = Target(path, mine, cls, (), caches)
     stack = stack_of(target)
     model = stack.model_of(mine)

@@ -20,7 +20,7 @@ from ..errors import TargetNotFound
 from ..reading.namespaces import is_a
 from ..reading.sources import place
 from .slots import ABSENT, HEAP_TYPE, Attribute, Item, Slot
-from .unwrapping import Peeled, peel
+from .unwrapping import Unwrapped, unwrap
 
 _PART = re.compile(r"(?:\A|\.)(\w+)|\[([^\]]+)\]")
 
@@ -43,9 +43,9 @@ class Found(NamedTuple):
     owner: Any
     slot: Slot
 
-    def peeled(self) -> Peeled:
+    def unwrapped(self) -> Unwrapped:
         """What lies below descriptors and decorators there."""
-        return peel(self.value, self.name, self.owner)
+        return unwrap(self.value, self.name, self.owner)
 
 
 def look_up(asked: str, path: str) -> Found:

@@ -46,7 +46,7 @@ def in_words(target: object) -> str:
 def leads_to(path: str, function: FunctionType) -> bool:
     """Whether a dotted name leads to this function now."""
     try:
-        return look_up("", path).peeled().innermost is function
+        return look_up("", path).unwrapped().innermost is function
     except TargetNotFound:
         return False
 

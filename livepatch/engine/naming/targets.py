@@ -37,7 +37,7 @@ from .own_name import (
 )
 from .sharing import sharers
 from .slots import ABSENT, Item, Slot
-from .unwrapping import Peeled, peel
+from .unwrapping import Unwrapped, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,12 +167,12 @@ def _of_pair(asked: str, holder: object, attribute: object) -> AnyTarget:
 def _name_in(holder: ModuleType | type, attribute: object) -> str | None:
     """The name by which a module or class has something; its own where there are several."""
     own_name: str | None = getattr(attribute, "__name__", None)
-    given = peel(attribute, own_name, holder).innermost
+    given = unwrap(attribute, own_name, holder).innermost
     names = [own_name] if own_name else []
     names += [name for name, value in namespace_of(holder).copy().items() if value is attribute]
     for name in names:
         found = attribute_of(holder, name)
-        if found.value is attribute or found.peeled().innermost is given:
+        if found.value is attribute or found.unwrapped().innermost is given:
             return name
     return None
 
@@ -183,38 +183,38 @@ def _of_found(asked: str, path: str, found: Found, *, is_named: bool = False) ->
         _refuse(asked, path, value)
     if is_a(value, type):
         return ClassTarget(path, value)
-    peeled = found.peeled()
+    unwrapped = found.unwrapped()
     # A container is no instance: what its entries are called is nobody's method.
     is_instance = not is_a(holder, ModuleType, type) and not isinstance(found.slot, Item)
-    is_function = is_a(peeled.innermost, FunctionType)
+    is_function = is_a(unwrapped.innermost, FunctionType)
     if (is_instance or not is_function) and is_given(found.slot):
         return _value(asked, path, found.slot)
-    if is_instance and found.owner is not None and _is_callable(peeled):
+    if is_instance and found.owner is not None and _is_callable(unwrapped):
         return _overridden(path, override_of_instance(asked, path, found), "this instance only")
     if isinstance(holder, type) and found.owner is not None:
-        overridden = _in_class(asked, path, found, peeled)
+        overridden = _in_class(asked, path, found, unwrapped)
         if overridden is not None:
             return overridden
     if is_function:
         cls = holder if isinstance(holder, type) else None
-        return _function(path, peeled, cls, is_named=is_named, kind=_kind_of(value))
-    if is_a(peeled.innermost, functools.partial):
-        return _overridden(path, override_of_partial(path, peeled.innermost))  # type: ignore[arg-type]
-    if found.owner is not None and _is_callable(peeled):
+        return _function(path, unwrapped, cls, is_named=is_named, kind=_kind_of(value))
+    if is_a(unwrapped.innermost, functools.partial):
+        return _overridden(path, override_of_partial(path, unwrapped.innermost))  # type: ignore[arg-type]
+    if found.owner is not None and _is_callable(unwrapped):
         override = override_at(asked, path, found)
         return _overridden(
             path,
             override,
-            f"{what_is(peeled.innermost)}: replaced in this place only, {found.slot.what_stays}",
+            f"{what_is(unwrapped.innermost)}: replaced in this place only, {found.slot.what_stays}",
         )
     if found.owner is None or type(value).__name__ in _LAYOUT:
         _refuse(asked, path, value)
     return _value(asked, path, found.slot)
 
 
-def _in_class(asked: str, path: str, found: Found, peeled: Peeled) -> AnyTarget | None:
+def _in_class(asked: str, path: str, found: Found, unwrapped: Unwrapped) -> AnyTarget | None:
     """What a class inherits, or shares with others; None where it is the class's own."""
-    cls, function = found.holder, peeled.innermost
+    cls, function = found.holder, unwrapped.innermost
     if issubclass(found.owner, type) and found.owner not in cls.__mro__:
         owner = dotted_name(found.owner)
         raise PatchRefused(
@@ -223,7 +223,7 @@ def _in_class(asked: str, path: str, found: Found, peeled: Peeled) -> AnyTarget 
             f"name it there, for all of its classes: {owner}.{found.name}",
         )
     if found.owner is not cls:
-        if not _is_callable(peeled):
+        if not _is_callable(unwrapped):
             return _value(asked, path, found.slot)
         override = override_at(asked, path, found)
         return _overridden(path, override, f"inherited from {dotted_name(found.owner)}")
@@ -240,25 +240,25 @@ def _in_class(asked: str, path: str, found: Found, peeled: Peeled) -> AnyTarget 
 def _of_object(asked: str, value: object) -> AnyTarget:
     if isinstance(value, type):
         return ClassTarget(dotted_name(value), value)
-    peeled = peel(value, getattr(value, "__name__", None))
-    if isinstance(peeled.innermost, FunctionType):
-        path, is_named = name_leading_to(peeled.innermost)
-        return _function(path, peeled, is_named=is_named, kind=_kind_of(value))
+    unwrapped = unwrap(value, getattr(value, "__name__", None))
+    if isinstance(unwrapped.innermost, FunctionType):
+        path, is_named = name_leading_to(unwrapped.innermost)
+        return _function(path, unwrapped, is_named=is_named, kind=_kind_of(value))
     path = dotted_name(value)
-    if isinstance(peeled.innermost, functools.partial):
-        return _overridden(path, override_of_partial(path, peeled.innermost))
-    return _refuse(asked, path, peeled.innermost)
+    if isinstance(unwrapped.innermost, functools.partial):
+        return _overridden(path, override_of_partial(path, unwrapped.innermost))
+    return _refuse(asked, path, unwrapped.innermost)
 
 
 def _of_bound_method(asked: str, method: MethodType) -> Target:
     instance, name = method.__self__, method.__name__
     path = f"{dotted_name(type(instance))}.{name}"
     found = attribute_of(instance, name)
-    given = peel(method, name, found.owner).innermost
+    given = unwrap(method, name, found.owner).innermost
     # It may have been taken before a layer of ours came.
     override = patched_in_place(found.slot)
-    stands = peel(override.value, name, type(instance)) if override else found.peeled()
-    if given not in (stands.innermost, found.peeled().innermost):
+    stands = unwrap(override.value, name, type(instance)) if override else found.unwrapped()
+    if given not in (stands.innermost, found.unwrapped().innermost):
         raise PatchRefused(
             asked,
             f"{name!r} of this {type(instance).__name__} is another function than the given one",
@@ -271,19 +271,19 @@ def _of_bound_method(asked: str, method: MethodType) -> Target:
 
 def _function(
     path: str,
-    peeled: Peeled,
+    unwrapped: Unwrapped,
     owner_class: type | None = None,
     *,
     is_named: bool = False,
     kind: type | None = None,
 ) -> Target:
-    function, facts = peeled.innermost, peeled.facts
+    function, facts = unwrapped.innermost, unwrapped.facts
     assert isinstance(function, FunctionType)
     own_name = dotted_name(function)
     if own_name != path and not facts and leads_to(own_name, function):
         facts = (f"it is {own_name}",)
     owner_class = _class_of(function) or owner_class
-    return Target(path, function, owner_class, facts, peeled.caches, None, is_named, kind)
+    return Target(path, function, owner_class, facts, unwrapped.caches, None, is_named, kind)
 
 
 def _overridden(path: str, override: Override, *facts: str) -> Target:
@@ -311,8 +311,8 @@ def is_given(slot: Slot) -> bool:
     return stack is not None and stack.override is None and bool(stack.placements)
 
 
-def _is_callable(peeled: Peeled) -> bool:
-    return callable(peeled.innermost) and not is_a(peeled.innermost, type)
+def _is_callable(unwrapped: Unwrapped) -> bool:
+    return callable(unwrapped.innermost) and not is_a(unwrapped.innermost, type)
 
 
 def _class_of(function: FunctionType) -> type | None:
@@ -325,7 +325,7 @@ def _class_of(function: FunctionType) -> type | None:
         return None
     value = namespace_of(holder).get(name)
     is_there = value is function or function in parts_of(value).values()
-    return holder if is_there or peel(value, name, holder).innermost is function else None
+    return holder if is_there or unwrap(value, name, holder).innermost is function else None
 
 
 def _refuse(asked: str, path: str, value: object) -> NoReturn:

@@ -34,7 +34,7 @@ _MOST = 200
 _CONTAINERS = (dict, list, tuple)
 
 
-class Peeled(NamedTuple):
+class Unwrapped(NamedTuple):
     """What was found below.
 
     Attributes:
@@ -48,7 +48,7 @@ class Peeled(NamedTuple):
     caches: tuple[Callable[[], None], ...]
 
 
-def peel(value: object, name: str | None, holder: object = None) -> Peeled:
+def unwrap(value: object, name: str | None, holder: object = None) -> Unwrapped:
     """Look below descriptors and decorators.
 
     Args:
@@ -61,7 +61,7 @@ def peel(value: object, name: str | None, holder: object = None) -> Peeled:
         >>> @functools.lru_cache
         ... def add(a, b):
         ...     return a + b
-        >>> peel(add, "add", sys.modules[__name__]).innermost is add
+        >>> unwrap(add, "add", sys.modules[__name__]).innermost is add
         True
     """
     passed = [value, *_below_descriptors(value)]
@@ -79,7 +79,7 @@ def peel(value: object, name: str | None, holder: object = None) -> Peeled:
         elif type(wrapper) not in KINDS:
             decorator = wrapper if is_a(wrapper, FunctionType) else type(wrapper)
             facts.append(f"the decorator at {place(decorator)} stays around it")
-    return Peeled(passed[-1], tuple(facts), tuple(caches))
+    return Unwrapped(passed[-1], tuple(facts), tuple(caches))
 
 
 def _below_descriptors(value: object) -> Iterator[object]:
