@@ -122,16 +122,17 @@ def test_a_line_of_which_only_a_part_has_come_is_not_injected() -> None:
     assert (found.returncode, found.stdout, found.stderr) == (5, "", "")
 
 
-def test_a_script_whose_asker_was_killed_is_emptied_and_goes_with_its_process(here: Place) -> None:
+def test_a_script_whose_asker_was_killed_is_disarmed_and_goes_with_its_process(here: Place) -> None:
     webui = here.start_unprepared()
     python = with_remote_exec("import os, signal", "os.kill(os.getpid(), signal.SIGKILL)")
     found = here.livepatch("attach", str(webui.pid), python=python)
     assert found.returncode == -signal.SIGKILL
     (script,) = here.runtime.glob("inject-*.py")
-    assert script.read_text() != ""
+    assert "livepatch_injected" in script.read_text()
     assert script.stat().st_mode & 0o777 == 0o600
     here.livepatch("list")
-    assert script.read_text() == ""
+    assert script.read_text().count("\n") == 1
+    assert "livepatch_injected" not in script.read_text()
     assert [path for path in here.runtime.iterdir() if path != script] == []
     webui.end()
     here.livepatch("list")

@@ -25,6 +25,7 @@ from livepatch.errors import AttachFailed
 from livepatch.files.trusted import user_name
 from livepatch.processes.process import PROC, is_alone, start_time, user
 from livepatch.reach import injector
+from livepatch.reach.remote import run_script
 
 if TYPE_CHECKING:
     import subprocess
@@ -298,7 +299,7 @@ def _run_script(owner: Owner, script: str) -> dict[str, Any]:
     try:
         if not owner.is_still():
             raise PermissionError("it is another user's by now")
-        sys.remote_exec(owner.pid, script)  # type: ignore[attr-defined,unused-ignore]
+        run_script(owner.pid, script)
     except (OSError, RuntimeError, NotImplementedError) as error:
         return {
             "error": f"{type(error).__name__}: {error}",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from livepatch.errors import AttachFailed
 from livepatch.files import write_private
 from livepatch.reach import injector
+from livepatch.reach.remote import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +86,7 @@ def _by_python(
     try:
         write_private(script, f"{line}\n".encode())
         if rights is None:
-            sys.remote_exec(pid, str(script))  # type: ignore[attr-defined,unused-ignore]
+            run_script(pid, str(script))
         else:
             rights.run_script(str(script))
     except (OSError, RuntimeError, NotImplementedError) as error:
@@ -100,18 +101,22 @@ def _by_python(
     try:
         yield
     except BaseException:
-        empty_script(script)
+        disarm(script)
         raise
     script.unlink(missing_ok=True)
 
 
-def empty_script(script: Path) -> None:
-    """Leave nothing to do in it: should a main thread come to it later, it finds a file.
+def disarm(script: Path) -> None:
+    """Leave nothing to do in it but to remove itself, should a main thread come to it later.
 
-    The file goes when that process is gone.
+    It prints an error where it finds no file. One that never comes keeps it: it goes with the
+    process.
     """
+    path = ascii(str(script))
+    text = f"__import__('os').path.exists({path}) and __import__('os').remove({path})\n".encode()
     with contextlib.suppress(OSError):
-        os.truncate(script, 0)
+        if script.read_bytes() != text:
+            write_private(script, text)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from livepatch.processes.process import is_alive
 from livepatch.reach.conversation import ASK_PREFIX, remove_entry
 from livepatch.reach.folder import is_base_of, remove_sockets, runtime_folder, short_bases
 from livepatch.reach.records import HIGHEST_PID, WrongRecord, read_record
-from livepatch.reach.ways_in import SCRIPT_PREFIX, empty_script
+from livepatch.reach.ways_in import SCRIPT_PREFIX, disarm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,7 +222,7 @@ def _sweep_drafts(folder: Path) -> None:
         if asker is None or is_alive(int(asker[1])):
             continue
         if path.suffix == ".py":
-            empty_script(path)
+            disarm(path)
         else:
             remove_entry(path)
 
