@@ -253,7 +253,8 @@ def watch(*paths: str | os.PathLike[str]) -> Watch:
     The files are Python that uses ``livepatch.replace(…)`` and the other verbs. A file owns what it
     changes: what it no longer says is taken back, a deleted or renamed file takes all of its back.
     A version that does not compile, or raises, changes nothing: the former one stays live, and the
-    error is listed until it is mended.
+    error is listed until it is mended. So does one that is somebody else's, or that others can
+    write: trusted are the user, root, and whom ``LIVEPATCH_TRUST_UIDS`` names.
 
     Args:
         paths: files, or folders whose files ``*.py`` are meant.
