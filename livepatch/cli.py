@@ -144,13 +144,18 @@ def _add_attach(commands: Commands) -> None:
     parser = _add(commands, "attach", _attach, "put a kernel into a process that runs already")
     parser.add_argument("pid", type=int, metavar="PID", help="the webui's process")
     parser.add_argument("--name", metavar="N", help="the webui's name (default: its script's)")
+    parser.add_argument(
+        "--new-kernel",
+        action="store_true",
+        help="put a new kernel in the place of one of ours that hears nothing any more",
+    )
 
 
 def _attach(options: argparse.Namespace) -> int:
     from livepatch.reach.inject import attach_to, how_to_open
 
     try:
-        webui = attach_to(options.pid, options.name)
+        webui = attach_to(options.pid, options.name, new_kernel=options.new_kernel)
     except KeyboardInterrupt:
         return INTERRUPTED
     print(f"attached to {webui}; open a notebook on it: {how_to_open(webui)}")
@@ -196,20 +201,21 @@ def _add_list(commands: Commands) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from livepatch.reach.webuis import HOW_TO_START, look_for_webuis, with_live_details
+    from livepatch.reach.hearing import all_with_live_details
+    from livepatch.reach.webuis import HOW_TO_START, look_for_webuis
     from livepatch.reports.text import text_table
 
     found = look_for_webuis()
     for line in found.passed_over:
         print(f"livepatch: {line}", file=sys.stderr)
-    webuis = [with_live_details(webui) for webui in found.webuis]
+    webuis = all_with_live_details(found.webuis)
     if options.json:
         print(json.dumps([webui.as_dict() for webui in webuis], indent=1))
         return 0
     if not webuis:
         print(f"no webui with a kernel of livepatch is running; {HOW_TO_START}", file=sys.stderr)
         return 0
-    columns = ["name", "pid", "flavor", "address", "since", "python"]
+    columns = ["name", "pid", "state", "flavor", "address", "since", "python"]
     facts = [webui.as_dict() for webui in webuis]
     rows = [["-" if f[name] is None else str(f[name]) for name in columns] for f in facts]
     print(text_table([name.upper() for name in columns], rows))
@@ -224,10 +230,13 @@ def _add_lab(commands: Commands) -> None:
 
 
 def _lab(options: argparse.Namespace) -> int:
+    from livepatch.reach.hearing import require_answer
     from livepatch.reach.lab import open_lab
     from livepatch.reach.webuis import choose
 
-    return open_lab(choose(options.webui), port=options.port, browser=not options.no_browser)
+    webui = choose(options.webui)
+    require_answer(webui, f"open JupyterLab on {webui}")
+    return open_lab(webui, port=options.port, browser=not options.no_browser)
 
 
 def _add_console(commands: Commands) -> None:
@@ -235,10 +244,13 @@ def _add_console(commands: Commands) -> None:
 
 
 def _console(options: argparse.Namespace) -> int:
+    from livepatch.reach.hearing import require_answer
     from livepatch.reach.lab import open_console
     from livepatch.reach.webuis import choose
 
-    return open_console(choose(options.webui))
+    webui = choose(options.webui)
+    require_answer(webui, f"open a console on {webui}")
+    return open_console(webui)
 
 
 def _add_exec(commands: Commands) -> None:

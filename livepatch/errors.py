@@ -5,6 +5,10 @@ from __future__ import annotations
 from livepatch.engine.errors import ForeignChange, LivepatchError, PatchRefused, TargetNotFound
 
 
+class KernelSilent(LivepatchError):
+    """A webui's kernel gives no answer: its process is held up, or the kernel is deaf."""
+
+
 class NotAttached(LivepatchError):
     """There is no kernel of livepatch in this process."""
 
@@ -39,6 +43,7 @@ __all__ = [
     "FileNotTrusted",
     "ForeignChange",
     "HostUnsupported",
+    "KernelSilent",
     "LivepatchError",
     "NotAttached",
     "PatchRefused",

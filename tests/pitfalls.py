@@ -462,6 +462,24 @@ UNDOINGS = (
         "            *(functools.partial(close_loop, loop) for loop in loops),\n",
         "",
         "test_kernel_limits::test_a_start_that_fails_on_its_way_leaves_nothing_open",
+    # deaf kernels
+    _undo(
+        "reach/execute.py",
+        "            if time.monotonic() >= deadline:\n",
+        "            if False:\n",
+        "test_reach_deaf::test_who_wants_a_deaf_kernel_is_told_and_offered_a_new_one[exec]",
+    ),
+    _undo(
+        "reach/attach.py",
+        "            _abandon()\n",
+        "            pass\n",
+        "test_reach_deaf::test_a_new_kernel_takes_the_place_of_a_deaf_one_and_the_patches_stay",
+    ),
+    _undo(
+        "reach/hearing.py",
+        "now.stopped or now.is_held_up_since(before, seconds)",
+        "now.stopped",
+        "test_reach_deaf::test_a_process_whose_interpreter_is_held_up_is_busy",
     ),
     # the webui's loop
     _undo(

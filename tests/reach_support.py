@@ -112,6 +112,36 @@ class Place:
             timeout=60,
         )
 
+    @contextmanager
+    def running_cell(self, name: str, code: str) -> Iterator[None]:
+        """A cell that has begun and runs on; it ends with the block."""
+        command = [sys.executable, "-m", "livepatch", "exec", name, "-c"]
+        process = subprocess.Popen(
+            [*command, f"print('begun', flush=True)\n{code}"],
+            env=self.environment,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        try:
+            yield
+        finally:
+            process.kill()
+            _wait(process)
+
+    def wait_until_it_is_silent(self, webui: RunningWebui) -> None:
+        """Wait until a webui answers no request any more."""
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{webui.port}", timeout=1):
+                    continue
+            except OSError:
+                return
+        raise AssertionError("the webui goes on answering")
+
     def end_webuis(self) -> None:
         for process in self._processes:
             process.kill()

@@ -110,7 +110,7 @@ def test_list_is_a_table_or_json(here: Place) -> None:
     webui = here.start()
     (record,) = json.loads(here.livepatch("list", "--json").stdout)
     assert list(record) == [
-        *("name", "pid", "flavor", "address", "since", "python", "connection_file")
+        *("name", "pid", "flavor", "address", "since", "python", "connection_file", "state")
     ]
     assert (record["name"], record["pid"]) == ("greeter", webui.pid)
     assert record["connection_file"] == str(here.runtime / f"greeter-{webui.pid}.json")

@@ -18,7 +18,8 @@ from django_support import copy_app, small_app
 from reach_support import place
 
 from livepatch.errors import LivepatchError
-from livepatch.reach.webuis import running_webuis, with_live_details
+from livepatch.reach.hearing import with_live_details
+from livepatch.reach.webuis import running_webuis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

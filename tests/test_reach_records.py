@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reach_support import place
 
+from livepatch.reach.hearing import hear
 from livepatch.reach.provisioner import LivepatchProvisioner
-from livepatch.reach.webuis import ask_for_info, choose, look_for_webuis, running_webuis
+from livepatch.reach.webuis import choose, look_for_webuis, running_webuis
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ipc")
 
@@ -235,7 +236,7 @@ def test_whatever_a_record_says_nothing_ends(there, data) -> None:
         assert str(webui).isprintable()
         json.dumps(webui.as_dict())
         if webui.name == "other":
-            assert ask_for_info(webui, timeout=0.001) == {}
+            assert hear([webui], 0.001)[0].info == {}
     assert set(os.listdir(there.folder)) == before
 
 

@@ -16,7 +16,8 @@ from reach_support import Place, place
 from livepatch.errors import AttachFailed, WebuiAmbiguous, WebuiNotFound
 from livepatch.processes.process import is_alive, start_time
 from livepatch.reach import folder as folders
-from livepatch.reach.webuis import choose, running_webuis, with_live_details
+from livepatch.reach.hearing import with_live_details
+from livepatch.reach.webuis import choose, running_webuis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -100,6 +100,18 @@ class RunningKernel:
         self._thread.join(timeout)
         self._leave_process()
 
+    def abandon(self) -> None:
+        """Give up a kernel that hears nothing: the process is put in order, its threads are left.
+
+        Nothing of it is closed, as no other thread may close a socket of ZeroMQ's; it is kept, so
+        that the garbage collector does not either, and remove what a successor has at its paths.
+        """
+        self._stopping = True
+        _abandoned.append(self)
+        if self.kernel is not None:
+            self.interrupt()
+        self._leave_process()
+
     def start(self, timeout: float) -> None:
         """Start the thread and wait until the kernel answers; see :func:`start_kernel`."""
         self._thread.start()
@@ -257,6 +269,7 @@ async def _settle() -> None:
 
 _starting = Lock()
 _running: list[RunningKernel] = []
+_abandoned: list[RunningKernel] = []
 _forks_watched = False
 
 

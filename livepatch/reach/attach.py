@@ -122,21 +122,35 @@ def attach(name: str | None = None, *, user_ns: dict[str, object] | None = None)
     return _attach(name, user_ns, None, transport())
 
 
-def attach_as_told(name: str | None, folder: str, channel: Transport) -> tuple[Attachment, bool]:
+def attach_as_told(
+    name: str | None, folder: str, channel: Transport, *, replace: bool = False
+) -> tuple[Attachment, bool]:
     """Start a kernel that another process, of the same user, has asked for.
 
     Args:
         name: the webui's name; by default that of the script.
         folder: that process's runtime folder, where it looks for the kernel.
         channel: how it will speak to it.
+        replace: whether it found that the kernel which is here hears nothing any more.
 
     Returns:
         The attachment, and whether it is new.
     """
     with _process.lock:
+        if replace:
+            _abandon()
         before = current()
         attachment = _attach(name, None, Path(folder), channel)
         return attachment, attachment is not before
+
+
+def _abandon() -> None:
+    """Give a deaf kernel up: its threads cannot be told to end. What was changed stays."""
+    attachment, _process.attachment = _process.attachment, None
+    if attachment is not None:
+        attachment.kernel.abandon()
+        for call in attachment.at_end:
+            call()
 
 
 def withdraw(attachment: Attachment) -> None:

@@ -22,10 +22,11 @@ from typing import IO, TYPE_CHECKING, Any
 from livepatch.errors import LivepatchError
 from livepatch.files import private_folder, write_private
 from livepatch.reach.companions import ending_with_us
+from livepatch.reach.hearing import with_live_details
 from livepatch.reach.kernelspecs import kernelspec_name, write_kernelspec
 from livepatch.reach.lab import lab_command, require
 from livepatch.reach.provisioner import CHOICE_VARIABLE
-from livepatch.reach.webuis import Webui, running_webuis, with_live_details
+from livepatch.reach.webuis import Webui, running_webuis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,6 +9,7 @@ import time
 from typing import Any, TextIO
 
 from livepatch.errors import WebuiNotFound
+from livepatch.reach.hearing import GLANCE, PATIENCE, hear, silent
 from livepatch.reach.webuis import Webui, client_of
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -34,6 +35,7 @@ def execute(
 
     Raises:
         WebuiNotFound: the webui ended meanwhile.
+        KernelSilent: its kernel gave no answer within 5 s, and the code was not sent.
     """
     return _Cell(webui, code, out or sys.stdout, err or sys.stderr).run()
 
@@ -70,7 +72,10 @@ class _Cell:
         """
         asked: set[str] = set()
         ask_again = 0.0
+        deadline = time.monotonic() + PATIENCE
         while True:
+            if time.monotonic() >= deadline:
+                self._refuse_silent_kernel()
             if time.monotonic() >= ask_again:
                 question = self.client.session.msg("kernel_info_request", {})
                 self.client.control_channel.send(question)
@@ -79,6 +84,11 @@ class _Cell:
             message = self._next_output(0.05)
             if message is not None and message["parent_header"].get("msg_id") in asked:
                 return
+
+    def _refuse_silent_kernel(self) -> None:
+        (hearing,) = hear([self.webui], GLANCE)
+        what = "the channel of its output" if hearing.state == "answers" else "its kernel"
+        raise silent(self.webui, f"run code in {self.webui}", hearing, PATIENCE, what)
 
     def _next_output(self, timeout: float) -> dict[str, Any] | None:
         try:

@@ -22,10 +22,12 @@ from livepatch.reach.attach import transport
 from livepatch.reach.closure import ROOT, ROOT_REQUIRES, our_closure, our_version
 from livepatch.reach.conversation import Conversation
 from livepatch.reach.folder import normal_name, runtime_folder
+from livepatch.reach.hearing import PATIENCE as PATIENCE_OF_HEARING
+from livepatch.reach.hearing import hear, require_answer, silent
 from livepatch.reach.injected import abi
 from livepatch.reach.kernelspecs import write_kernelspec
 from livepatch.reach.ways_in import BEFORE, HERE, injected, script_for
-from livepatch.reach.webuis import Webui, ask_for_info, running_webuis
+from livepatch.reach.webuis import Webui, running_webuis
 
 if TYPE_CHECKING:
     from livepatch.reach.closure import Closure
@@ -33,10 +35,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0  # seconds for each step: the injection, an answer
 PATIENCE_WITH_KERNEL = 60.0  # seconds for its start: a cold disk, a busy machine
-PATIENCE_WITH_RUNNING = 5.0  # seconds for a kernel that is there already
 
 
-def attach_to(pid: int, name: str | None = None) -> Webui:
+def attach_to(pid: int, name: str | None = None, *, new_kernel: bool = False) -> Webui:
     """Put a kernel into a running Python process.
 
     As root, a process of another user gets a kernel of that user's.
@@ -44,11 +45,14 @@ def attach_to(pid: int, name: str | None = None) -> Webui:
     Args:
         pid: its id.
         name: the webui's name; by default that of its script.
+        new_kernel: put a new one in the place of a kernel of ours that is deaf. What was changed
+            through it stays, and so does the journal; its namespace is lost.
 
     Returns:
         The webui, whose kernel has answered. It is the kernel that was there, if there was one.
 
     Raises:
+        KernelSilent: the kernel that is there gives no answer.
         LivepatchError: no kernel can be there; the process runs on as before.
     """
     asked = f"attach to pid {pid}"
@@ -61,12 +65,14 @@ def attach_to(pid: int, name: str | None = None) -> Webui:
         _check_rights(pid, asked)
     _check_from_outside(pid, asked)
     if is_ours:
-        return _attach(pid, name, asked)
+        return _attach(pid, name, asked, new_kernel)
     try:
         theirs = owner_of(pid)
     except OSError:
         raise AttachFailed(asked, "it ended meanwhile", "start it again") from None
-    facts = as_owner(theirs, asked, lambda rights: _attach(pid, name, asked, rights).as_dict())
+    facts = as_owner(
+        theirs, asked, lambda rights: _attach(pid, name, asked, new_kernel, rights).as_dict()
+    )
     return Webui(
         name=normal_name(str(facts["name"])),
         pid=pid,
@@ -79,11 +85,14 @@ def attach_to(pid: int, name: str | None = None) -> Webui:
     )
 
 
-def _attach(pid: int, name: str | None, asked: str, rights: Rights | None = None) -> Webui:
+def _attach(
+    pid: int, name: str | None, asked: str, new_kernel: bool, rights: Rights | None = None
+) -> Webui:
     folder = runtime_folder()
     running = next((webui for webui in running_webuis() if webui.pid == pid), None)
-    if running is not None:
-        return _answering(running, asked)
+    if running is not None and not (new_kernel and _is_deaf(running, asked)):
+        require_answer(running, asked)
+        return running
     place = folder if transport() == "ipc" else None
     with Conversation(pid, asked, place, PATIENCE) as conversation:
         script = script_for(pid, folder)
@@ -92,7 +101,14 @@ def _attach(pid: int, name: str | None, asked: str, rights: Rights | None = None
             facts = conversation.wait_for_the_process(still_under_way)
         inside = _Inside(pid, asked, facts, conversation)
         inside.check(folder)
-        started = inside.start_kernel(name, folder)
+        if running is not None:
+            # Its thread has just spoken to us: the interpreter runs, so a kernel that still says
+            # nothing never will.
+            (hearing,) = hear([running])
+            if hearing.state == "answers":
+                return running
+            name = running.name if name is None else name
+        started = inside.start_kernel(name, folder, replace=running is not None)
         conversation.end()
     return _reached(pid, asked, started)
 
@@ -175,15 +191,12 @@ def _wrong_python(asked: str, version: str, program: str, pid: int) -> AttachFai
     )
 
 
-def _answering(webui: Webui, asked: str) -> Webui:
-    """The webui that has a kernel of ours, if that one answers."""
-    if ask_for_info(webui, PATIENCE_WITH_RUNNING):
-        return webui
-    raise AttachFailed(
-        asked,
-        f"it runs a kernel of livepatch already, {webui}, which gives no answer",
-        "see whether it does now: livepatch list",
-    )
+def _is_deaf(webui: Webui, asked: str) -> bool:
+    """Whether its kernel hears nothing any more; a process that is held up is left alone."""
+    (hearing,) = hear([webui])
+    if hearing.state == "busy":
+        raise silent(webui, asked, hearing, PATIENCE_OF_HEARING)
+    return hearing.state == "no answer"
 
 
 class _Inside:
@@ -225,13 +238,14 @@ class _Inside:
                 f"LIVEPATCH_RUNTIME_DIR={shlex.quote(running['folder'])} livepatch lab {self._pid}",
             )
 
-    def start_kernel(self, name: str | None, folder: Path) -> str:
-        """Have the kernel started; answers its name."""
+    def start_kernel(self, name: str | None, folder: Path, *, replace: bool) -> str:
+        """Have the kernel started, in the place of the one that is there if so; its name."""
         lent = None if self._has_its_own() else self._what_can_be_lent()
         order = {
             "name": name,
             "folder": str(folder),
             "transport": transport(),
+            "replace": replace,
             "places": dict(lent.places) if lent is not None else {},
             "homes": dict(lent.homes) if lent is not None else {},
         }
@@ -278,7 +292,7 @@ class _Inside:
 def _reached(pid: int, asked: str, name: str) -> Webui:
     """The webui, once its kernel has answered us."""
     webui = next((webui for webui in running_webuis() if webui.pid == pid), None)
-    if webui is None or not ask_for_info(webui, PATIENCE):
+    if webui is None or hear([webui], PATIENCE)[0].state != "answers":
         raise LivepatchError(
             asked,
             f"its kernel {name!r} was started and gave no answer",

@@ -160,7 +160,9 @@ def attach(told: dict[str, Any], channel: Channel) -> None:
     try:
         from livepatch.reach.attach import attach_as_told, withdraw
 
-        attachment, is_new = attach_as_told(told["name"], told["folder"], told["transport"])
+        attachment, is_new = attach_as_told(
+            told["name"], told["folder"], told["transport"], replace=told["replace"]
+        )
     except BaseException as error:
         # This thread has no other way to tell; the webui's own threads are not touched by it.
         give_back()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from livepatch.errors import LivepatchError
 from livepatch.processes.process import is_alive
+from livepatch.reach.hearing import require_answer
 from livepatch.reach.webuis import client_of
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ def detach_webui(webui: Webui, timeout: float = 15.0) -> None:
         timeout: how long to wait for it, in seconds.
 
     Raises:
+        KernelSilent: its kernel gives no answer.
         LivepatchError: not everything could be restored, or the kernel did not end in time.
     """
+    require_answer(webui, f"detach from {webui}")
     client = client_of(webui)
     client.start_channels(stdin=False, hb=False, iopub=False)
     try:

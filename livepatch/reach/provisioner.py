@@ -26,6 +26,7 @@ from traitlets import Float, Unicode
 from livepatch.errors import LivepatchError
 from livepatch.files import check_trusted, shown
 from livepatch.reach.folder import remove_sockets, runtime_folder, socket_base
+from livepatch.reach.hearing import require_answer
 from livepatch.reach.webuis import (
     CLIENT_LINK_PREFIX,
     TO_SHORT_FOLDER,
@@ -102,6 +103,7 @@ class LivepatchProvisioner(KernelProvisionerBase):
             self._check_kernelspec()
             self._chosen = self._find(wanted)
             self._check_encryption(self._chosen)
+            await asyncio.to_thread(require_answer, self._chosen, f"attach to {self._chosen}")
         except LivepatchError as error:
             raise NotReachedError(error) from error
         return await super().pre_launch(cmd=["livepatch", "list"], **kwargs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import re
 import socket
 from dataclasses import asdict, dataclass, field, replace
@@ -42,6 +41,7 @@ class Webui:
         python: the version of its Python.
         connection_file: of its kernel.
         connection: what the connection file says.
+        state: whether its kernel answers, once that was asked: "answers", "busy" or "no answer".
     """
 
     name: str
@@ -52,6 +52,7 @@ class Webui:
     python: str
     connection_file: Path
     connection: dict[str, Any] = field(repr=False, compare=False)
+    state: str | None = None
 
     def as_dict(self) -> dict[str, str | int | None]:
         """The facts as JSON knows them, without the connection's secrets."""
@@ -268,45 +269,3 @@ def client_of(webui: Webui) -> BlockingKernelClient:
     client = BlockingKernelClient()
     client.load_connection_info(webui.connection)  # type: ignore[arg-type]
     return client
-
-
-def with_live_details(webui: Webui, timeout: float = 0.5) -> Webui:
-    """The same record with what changes while a webui runs: its flavor and address.
-
-    Args:
-        webui: a record from the connection file.
-        timeout: how long to wait for the webui's answer, in seconds.
-
-    Returns:
-        A fresh record; the same one when the webui gives no answer in time.
-    """
-    details = ask_for_info(webui, timeout)
-    return replace(
-        webui,
-        flavor=_text(details.get("flavor")) or webui.flavor,
-        address=_text(details.get("address")) or webui.address,
-    )
-
-
-def ask_for_info(webui: Webui, timeout: float = 0.5) -> dict[str, Any]:
-    """What the kernel says of its webui; it answers while a cell runs.
-
-    Args:
-        webui: the webui.
-        timeout: how long to wait, in seconds.
-
-    Returns:
-        The answer; empty when none came in time.
-    """
-    client = client_of(webui)
-    client.start_channels(shell=False, iopub=False, stdin=False, hb=False, control=True)
-    try:
-        request = client.session.msg("livepatch_info_request", {})
-        client.control_channel.send(request)
-        reply = client.get_control_msg(timeout=timeout)
-    except queue.Empty:
-        return {}
-    finally:
-        client.stop_channels()
-        client.context.destroy(linger=0)
-    return dict(reply["content"])
