@@ -462,6 +462,7 @@ UNDOINGS = (
         "            *(functools.partial(close_loop, loop) for loop in loops),\n",
         "",
         "test_kernel_limits::test_a_start_that_fails_on_its_way_leaves_nothing_open",
+    ),
     # deaf kernels
     _undo(
         "reach/execute.py",
