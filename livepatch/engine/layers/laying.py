@@ -18,6 +18,7 @@ from ..errors import PatchRefused
 from ..naming.lookup import what_is
 from ..naming.overrides import as_function
 from ..naming.targets import ClassTarget, Target, ValueTarget
+from ..reading.lazy import lazy_source
 from ..reading.sources import place, source_of
 from ..switching.frames import running_calls
 from ..switching.kinds import kind_of
@@ -226,7 +227,9 @@ def _value_part(asked: str, target: ValueTarget, new: object, wanted: Wanted) ->
             f"lp.replace({target.path!r}, value) assigns another value",
         )
     facts: tuple[str, ...] = (target.slot.what_stays,)
-    if type(new) is not type(old):
+    if lazy_source(old) is not None:
+        facts = (f"was {what_is(old)}", *facts)
+    elif type(new) is not type(old):
         facts = (f"was of type {type(old).__name__}, is {type(new).__name__}", *facts)
     return Part(value_stack_of(target.path, target.slot), Patch(new, lambda: _text(new), facts))
 

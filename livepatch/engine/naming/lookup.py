@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from ..changing.events import modules_named
 from ..errors import TargetNotFound
+from ..reading.lazy import is_pending, lazy_source, loaded_value
 from ..reading.namespaces import is_a
 from ..reading.sources import place
 from .slots import ABSENT, HEAP_TYPE, Attribute, Item, Slot
@@ -108,7 +109,7 @@ def attribute_of(holder: Any, name: str) -> Found:
     slot = Attribute(holder, name)
     own = slot.read()
     if own is not ABSENT:
-        return Found(holder, name, own, holder, slot)
+        return Found(holder, name, loaded_value(name, own), holder, slot)
     if isinstance(holder, ModuleType):
         return Found(holder, name, ABSENT, None, slot)
     if isinstance(holder, type):
@@ -187,6 +188,7 @@ def _no_module(asked: str, path: str) -> NoReturn:
     if not asked:
         raise TargetNotFound(asked, path, "")
     module_name, _, name = path.rpartition(".")
+    refuse_unused(asked, module_name)
     loaded = {**modules_named(), **sys.modules.copy()}  # a copy: others import meanwhile
     if not module_name:
         near = _having(path)
@@ -215,12 +217,15 @@ def not_found(asked: str, prefix: str, found: Found) -> NoReturn:
     if not asked:
         raise TargetNotFound(asked, prefix, "")
     holder, name = found.holder, found.name
+    refuse_pending(asked, prefix, holder, str(name))
     if isinstance(found.slot, Item):
         raise TargetNotFound(
             asked,
             f"{prefix} (a {type(holder).__name__}) has no entry {name!r}",
             f"look at what it has: list({prefix})",
         )
+    if isinstance(holder, ModuleType) and hasattr(holder, "__path__"):
+        refuse_unused(asked, f"{holder.__name__}.{name}")
     kind = "module" if isinstance(holder, ModuleType) else "class"
     if not isinstance(holder, (ModuleType, type)):
         kind, holder = "the instance", type(holder)
@@ -231,6 +236,33 @@ def not_found(asked: str, prefix: str, found: Found) -> NoReturn:
         f"{kind} {prefix} ({place(holder)}) has no {name!r}",
         _did_you_mean(near, f"look at what it has: dir({prefix})"),
     )
+
+
+def refuse_unused(asked: str, path: str) -> None:
+    """Raise where a module of a dotted name waits to be imported by its first use."""
+    parts = path.split(".")
+    names = (".".join(parts[: length + 1]) for length in range(len(parts)))
+    pending = next(filter(is_pending, names), None)
+    if pending is not None:
+        raise TargetNotFound(
+            asked,
+            f"module {pending!r} is a lazy import that nothing has used yet, and nothing is "
+            "imported for a patch",
+            f"import it in the webui first: import {pending}",
+        )
+
+
+def refuse_pending(asked: str, path: str, value: object, further: str = "") -> None:
+    """Raise where a name is a lazy import that nothing has used yet: what it is cannot be told."""
+    source = lazy_source(value)
+    if source is not None:
+        raise TargetNotFound(
+            asked,
+            f"{path} is a lazy import of {source}, which is not loaded yet, and nothing is "
+            "imported for a patch",
+            f"load it in the webui, by a use of {path}; then name "
+            f"{source}{f'.{further}' if further else ''}",
+        )
 
 
 def _did_you_mean(near: list[str], otherwise: str) -> str:
@@ -244,6 +276,9 @@ def what_is(value: object) -> str:
         >>> what_is(3)
         'a value of type int (3)'
     """
+    source = lazy_source(value)
+    if source is not None:
+        return f"a lazy import of {source}"
     if inspect.isbuiltin(value) or inspect.ismethoddescriptor(value):
         return "built in (written in C)"
     if isinstance(value, type):

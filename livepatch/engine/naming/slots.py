@@ -11,6 +11,8 @@ from collections.abc import Mapping, MutableMapping, MutableSequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..reading.lazy import lazy_importers
+
 if TYPE_CHECKING:
     import functools
 
@@ -102,7 +104,14 @@ class Attribute(Slot):
         self.holder = holder
         self.name = name
         self.key = ("attribute", id(holder), name)
-        self.what_stays = "not reached: from-imports and other copies"
+
+    @property
+    def what_stays(self) -> str:  # type: ignore[override]
+        """Who else may hold the old value, or come to hold the new one for good."""
+        is_module = isinstance(self.holder, ModuleType)
+        lazy = lazy_importers(self.holder.__name__, self.name) if is_module else []
+        used = f" · lazy imports used meanwhile keep it: {', '.join(lazy)}" if lazy else ""
+        return f"not reached: from-imports and other copies{used}"
 
     def read(self) -> object:
         """What stands in the holder's own namespace."""

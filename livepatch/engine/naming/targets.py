@@ -19,7 +19,7 @@ from ..errors import PatchRefused
 from ..reading.descriptors import parts_of
 from ..reading.namespaces import is_a, namespace_of
 from ..reading.sources import place
-from .lookup import Found, attribute_of, loaded_module, look_up, not_found, what_is
+from .lookup import Found, attribute_of, loaded_module, look_up, not_found, refuse_pending, what_is
 from .overrides import (
     Override,
     override_at,
@@ -179,6 +179,7 @@ def _name_in(holder: ModuleType | type, attribute: object) -> str | None:
 
 def _of_found(asked: str, path: str, found: Found, *, is_named: bool = False) -> AnyTarget:
     value, holder = found.value, found.holder
+    refuse_pending(asked, path, value)
     if is_a(value, ModuleType):
         _refuse(asked, path, value)
     if is_a(value, type):
