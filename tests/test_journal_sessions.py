@@ -30,6 +30,7 @@ from test_magics import Notebook
 import livepatch as lp
 from livepatch.history import rotation
 from livepatch.history import writer as journal_writer
+from livepatch.history.places import Place
 
 DAY = 86400
 
@@ -171,6 +172,7 @@ def test_the_magic_lists_and_chooses_sessions(place):
 
 
 def test_a_start_that_crashed_does_not_hide_the_session_before(place, tmp_path):
+    pytest.importorskip("watchfiles")
     state = place.folder.parent.parent
     session(plain=1)
     ran(KEEPS + "import os; os._exit(0)", state=state)
@@ -497,11 +499,10 @@ def test_a_journal_of_0_1_goes_when_it_is_old_and_there_is_a_newer_session(place
     assert not path.exists()
 
 
-def test_writers_that_begin_at_once_take_different_numbers(place):
-    script = "import sys\ninput()\n" + KEEPS + "change('plain', 1)\nprint(lp.journal.path.name)"
-    processes = [start(script, state=place.folder.parent.parent) for _ in range(6)]
-    for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    names = {process.communicate(timeout=60)[0].strip() for process in processes}
-    assert names == {f"{number}.jsonl" for number in range(1, 7)}
+def test_of_two_that_begin_at_once_each_takes_a_number_of_its_own(place, monkeypatch):
+    session(plain=1)
+    session(plain=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(Place, "sessions", lambda _: {})  # both have looked before either began
+        assert lp.journal.keep("a-webui") == place.part(3)
+    assert [len(read(place, number).steps) for number in (1, 2)] == [1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .journal import Entry, Journal, journal, redo, undo
+from .entry import Entry
+from .journal import Journal, journal, redo, undo
 
 __all__ = ["Entry", "Journal", "journal", "redo", "undo"]

@@ -6,8 +6,6 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
 
@@ -18,7 +16,7 @@ from livepatch.engine.changing.masking import masked
 from livepatch.engine.changing.registry import registry
 from livepatch.reports.journal import JournalReport
 
-from .lines import change_lines
+from .entry import Entry, now
 from .places import Place
 from .replaying import Replayed, look, replay_all, replay_report
 from .sessions import SavedSession, Sessions
@@ -27,7 +25,7 @@ from .writer import SessionWriter
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from livepatch.engine import ChangeDescription, Step
+    from livepatch.engine import Step
     from livepatch.reports import Report
 
     from .saved import Session
@@ -38,34 +36,6 @@ KEPT = 10_000
 
 # Seconds that `keep` waits for the file, so that it can name it; the disk may not answer at all.
 PATIENCE = 1.0
-
-
-@dataclass(eq=False)
-class Entry:
-    """One step in the journal.
-
-    Attributes:
-        number: its place, counted from 1.
-        step: what was changed; it knows the way back.
-        changes: what was changed, as data: verb, target, owner, name, source text.
-        time: when it became true, in UTC.
-        undone: whether it is taken back at present.
-        cell: the number of the notebook's cell that made it, where one did.
-        superseded: whether its step is forgotten: a watched file has newer versions, and undo
-            goes back by one of them.
-    """
-
-    number: int
-    step: Step
-    changes: tuple[ChangeDescription, ...]
-    time: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
-    undone: bool = False
-    cell: int | None = None
-    superseded: bool = False
-
-    def __str__(self) -> str:
-        what = ", ".join(f"{c.verb} {c.target} ({c.owner}'s {c.name!r})" for c in self.changes)
-        return f"{self.number}. {what}{' · undone' if self.undone else ''}"
 
 
 class Journal(Sequence[Entry]):
@@ -115,7 +85,7 @@ class Journal(Sequence[Entry]):
         cell = self.cell_now() if self.cell_now is not None else None
         with registry.lock:
             # An interrupted commit runs again, by then behind the steps of other threads perhaps.
-            if any(entry.step is step for entry in islice(reversed(self._entries), 8)):
+            if any(entry.step is step for entry in islice(reversed(self._entries), 4)):
                 return
             changes = tuple(change.describe() for change in step.changes)
             self._count += 1
@@ -124,7 +94,7 @@ class Journal(Sequence[Entry]):
             self._entries.append(entry)
             self._redoable.clear()
             if self._writer is not None:
-                self._writer.append(lambda: _line_of(entry, step))
+                self._writer.append(lambda: entry.line(step))
 
     def supersede(self, step: Step) -> None:
         """Forget how a step is undone, and what it keeps in memory; it stays in the record."""
@@ -254,7 +224,7 @@ class Journal(Sequence[Entry]):
         """Begin to write, with what was done so far; in a forked child only once it has to."""
         writer = self._writer
         if writer is not None and not writer.is_begun:
-            writer.begin([make for entry in self._entries for make in _all_of(entry)])
+            writer.begin([make for entry in self._entries for make in entry.lines()])
 
     def _sessions(self) -> Sessions:
         writer = self._writer
@@ -274,7 +244,7 @@ class Journal(Sequence[Entry]):
     def _tell(self, what: str, entry: Entry) -> None:
         self._begin()
         if self._writer is not None:
-            line = {what: entry.number, "time": _now()}
+            line = {what: entry.number, "time": now()}
             self._writer.append(lambda: line)
 
     def _after_fork(self) -> None:
@@ -347,29 +317,6 @@ def _refuse_inside_a_transaction(asked: str) -> None:
             "a transaction is open, and its own changes are no step of the journal yet",
             "leave the with block first; an exception in it takes everything in it back",
         )
-
-
-def _line_of(entry: Entry, step: Step) -> dict[str, Any]:
-    return {
-        "step": entry.number,
-        "time": entry.time.isoformat(timespec="milliseconds"),
-        "cell": entry.cell,
-        "outcome": "done",
-        "changes": change_lines(step.changes, entry.changes),
-    }
-
-
-def _all_of(entry: Entry) -> Iterator[Callable[[], dict[str, Any]]]:
-    """What makes the lines of an entry, for a file that begins later than it."""
-    if not entry.superseded:
-        step = entry.step
-        yield lambda: _line_of(entry, step)
-        if entry.undone:
-            yield lambda: {"undo": entry.number, "time": _now()}
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 journal = Journal()
