@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from reach_support import WEBUI
 from test_reach_attach import BY_HYPNO, with_remote_exec
+
+from livepatch.processes import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +149,34 @@ def test_for_root_the_kernel_is_the_owners_and_so_is_all_that_belongs_to_it(
             again = theirs.livepatch(None, "attach", str(webui.pid), python=python)
             assert (again.returncode, again.stdout) == (0, found.stdout)
             assert theirs.livepatch(victim, "detach", "greeter").returncode == 0
+        finally:
+            webui.kill()
+
+
+def test_root_is_killed_and_nothing_goes_on(folder: Path, make_user: Any, command_as: Any) -> None:
+    victim = make_user()
+    theirs = Theirs(folder, victim, command_as)
+    with theirs.serve(victim, sys.executable, str(theirs.script)) as webui:
+        try:
+            webui.send_signal(signal.SIGSTOP)
+            command = [*command_as(None), *LIVEPATCH, "attach", str(webui.pid)]
+            with subprocess.Popen(command, cwd="/", env=theirs.plain) as root:
+                while not (theirs.runtime.is_dir() and [*theirs.runtime.glob(".ask-*")]):
+                    assert root.poll() is None
+                    time.sleep(0.01)
+                (entry,) = theirs.runtime.glob(".ask-*")
+                root.kill()
+            child = int(entry.name.split("-")[1])
+            deadline = time.monotonic() + 30
+            while is_alive(child):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            webui.send_signal(signal.SIGCONT)
+            while len(os.listdir(f"/proc/{webui.pid}/task")) > 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert not entry.exists()
+            assert json.loads(theirs.livepatch(victim, "list", "--json").stdout) == []
         finally:
             webui.kill()
 

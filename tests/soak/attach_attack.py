@@ -28,6 +28,7 @@ def main() -> int:
     if (reason := why_no_accounts()) is not None:
         print(reason)
         return 2
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the accounts go all the same
     rounds = attack(options.attacks, options.package.resolve(), options.transport, _tell)
     figures = Figures.of(rounds)
