@@ -44,7 +44,7 @@ def attach_as_told(*_, **__):
 
 # The attacker: looks for the victim's listeners, and says on stdout what it got.
 ATTACKER = r"""
-import json, os, re, select, socket, sys, threading, time
+import itertools, json, os, socket, sys, threading, time
 
 victim, mode, evil, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
 say_lock = threading.Lock()
@@ -104,15 +104,16 @@ def rebind(port):
 
 def crowd(address, family):
     # Connect before the process does: some say nothing, some say nonsense, none goes.
-    held = []
+    held, count = [], itertools.count()
     words = [b"", b"{}\n", b'{"token": "x"}\n', b"a" * 150, b"a" * 300, ORDER.encode()]
     while True:
         connection = socket.socket(family)
         connection.settimeout(1)
         try:
             connection.connect(address)
-            say(connected=str(address)) if len(held) == 0 else None
-            connection.sendall(words[len(held) % len(words)])
+            if connection.getsockname() == connection.getpeername():
+                raise ConnectionRefusedError  # with itself: nobody listens there any more
+            connection.sendall(words[next(count) % len(words)])
         except OSError as error:
             connection.close()
             time.sleep(0.01)

@@ -319,8 +319,8 @@ UNDOINGS = (
     ),
     _undo(
         "reach/injector.py",
-        "        cwd=PACKAGES,  # -m looks for modules there first: root may stand in anybody's folder\n",
-        "",
+        "        cwd=PACKAGES,  # -m looks for modules there first",
+        "        #",
         "test_reach_attach::test_the_folder_one_stands_in_holds_no_module_of_ours",
     ),
     _undo(

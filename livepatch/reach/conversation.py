@@ -49,6 +49,7 @@ class Door:
         self._key, self._users, self._pid = key, users, pid
         self._selector = selectors.DefaultSelector()
         self._strangers: dict[socket.socket, tuple[float, bytes]] = {}  # until when, what was said
+        self._awaited: set[socket.socket] = set()  # of them
         self._entry: Path | None = None
         self.where: list[Any]
         if folder is None:
@@ -70,25 +71,35 @@ class Door:
 
     def next_guest(self, timeout: float) -> Channel | None:
         """Who has proved to know the key, None when nobody has within that time (in seconds)."""
-        for key, _ in self._selector.select(timeout):
-            connection = key.fileobj
-            if connection is self._listener:
-                self._let_strangers_in()
-            elif isinstance(connection, socket.socket) and connection in self._strangers:
-                guest = self._hear_out(connection)
+        deadline = time.monotonic() + timeout
+        left = timeout
+        while True:
+            for key, _ in self._selector.select(max(left, 0.0)):
+                guest = self._next_at(key.fileobj)
                 if guest is not None:
                     return guest
-        now = time.monotonic()
-        for connection in [c for c, (until, _) in self._strangers.items() if now > until]:
-            self._send_away(connection)
-        return None
+            now = time.monotonic()
+            while (
+                self._strangers and self._strangers[oldest := next(iter(self._strangers))][0] < now
+            ):
+                self._send_away(oldest)
+            left = deadline - now
+            if left <= 0:
+                return None
 
-    def _let_strangers_in(self) -> None:
+    def _next_at(self, ready: object) -> Channel | None:
+        if ready is self._listener:
+            return self._let_strangers_in()
+        if isinstance(ready, socket.socket) and ready in self._strangers:
+            return self._hear_out(ready)
+        return None  # sent away meanwhile
+
+    def _let_strangers_in(self) -> Channel | None:
         for _ in range(MOST_STRANGERS):
             try:
                 connection, _address = self._listener.accept()
             except OSError:  # nobody is left there, or too many files are open: try again
-                return
+                return None
             try:
                 connection.setblocking(False)
                 check_peer(connection, self._users, self._pid)
@@ -98,30 +109,33 @@ class Door:
             if len(self._strangers) >= MOST_STRANGERS:
                 self._send_away(next(iter(self._strangers)))
             self._strangers[connection] = (time.monotonic() + STRANGERS_PATIENCE, b"")
-            self._selector.register(connection, selectors.EVENT_READ)
-
-    def _send_away(self, connection: socket.socket) -> None:
-        del self._strangers[connection]
-        self._selector.unregister(connection)
-        connection.close()
+            guest = self._hear_out(connection)
+            if guest is not None:
+                return guest
+        return None
 
     def _hear_out(self, connection: socket.socket) -> Channel | None:
+        """Hear what a stranger has said by now; whose line is not the hello is sent away."""
         until, said = self._strangers[connection]
         try:
             received = connection.recv(handshake.LONGEST_HELLO)
+        except BlockingIOError:
+            self._wait_for(connection)
+            return None
         except OSError:
             received = b""
         said += received
-        if received and b"\n" not in said and len(said) <= handshake.LONGEST_HELLO:
-            self._strangers[connection] = (until, said)
-            return None
         line, end, more = said.partition(b"\n")
-        number = number_of_hello(self._key, line) if end and not more else None
+        if received and not end and len(said) <= handshake.LONGEST_HELLO:
+            self._strangers[connection] = (until, said)
+            self._wait_for(connection)
+            return None
+        is_whole = bool(end) and not more
+        number = number_of_hello(self._key, line) if is_whole else None
         if number is None:
             self._send_away(connection)
             return None
-        del self._strangers[connection]
-        self._selector.unregister(connection)
+        self._let_go(connection)
         channel = Channel(connection, handshake.ASKER)
         try:
             channel.prove_second(self._key, number)
@@ -129,6 +143,21 @@ class Door:
             connection.close()
             return None
         return channel
+
+    def _wait_for(self, connection: socket.socket) -> None:
+        if connection not in self._awaited:
+            self._awaited.add(connection)
+            self._selector.register(connection, selectors.EVENT_READ)
+
+    def _let_go(self, connection: socket.socket) -> None:
+        del self._strangers[connection]
+        if connection in self._awaited:
+            self._awaited.remove(connection)
+            self._selector.unregister(connection)
+
+    def _send_away(self, connection: socket.socket) -> None:
+        self._let_go(connection)
+        connection.close()
 
 
 class Conversation:

@@ -22,7 +22,8 @@ from typing import Any
 
 PATIENCE = 20.0  # seconds that one line may take to come
 LONGEST_HELLO, LONGEST_MESSAGE = 200, 1_000_000  # bytes
-TRIES, BETWEEN_TRIES = 10, 0.05  # a crowd at the asker's port may push us out once
+# A crowd at the asker's port may push us out; the system itself tries again after a second only.
+TRIES, BETWEEN_TRIES, PATIENCE_WITH_A_CROWD = 40, 0.05, 0.25
 
 ASKER, PROCESS = b"asker", b"process"
 
@@ -221,7 +222,7 @@ def _call_once(where: list[Any], key: bytes, asker: list[Any]) -> Channel:
         connection, address = socket.socket(socket.AF_INET), ("127.0.0.1", address)
     channel = Channel(connection, PROCESS)
     try:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(PATIENCE_WITH_A_CROWD)
         connection.connect(address)
         if kind == "unix":
             check_peer(connection, {os.geteuid(), 0}, asker[0])
