@@ -84,8 +84,8 @@ PUT_IN = {
     "a socket": lambda path: socket_at(path.with_name("s")),
     "a link": lambda path: path.with_name("link.py").symlink_to(__file__),
     "a link in place of a file": lambda path: (
-        path.rename(path.parent.parent.parent / "away"),
-        path.symlink_to(path.parent.parent.parent / "away"),
+        path.rename(path.parents[3] / "away"),
+        path.symlink_to(path.parents[3] / "away"),
     ),
     "a folder in place of a file": lambda path: (path.unlink(), path.mkdir()),
     "a name of two lines": lambda path: path.with_name("a\nb\x1b[2J.py").write_text("x"),
@@ -142,6 +142,17 @@ IN_PLACE = {
 def test_what_stands_in_its_place_is_left_alone(put, flavor, single, tmp_path):
     put(tmp_path / ("mine.py" if flavor == "demo" else "mine"))
     refused(tmp_path, "mine", flavor=flavor, single=single)
+
+
+@posix
+@KINDS
+def test_a_link_to_an_export_is_left_alone(flavor, single, tmp_path, unchecked):
+    (tmp_path / "there").mkdir()
+    exported = export(tmp_path / "there", flavor, single)
+    held = tmp_path / "there" / ("mine.py" if flavor == "demo" else "mine")
+    assert held in (exported.path, exported.path.parent)
+    (tmp_path / held.name).symlink_to(held)
+    refused(tmp_path, "is a link to", flavor=flavor, single=single)
 
 
 MANIFESTS = {

@@ -228,10 +228,16 @@ def test_more_entries_than_a_walk_looks_at_are_told(root, monkeypatch):
     assert "more than 4" in found[0].trouble
 
 
-def test_a_file_with_a_finding_in_every_line_is_cut(root):
+def test_a_file_with_a_finding_in_every_line_is_cut(root, monkeypatch):
     (root / "x.py").write_text("print(1)\n" * 5_000)
     report = lp.lint(root / "x.py")
     assert len(report) == 1_001
+    monkeypatch.setattr(lint_module, "MOST_FINDINGS", 1_500)
+    for number in range(5):
+        (root / f"x{number}.py").write_text("print(1)\n" * 5_000)
+    whole = lp.lint(root)
+    assert len(whole) == 2_003  # two files, and a finding for each, and for the extension
+    assert "more than 1,500 findings" in whole[0].message
     assert [f.message for f in report if f.code == "LP003"] == [
         "it has more than 1,000 findings: the others are not listed"
     ]

@@ -50,6 +50,7 @@ class Looked:
 
     Attributes:
         shown: its path as findings show it.
+        size: of what was read of it, in bytes.
         findings: what breaks a rule.
         unless: what breaks one, unless any file of the extension says otherwise.
         facts: what it says itself, by the kinds that ``unless`` names.
@@ -62,6 +63,7 @@ class Looked:
 
     shown: str
     findings: list[Finding] = field(default_factory=list)
+    size: int = 0
     unless: list[Unless] = field(default_factory=list)
     facts: dict[str, list[str]] = field(default_factory=dict)
     excuses: dict[int, list[str]] = field(default_factory=dict)
@@ -85,6 +87,7 @@ class Looked:
             given: dict[str, Any] = json.loads(line)
             return cls(
                 shown=given["shown"],
+                size=given["size"],
                 findings=[Finding(**f) for f in given["findings"]],
                 unless=[
                     Unless(Finding(**u["finding"]), u["fact"], tuple(u["names"]))

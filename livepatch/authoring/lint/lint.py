@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from livepatch.engine.shown import shown
 from livepatch.errors import LivepatchError
 from livepatch.files.kinds import kind_of
-from livepatch.files.untrusted import Entry, Unreadable, entries_of, walk_untrusted
+from livepatch.files.untrusted import MOST, Entry, Unreadable, entries_of, walk_untrusted
 
 from .findings import Finding, not_looked_at
 from .importing import several_entries
@@ -33,10 +33,11 @@ MARKS = (
     *("metadata.ini", "pyproject.toml", "extension.js"),
 )
 NOT_LOADED = frozenset({"setup.py", "conftest.py"})
+# Of one extension; what comes after them is not looked at.
 MOST_FILES = 2_000
-"""Of one extension."""
-MOST_ENDS = 8
-"""Processes that the files of one extension may end."""
+MOST_BYTES = 50_000_000
+MOST_FINDINGS = 10_000
+MOST_ENDS = 8  # processes that its files end
 
 
 @dataclass
@@ -84,18 +85,16 @@ def lint(path: str | Path, *, run: bool = False) -> LintReport:
         [(2, 'LP101'), (2, 'LP115')]
     """
     asked = f"lint {shown(path)}"
-    given = _given(asked, path)
-    extensions = list(_extensions(given))
     findings: list[Finding] = []
+    notes: dict[str, None] = {}
     ignored = 0
     with Reader(asked) as reader:
-        for extension in extensions:
+        for extension in _extensions(_given(asked, path)):
             _look_at(extension, reader)
-    for extension in extensions:
-        found, excused = _judged(extension, run=run)
-        findings += found
-        ignored += excused
-    notes = dict.fromkeys(note for e in extensions for one in e.looked for note in one.notes)
+            found, excused = _judged(extension, run=run)
+            findings += found
+            ignored += excused
+            notes.update(dict.fromkeys(note for one in extension.looked for note in one.notes))
     return LintReport(f"Lint of {path}", findings, list(notes), ignored)
 
 
@@ -144,9 +143,9 @@ def _is_marked(folder: Path) -> bool:
     return any(os.path.exists(folder / mark) for mark in MARKS)
 
 
-def _names_in(folder: Path) -> list[str]:
+def _names_in(folder: Path, most: int = MOST) -> list[str]:
     try:
-        return [entry.path for entry in entries_of(folder)[0]]
+        return [entry.path for entry in entries_of(folder, most)[0]]
     except Unreadable:  # the walk tells of it
         return []
 
@@ -167,29 +166,40 @@ def _is_left_out(name: str) -> bool:
 
 
 def _look_at(extension: _Extension, reader: Reader) -> None:
-    """Have every file of an extension read."""
+    """Have every file of an extension read, up to what is enough of them."""
     jobs = _jobs(extension)
-    most_ends = reader.ends + MOST_ENDS
-    for count, entry in enumerate(extension.entries):
-        trouble, path = entry.trouble, entry.path
-        is_last = False
-        if count == MOST_FILES or reader.ends == most_ends:
-            is_last, path = True, str(extension.root)
-            trouble = f"is not looked at further: it has more than {MOST_FILES:,} files"
-            if reader.ends == most_ends:
-                trouble = f"is not looked at further: its files ended {MOST_ENDS} processes"
-        if trouble:
-            extension.looked.append(Looked(path, [not_looked_at(path, trouble)]))
-        else:
-            extension.looked.append(reader.look_at(jobs(path)))
-        if is_last:
+    ends = reader.ends
+    for entry in extension.entries:
+        enough = _what_is_enough(extension.looked, reader.ends - ends)
+        if enough:
+            root = str(extension.root)
+            why = f"is not looked at further: {enough}"
+            extension.looked.append(Looked(root, [not_looked_at(root, why)]))
             return
+        if entry.trouble:
+            found = [not_looked_at(entry.path, entry.trouble)]
+            extension.looked.append(Looked(entry.path, found))
+        else:
+            extension.looked.append(reader.look_at(jobs(entry.path)))
+
+
+def _what_is_enough(looked: Sequence[Looked], ends: int) -> str:
+    """What of an extension has reached its limit; empty for nothing."""
+    if len(looked) == MOST_FILES:
+        return f"it has more than {MOST_FILES:,} files"
+    if ends == MOST_ENDS:
+        return f"its files ended {ends} processes that read them"
+    if sum(one.size for one in looked) > MOST_BYTES:
+        return f"it has more than {MOST_BYTES:,} bytes of code"
+    if sum(len(one.findings) + len(one.faults) for one in looked) > MOST_FINDINGS:
+        return f"it has more than {MOST_FINDINGS:,} findings"
+    return ""
 
 
 def _jobs(extension: _Extension) -> Callable[[str], Job]:
     """What is asked about the files of an extension."""
     root = extension.root
-    listed = [Path(p) for p in _names_in(root)]
+    listed = [Path(p) for p in _names_in(root, MOST_FILES)]
     own = tuple(p.stem for p in listed if p.suffix == ".py" or os.path.isdir(p))
     name = root.absolute().name
     has_callbacks = not os.path.exists(root / "script.py")

@@ -43,6 +43,7 @@ def look_at(job: Job) -> Looked:
     looked = Looked(job.shown)
     try:
         content = read_untrusted(job.path, inside=job.inside)
+        looked.size = len(content)
         _read_excuses(looked, job, content)
         _collect(looked, _judged(looked, job, content))
     except Unreadable as unreadable:

@@ -35,9 +35,11 @@ def main(seconds: int) -> None:
     Args:
         seconds: of CPU time, for one file.
     """
-    # Nothing but answers may get in between: what else is printed goes where errors go.
+    # Nothing may get in between the answers: what else is printed from here on goes nowhere.
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     _limit_memory()
     sys.setrecursionlimit(RECURSION)
     _in_a_thread_with_room(lambda: _serve(sys.stdin.buffer, answers, seconds))
