@@ -1,34 +1,17 @@
 """How the mend of each pitfall is undone, for the tests that must fail then.
 
-``docs/kernel.md`` is the table that people read; ``tests/soak/pitfalls.py`` undoes one mend after
-the other in a copy of the package, and runs its test there.
+``docs/kernel.md`` and ``docs/security.md`` are the tables that people read;
+``tests/soak/pitfalls.py`` undoes one mend after the other in a copy of the package, and runs its
+test there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pitfalls_security import SECURITY
+from undoing import Undoing
+from undoing import undo as _undo
 
-
-@dataclass(frozen=True)
-class Undoing:
-    """One mend, undone.
-
-    Attributes:
-        file: of the package, ``kernel/app.py``.
-        mend: its text there.
-        without: the text that stands there without the mend.
-        tests: each ``FILE::TEST``, without ``tests/`` and ``.py``; every one fails.
-    """
-
-    file: str
-    mend: str
-    without: str
-    tests: tuple[str, ...]
-
-
-def _undo(file: str, mend: str, without: str, *tests: str) -> Undoing:
-    return Undoing(file, mend, without, tests)
-
+__all__ = ["UNDOINGS", "Undoing"]
 
 FOOTPRINT = (
     "test_kernel_footprint::test_the_process_differs_by_a_short_list_and_by_nothing_in_the_end"
@@ -501,4 +484,5 @@ UNDOINGS = (
         "",
         "test_kernel_webui_loop::test_a_cell_that_holds_the_loop_is_told_so_while_it_does",
     ),
+    *SECURITY,
 )
