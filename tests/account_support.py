@@ -58,7 +58,8 @@ def accounts():
 
     def make():
         name = f"lp{secrets.token_hex(5)}"
-        subprocess.run(["useradd", "--create-home", "--user-group", name], check=True)
+        with _one_at_a_time():
+            subprocess.run(["useradd", "--create-home", "--user-group", name], check=True)
         made.append(name)
         return pwd.getpwnam(name)
 
@@ -66,7 +67,19 @@ def accounts():
         yield make
     finally:
         for name in made:
-            subprocess.run(["userdel", "--remove", name], check=False, capture_output=True)
+            with _one_at_a_time():  # by force: a process that was killed may not be gone yet
+                command = ["userdel", "--remove", "--force", name]
+                subprocess.run(command, check=False, capture_output=True)
+
+
+@contextmanager
+def _one_at_a_time():
+    """useradd and userdel wait for nobody: of two at once one fails, and its account stays."""
+    import fcntl
+
+    with open("/tmp/livepatch-tests-accounts.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 # Every closed folder on the way is covered by an empty one, in which only what is needed stands.
