@@ -66,6 +66,8 @@ def adopt(target: object, function: object = None) -> AnswerLine:
             )
         apply(*changes)
         count = len(present.placements)
+    if not count:
+        return answer(f"adopted {found.path}", "our layers cannot lie on it, and are taken off")
     return answer(f"adopted {found.path}", f"{count} layer{'s' * (count != 1)} on top of it")
 
 
@@ -97,9 +99,17 @@ def _changes(asked: str, present: Stack, found: AnyTarget) -> list[Change]:
     moved = [stack for stack in _stacks_named(found.path) if stack is not present]
     for stack in moved:
         changes += _move(asked, stack, present, found)
-    if not moved and present.placements and not present.is_reached():
-        changes.append(Rebase(present, installs=True, is_recorded=True))
-    return changes
+    if moved or not present.placements or present.is_reached():
+        return changes
+    if is_over_function(present) and present.is_overlaid():
+        # Ours has another place there than its own to call on.
+        return [_given_up(present)]
+    return [Rebase(present, installs=True, is_recorded=True)]
+
+
+def _given_up(stack: Stack) -> Change:
+    """The change that takes every layer off, whatever somebody else put on top of them."""
+    return stack.without(*(p.layer for p in stack.placements), leaves_foreign=True)
 
 
 def _heal(stack: Stack) -> AnswerLine | None:
@@ -128,16 +138,12 @@ def _stacks_named(path: str) -> list[Stack]:
 
 def _move(asked: str, old: Stack, new: Stack, found: AnyTarget) -> list[Change]:
     """The changes that take the layers from one function to the one that its name leads to now."""
-    if not isinstance(found, Target) or not is_over_function(new):
-        raise PatchRefused(
-            asked, f"{found.path} is no function any more", f"lp.restore({found.path!r})"
-        )
-    for placement in old.placements:
-        check_kind(placement.patch.function.__code__, new.model, asked)
-    placements = tuple(_for_class(p, found.owner_class) for p in old.placements)
-    changes: list[Change] = [old.without(*(p.layer for p in old.placements))]
-    last = placements[-1]
-    changes.append(new.with_all(placements, last, "adopt"))
+    changes: list[Change] = [_given_up(old)]
+    if isinstance(found, Target) and is_over_function(new):
+        for placement in old.placements:
+            check_kind(placement.patch.function.__code__, new.model, asked)
+        placements = tuple(_for_class(p, found.owner_class) for p in old.placements)
+        changes.append(new.with_all(placements, placements[-1], "adopt"))
     return changes
 
 

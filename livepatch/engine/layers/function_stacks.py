@@ -6,13 +6,17 @@ a stack over the *base*, the webui's own code.
 
 from __future__ import annotations
 
+import functools
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..changing.change import Change, ChangeDescription
 from ..changing.registry import registry
 from ..errors import ForeignChange
-from ..naming.lookup import module_of, what_is
+from ..naming.again import is_own_again, loaded_as
+from ..naming.lookup import what_is
 from ..naming.own_name import leads_to, leads_to_place
+from ..naming.unwrapping import is_held
 from ..switching.leading import lead
 from ..switching.state import clone
 from .patched_function import PatchedFunction
@@ -21,7 +25,7 @@ from .stacks import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
-    from types import CodeType, FunctionType
+    from types import CodeType
 
     from ..naming.overrides import Override
     from ..naming.targets import Target
@@ -126,10 +130,8 @@ class FunctionStack(Stack):
 
     def is_reached(self) -> bool:
         """Whether the name leads to a function of ours, which still runs what we installed."""
-        if self.override is not None:
-            on = any(p.on for p in self.placements)
-            if not self.override.slot.holds(self.override.put if on else self.override.was):
-                return False
+        if self.override is not None and not self._is_in_place(self.override):
+            return False
         if self.is_named and not self._is_reached_by_name():
             return False
         top = next((p.patch for p in reversed(self.placements) if p.on), None)
@@ -140,7 +142,7 @@ class FunctionStack(Stack):
             return leads_to_place(self.path, self.override.slot)
         return any(leads_to(self.path, patched.function) for patched in self.functions)
 
-    def check(self, asked: str, adds: Callable[[], bool]) -> None:  # noqa: ARG002
+    def check(self, asked: str, adds: Callable[[], bool]) -> None:
         """Raise where someone else changed the function's code or defaults since we did.
 
         Code from the function's own file is not foreign: the module was edited and loaded again.
@@ -154,18 +156,34 @@ class FunctionStack(Stack):
                     "take that change back, or make it the base with lp.adopt; nothing was touched",
                 )
         if self.override is not None:
-            self._check_place(asked, self.override)
+            self._check_place(asked, self.override, adds)
 
-    def _check_place(self, asked: str, override: Override) -> None:
-        slot, shown = override.slot, any(p.on for p in self.placements)
-        if slot.holds(override.put if shown else override.was):
+    def is_overlaid(self) -> bool:
+        """Whether somebody else put something into the place of an override."""
+        override = self.override
+        if override is None or self._is_in_place(override):
+            return False
+        return not (override.slot.holds(override.put) or override.slot.holds(override.was))
+
+    def _is_in_place(self, override: Override) -> bool:
+        """Whether what is to stand in the place stands there, or below a wrapper of others."""
+        if not any(placement.on for placement in self.placements):
+            return override.slot.holds(override.was)
+        return override.slot.holds(override.put) or is_held(override.function, override.slot.read())
+
+    def _check_place(self, asked: str, override: Override, adds: Callable[[], bool]) -> None:
+        if self._is_in_place(override):
             return
+        slot, is_on = override.slot, any(p.on for p in self.placements)
         if self.placements and slot.holds(override.was):
-            return  # ours is gone already
+            return  # ours is gone, and what it stands on is there
+        may_be_ours = is_on and not is_own_again(self.path, slot, override.was, self._loaded_as)
+        if self.placements and not may_be_ours and not adds():
+            return
         raise ForeignChange(
             asked,
             f"someone else put something into {self.path}: {what_is(slot.read())}",
-            "take that change back first; nothing was touched",
+            "take that away first, or take it as it is with lp.adopt; nothing was touched",
         )
 
     def arrivals(
@@ -234,8 +252,9 @@ class FunctionStack(Stack):
 
     def keep(self, placements: Placements) -> None:
         """Count these as the placements."""
-        if placements and not self.placements and "<locals>" in self.function.__qualname__:
-            self._loaded_as = _loaded_as(self.path)
+        may_ask = self.override is not None or "<locals>" in self.function.__qualname__
+        if placements and not self.placements and may_ask:
+            self._loaded_as = loaded_as(self.path)
         super().keep(placements)
 
     def is_defined_again_by(self, function: FunctionType) -> bool:
@@ -248,7 +267,7 @@ class FunctionStack(Stack):
             return False
         # Whatever a reload defines has a code of its own, but for what factories elsewhere make.
         is_other_code = function.__code__ is not patched.original.__code__
-        return is_other_code or _loaded_as(self.path) is not self._loaded_as
+        return is_other_code or loaded_as(self.path) is not self._loaded_as
 
 
 class TakeIn(Change):
@@ -281,11 +300,6 @@ class TakeIn(Change):
     def describe(self) -> ChangeDescription:
         """The target."""
         return ChangeDescription("take in", self.stack.path, "livepatch", "take in")
-
-
-def _loaded_as(path: str) -> object:
-    """What is another object after each loading of the module that a name begins with."""
-    return getattr(module_of(path), "__spec__", None)
 
 
 def stack_of(target: Target) -> FunctionStack:
@@ -334,6 +348,34 @@ def original_function(function: FunctionType) -> Any:  # a FunctionType
     if stack is None or not is_over_function(stack):
         return clone(function)
     return stack.own(function)
+
+
+def as_it_is(code: Any) -> Any:
+    """New code as it is at this moment: what becomes of a function later does not show through.
+
+    A function with layers of ours is taken with them.
+
+    Args:
+        code: what the user gave: a function, a bound method or a partial of one, or anything else.
+    """
+    if type(code) is MethodType:
+        return MethodType(as_it_is(code.__func__), code.__self__)
+    if type(code) is functools.partial:
+        return functools.partial(as_it_is(code.func), *code.args, **code.keywords)
+    if type(code) is not FunctionType:
+        return code
+    stack = registry.stacks.get(id(code))
+    if stack is None or not stack.placements or not is_over_function(stack):
+        return clone(code)
+    taken = clone(stack.own(code))
+    for placement in stack.placements:
+        patch = placement.patch
+        if placement.on:
+            handle = None if patch.handle is None else clone(taken)
+            above = clone(code)
+            lead(above, patch.function, handle)
+            taken = above
+    return taken
 
 
 def is_over_function(stack: Stack) -> TypeGuard[FunctionStack]:

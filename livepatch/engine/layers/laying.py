@@ -28,7 +28,7 @@ from ..writing.graft import Graft
 from ..writing.new_code import code_from_callable, code_from_text
 from .classes import merge
 from .combinators import wrapper_of
-from .function_stacks import is_over_function, original_function, stack_of
+from .function_stacks import as_it_is, is_over_function, original_function, stack_of
 from .guard import DEFAULT_FAILURES, Guard, guarded
 from .patch import Patch
 from .pending import Pending, forget, wait_for_idle
@@ -178,7 +178,7 @@ def _patch(
         if isinstance(new, str):
             written = code_from_text(asked, new, target, model, wanted.namespace, dry_run=dry_run)
         else:
-            written = code_from_callable(asked, new, target, model)
+            written = code_from_callable(asked, _taken(asked, new, target), target, model)
         return Patch(*written)
     text: Any
     facts: tuple[str, ...] = ()
@@ -189,6 +189,7 @@ def _patch(
         text, facts = graft.source.strip("\n"), graft.facts
     elif callable(new):
         text = partial(source_of, new)
+        new = as_it_is(new)
     else:
         found = f"{what_is(new)} cannot be called"
         raise PatchRefused(asked, found, "give a function or its source text")
@@ -204,6 +205,36 @@ def _patch(
     else:
         wrapper = wrapper_of(wanted.verb, new, kind_of(model.__code__))  # type: ignore[arg-type]
     return Patch(wrapper, text, facts, clone(model), describes=False)
+
+
+_KINDS: dict[type | None, str] = {
+    staticmethod: "static method",
+    classmethod: "class method",
+    None: "method",
+}
+
+
+def _taken(asked: str, new: Any, target: Target) -> Any:
+    """A callable as it is at this moment, below the static or class method that it may come as."""
+    if new is target.function:
+        raise PatchRefused(
+            asked,
+            f"the new code is the target itself ({place(new)})",
+            "give another function; restore takes a change back",
+        )
+    given = next((kind for kind in (staticmethod, classmethod) if isinstance(new, kind)), None)
+    if given is not None:
+        in_class = target.owner_class is not None
+        if given is not target.kind and (in_class or given is classmethod):
+            is_what = f"a {_KINDS[target.kind]}" if in_class else "a function"
+            raise PatchRefused(
+                asked,
+                f"{target.path} is {is_what}, the new code is a {_KINDS[given]}: it would be "
+                "called with other arguments",
+                f"give a function with the parameters that {target.path} has",
+            )
+        new = new.__func__
+    return as_it_is(new)
 
 
 def _guarded(patch: Patch, model: Any, wanted: Wanted) -> Patch:

@@ -322,11 +322,18 @@ class Stack(ABC):
         assert placement is not None
         return self.with_placement(placement.switched(on=on), f"switch {'on' if on else 'off'}")
 
-    def without(self, *layers: Layer) -> Restack:
-        """The change that takes layers away."""
+    def without(self, *layers: Layer, leaves_foreign: bool = False) -> Restack:
+        """The change that takes layers away.
+
+        Args:
+            layers: which.
+            leaves_foreign: whether what somebody else put on top is to stay, and is no hindrance.
+        """
         after = tuple(p for p in self.placements if p.layer not in layers)
         placement = next(p for p in self.placements if p.layer in layers)
-        return Restack(self, after, placement, "restore")
+        step = Restack(self, after, placement, "restore")
+        step.leaves_foreign = leaves_foreign
+        return step
 
 
 class Part(NamedTuple):
@@ -344,7 +351,13 @@ class Part(NamedTuple):
 
 
 class Restack(Replan[LayerPlacement]):
-    """The step of a stack from its present placements to others."""
+    """The step of a stack from its present placements to others.
+
+    Attributes:
+        leaves_foreign: whether it asks nobody: what somebody else put there stays as it is.
+    """
+
+    leaves_foreign = False
 
     def __init__(
         self,
@@ -379,7 +392,8 @@ class Restack(Replan[LayerPlacement]):
                 "call it is not safe (cpython gh-145272)",
                 "start the webui with PYTHON_GIL=1",
             )
-        self.stack.check(asked, self._adds)
+        if not self.leaves_foreign:
+            self.stack.check(asked, self._adds)
         # Before anything changes: a commit that an interrupt cut in two begins from here again.
         self._fresh = None if self.stack.placements else self.stack.fresh_state()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..changing.registry import registry
 from ..errors import ForeignChange
+from ..naming.again import is_own_again, loaded_as
 from ..naming.lookup import what_is
 from ..naming.own_name import leads_to_place
 from .function_stacks import is_over_function
@@ -31,6 +32,13 @@ class ValueStack(Stack):
         self.original = slot.read()
         self.installed = self.original
         self.is_named = leads_to_place(path, slot)
+        self._loaded_as: object = None
+
+    def keep(self, placements: Placements) -> None:
+        """Count these as the placements."""
+        if placements and not self.placements:
+            self._loaded_as = loaded_as(self.path)
+        super().keep(placements)
 
     def check(self, asked: str, adds: Callable[[], bool]) -> None:  # noqa: ARG002
         """Raise where someone else assigned another value since we did."""
@@ -48,7 +56,7 @@ class ValueStack(Stack):
     def _is_gone(self) -> bool:
         """Whether nothing of ours can be there any more: the webui's own stands there again."""
         is_any_on = any(placement.on for placement in self.placements)
-        return not is_any_on or self.slot.holds(self.original)
+        return not is_any_on or is_own_again(self.path, self.slot, self.original, self._loaded_as)
 
     def arrivals(
         self,
@@ -83,6 +91,7 @@ class ValueStack(Stack):
     def set_original_state(self, state: Any) -> None:
         """Count another value as the webui's own."""
         self.original = state
+        self._loaded_as = loaded_as(self.path)
 
     def show_foreign(self, state: Any) -> None:
         """Assign the foreign value again."""

@@ -94,6 +94,17 @@ def module_of(path: str) -> ModuleType | None:
     return _module_in(_parts(path) or [])[0]
 
 
+def path_parts(path: str) -> list[Any]:
+    """The names and keys of a dotted name behind its module.
+
+    Example:
+        >>> path_parts("textwrap.TextWrapper.wrap")
+        ['TextWrapper', 'wrap']
+    """
+    parts = _parts(path) or []
+    return [name for name, _ in parts[_module_in(parts)[1] :]]
+
+
 def _module_in(parts: list[tuple[Any, bool]]) -> tuple[ModuleType | None, int]:
     """The module that a path begins with, and how many of its parts name it."""
     leading = next((i for i, (_, is_key) in enumerate(parts) if is_key), len(parts))

@@ -22,6 +22,7 @@ from ..reading.descriptors import called_by, descriptor_kind, rebuilt
 from ..reading.sources import place
 from ..switching.codes import trampoline
 from ..switching.state import clone
+from .constructors import new_object
 from .lookup import what_is
 from .slots import PartialCall, Slot
 
@@ -75,6 +76,8 @@ def override_at(asked: str, path: str, found: Found, *, is_shared: bool = False)
     descriptor, called = _split(value) if is_class else (_as_it_is, value)
     if called is None:
         _refuse_descriptor(asked, path, value)
+    if called is object.__new__:  # which refuses what a class with `__init__` alone gives it
+        called = functools.partial(new_object)
     holder = found.holder
     names = _globals_of(holder, called)
     function, model = _standing_for(called, _name(found.name), names)
@@ -194,9 +197,12 @@ def _standing_for(
         return function, getattr(stack, "original", called)
     bare = as_function(called)
     function = FunctionType(bare.__code__, module_globals, name, None, bare.__closure__)
-    function.__qualname__ = getattr(called, "__qualname__", name)
-    function.__module__ = getattr(called, "__module__", None) or module_globals.get("__name__", "")
-    function.__doc__ = getattr(called, "__doc__", None)
+    # Whatever it answers to its own attributes (a mock answers a mock).
+    said = {part: getattr(called, part, None) for part in ("__qualname__", "__module__", "__doc__")}
+    said = {part: text if isinstance(text, str) else None for part, text in said.items()}
+    function.__qualname__ = said["__qualname__"] or name
+    function.__module__ = said["__module__"] or module_globals.get("__name__", "")
+    function.__doc__ = said["__doc__"]
     return function, function
 
 

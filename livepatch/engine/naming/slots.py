@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..reading.lazy import lazy_importers
+from .constructors import forget_new, is_stand_in
 
 if TYPE_CHECKING:
     import functools
@@ -117,7 +118,8 @@ class Attribute(Slot):
         """What stands in the holder's own namespace."""
         own = getattr(self.holder, "__dict__", None)
         if own is not None and self.name in own:
-            return own[self.name]
+            value = own[self.name]
+            return ABSENT if is_stand_in(value) else value
         if isinstance(self.holder, (ModuleType, type)):
             return ABSENT
         member = getattr(type(self.holder), self.name, None)  # a slot of a class with __slots__
@@ -143,7 +145,10 @@ class Attribute(Slot):
         elif value is not ABSENT:
             setattr(self.holder, self.name, value)
         elif self.read() is not ABSENT:
-            delattr(self.holder, self.name)
+            if self.name == "__new__" and isinstance(self.holder, type):
+                forget_new(self.holder)
+            else:
+                delattr(self.holder, self.name)
 
     def obstacle(self) -> str | None:
         """A class written in C and an instance without a namespace take no attributes."""

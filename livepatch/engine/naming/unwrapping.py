@@ -126,9 +126,7 @@ def _decorated_by(value: object, is_definition: Test) -> object | None:
     return _held(value, is_definition)
 
 
-def _is_definition(
-    value: object, name: str | None, holder: object, passed: Iterable[object]
-) -> bool:
+def _is_definition(value: object, name: str | None, holder: Any, passed: Iterable[object]) -> bool:
     """Whether a function is the definition of a name: written in its place, or led to by its own.
 
     Args:
@@ -140,9 +138,9 @@ def _is_definition(
     if not is_a(value, FunctionType):
         return False
     assert isinstance(value, FunctionType)
-    if isinstance(holder, ModuleType):
+    if is_a(holder, ModuleType):
         is_here = value.__globals__ is holder.__dict__ and value.__qualname__ == name
-    elif isinstance(holder, type):
+    elif is_a(holder, type):
         own_name = f"{holder.__qualname__}.{name}"
         is_here = value.__module__ == holder.__module__ and value.__qualname__ == own_name
     else:
@@ -156,6 +154,16 @@ def _at_own_name(function: FunctionType) -> list[object]:
     for part in function.__qualname__.split("."):
         found = namespace_of(found).get(part)
     return [found, *parts_of(found).values()]
+
+
+def is_held(thing: object, holder: object) -> bool:
+    """Whether something really holds a thing, as a wrapper holds what it calls on.
+
+    Example:
+        >>> is_held(len, functools.partial(len)), is_held(len, functools.partial(max))
+        (True, False)
+    """
+    return _held(holder, lambda one: one is thing) is not None
 
 
 def _held(holder: object, is_wanted: Test) -> object | None:

@@ -197,9 +197,17 @@ class Graft:
 def dedented(text: str) -> str:
     """A text without the indentation of its first line; another one stays to the letter.
 
-    ``textwrap.dedent`` empties lines of blanks, also those inside triple quotes.
+    Where a line in triple quotes is less indented, it stays as it is, as in a cell of IPython.
     """
-    return textwrap.dedent(text) if re.match(r"(?:[ \t]*\n)*[ \t]+\S", text) else text
+    first = re.match(r"(?:[ \t]*\n)*([ \t]+)\S", text)
+    if first is None:
+        return text
+    # It empties lines of blanks, also those inside triple quotes.
+    plain = textwrap.dedent(text)
+    if plain.lstrip("\n")[:1] not in (" ", "\t"):
+        return plain
+    lines = text.splitlines(keepends=True)
+    return "".join(line.removeprefix(first.group(1)) for line in lines)
 
 
 def parse_one(
