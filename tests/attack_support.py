@@ -11,13 +11,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from account_support import accounts, same_files_for_all
+from account_support import ROOT, accounts, same_files_for_all
+
+from livepatch.reach.conversation import Door
+from livepatch.reach.handshake import call
 
 PATIENCE = 60.0  # seconds
 BARE_PYTHON = os.path.realpath(sys.executable)  # without the packages of the virtual environment
@@ -108,7 +112,7 @@ def crowd(address, family):
     words = [b"", b"{}\n", b'{"token": "x"}\n', b"a" * 150, b"a" * 300, ORDER.encode()]
     while True:
         connection = socket.socket(family)
-        connection.settimeout(1)
+        connection.settimeout(0.05)
         try:
             connection.connect(address)
             if connection.getsockname() == connection.getpeername():
@@ -116,11 +120,12 @@ def crowd(address, family):
             connection.sendall(words[next(count) % len(words)])
         except OSError as error:
             connection.close()
-            time.sleep(0.01)
-            if held:
+            if not isinstance(error, ConnectionRefusedError):
                 continue
-            say(refused=type(error).__name__)
-            return
+            time.sleep(0.01)  # nobody listens there any more
+            if not held:
+                return
+            continue
         held.append(connection)
         if mode == "flood" or len(held) > 200:
             taken, held = held, []
@@ -150,6 +155,13 @@ def at_the_folder(path):
         except OSError:
             continue
         say(**{what: path})
+
+if mode.isdigit():
+    # At this port, without looking for others.
+    port, mode = int(mode), "flood"
+    threading.Thread(target=crowd, args=(("127.0.0.1", port), socket.AF_INET), daemon=True).start()
+    say(ready=True)
+    time.sleep(600)
 
 say(ready=True)
 seen = set()
@@ -403,6 +415,49 @@ def _wait(until: Any, patience: float = PATIENCE) -> None:
     end = time.monotonic() + patience
     while not until() and time.monotonic() < end:
         time.sleep(0.005)
+
+
+def knock_in_a_crowd(times: int) -> tuple[list[float], list[float]]:
+    """How long a process waits to be let in over loopback, alone and while another user floods.
+
+    This is what a crowd can hold up; all the rest of an attach only shares the machine with it.
+
+    Returns:
+        The seconds of each knock alone, and of each in the crowd.
+    """
+    key = os.urandom(32)
+    with (
+        tempfile.TemporaryDirectory(prefix="lp-attack-") as folder,
+        accounts() as make,
+        same_files_for_all() as prefix,
+    ):
+        ground = Ground(Path(folder), make(), make(), prefix, ROOT)
+        door = Door(None, key, set(), 0)
+        try:
+            alone = [_knock(door, key) for _ in range(times)]
+            with ground.attacked(str(door.where[1]), Round("knocks")):
+                crowded = [_knock(door, key) for _ in range(times)]
+        finally:
+            door.close()
+    return alone, crowded
+
+
+def _knock(door: Door, key: bytes) -> float:
+    took: list[float] = []
+    time.sleep(0.2)  # the line is on its way, and nobody is at the door: the crowd grows
+
+    def knock() -> None:
+        began = time.monotonic()
+        with call(door.where, key, [os.getpid(), None]):
+            took.append(time.monotonic() - began)
+
+    knocking = threading.Thread(target=knock)
+    knocking.start()
+    while (guest := door.next_guest(0.05)) is None:
+        assert knocking.is_alive()
+    with guest:
+        knocking.join()
+    return took[0]
 
 
 def plan(rounds: int, transport: str) -> list[tuple[Any, ...]]:

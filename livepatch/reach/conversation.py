@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ASK_PREFIX = ".ask-"  # no webui's name begins with a dot
-BACKLOG = 4096
+BACKLOG = 128  # the longer the queue, the longer a crowd stands before who is awaited
 MOST_STRANGERS = 128  # connections that have said nothing yet
 STRANGERS_PATIENCE = 2.0  # seconds
 

@@ -23,7 +23,7 @@ from typing import Any
 PATIENCE = 20.0  # seconds that one line may take to come
 LONGEST_HELLO, LONGEST_MESSAGE = 200, 1_000_000  # bytes
 # A crowd at the asker's port may push us out; the system itself tries again after a second only.
-TRIES, BETWEEN_TRIES, PATIENCE_WITH_A_CROWD = 40, 0.05, 0.25
+TRIES, BETWEEN_TRIES, PATIENCE_WITH_A_CROWD = 100, 0.05, 0.1
 
 ASKER, PROCESS = b"asker", b"process"
 

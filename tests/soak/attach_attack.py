@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import signal
+import statistics
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from account_support import ROOT, why_no_accounts
-from attack_support import Figures, Round, attack
+from attack_support import Figures, Round, attack, knock_in_a_crowd
 
 
 def main() -> int:
@@ -34,6 +35,10 @@ def main() -> int:
     figures = Figures.of(rounds)
     for name, value in dataclasses.asdict(figures).items():
         print(f"{name:12} {value if isinstance(value, int) else f'{value:.2f} s'}")
+    if options.package.resolve() == ROOT:
+        for who, seconds in zip(("alone", "in a crowd"), knock_in_a_crowd(50), strict=True):
+            middle = statistics.median(seconds)
+            print(f"a knock {who}: median {middle:.3f} s, longest {max(seconds):.3f} s of 50")
     bad = (figures.tokens, figures.obeyed, figures.entered, figures.delayed, figures.failed)
     return int(any((*bad, figures.left)))
 
