@@ -154,11 +154,15 @@ class Watch:
             self._stopping.wait(1.0)
             return
         with notify:
-            while folders == identities(folders_of(self.paths)):
-                waits = 0 if self._look() else STEP  # milliseconds; 0: until something happens
-                notify.watch(LONGEST, STEP, waits, self._stopping)
-                if self._stopping.is_set():
-                    return
+            self._look_again_and_again((folders, notify))
+
+    def _look_again_and_again(self, listening: Listening) -> None:
+        folders, notify = listening
+        while folders == identities(folders_of(self.paths)):
+            waits = 0 if self._look() else STEP  # milliseconds; 0: until something happens
+            notify.watch(LONGEST, STEP, waits, self._stopping)
+            if self._stopping.is_set():
+                return
 
     def _take_note(self, error: BaseException) -> None:
         """Say once that something is wrong with the watching itself."""

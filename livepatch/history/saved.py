@@ -166,10 +166,14 @@ def read_session(name: str, paths: Sequence[Path], asked: str) -> Session:
     session = Session(name, list(paths))
     for path in paths:
         with contextlib.suppress(FileNotFoundError):  # old sessions are removed meanwhile
-            for place, line in _lines(path, asked):
-                if line is None or not session.take(line):
-                    session.bad.append(place)
+            _take_all(session, path, asked)
     return session
+
+
+def _take_all(session: Session, path: Path, asked: str) -> None:
+    for place, line in _lines(path, asked):
+        if line is None or not session.take(line):
+            session.bad.append(place)
 
 
 def sessions_of_0_1(paths: Sequence[Path], asked: str) -> list[Session]:
@@ -226,11 +230,15 @@ def glance(name: str, paths: Sequence[Path], asked: str) -> tuple[Session, bool]
 def _lines(path: Path, asked: str) -> Iterator[tuple[str, Line | None]]:
     """Each line that is not empty, with its place; None for one that is no line."""
     with open_trusted(path, asked) as file:
-        for number, data in enumerate(_cut(file), 1):
-            if file.tell() > LONGEST_FILE:
-                yield f"{path.name}:{number} and what follows", None
-            elif data.strip():
-                yield f"{path.name}:{number}", parsed(data)
+        yield from _lines_of(file, path.name)
+
+
+def _lines_of(file: BinaryIO, name: str) -> Iterator[tuple[str, Line | None]]:
+    for number, data in enumerate(_cut(file), 1):
+        if file.tell() > LONGEST_FILE:
+            yield f"{name}:{number} and what follows", None
+        elif data.strip():
+            yield f"{name}:{number}", parsed(data)
 
 
 def _cut(file: BinaryIO) -> Iterator[bytes]:

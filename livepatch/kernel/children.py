@@ -50,10 +50,14 @@ def end_child(error: BaseException | None) -> NoReturn:
             code = _exit_code(error.code)
         else:
             traceback.print_exception(type(error), error, error.__traceback__)
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
+        _flush()
     os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
 
 
 def _exit_code(code: Any) -> int:

@@ -56,9 +56,8 @@ def hear(webuis: Iterable[Webui], patience: float = PATIENCE) -> list[Hearing]:
     asked = list(webuis)
     before = [activity(webui.pid) for webui in asked]
     began = time.monotonic()
-    answers: dict[int, dict[str, Any]] = {}
     context = zmq.Context()
-    clients = []
+    clients: list[Any] = []
     try:
         poller = zmq.Poller()
         for webui in asked:
@@ -68,12 +67,7 @@ def hear(webuis: Iterable[Webui], patience: float = PATIENCE) -> list[Hearing]:
             clients.append(client)
             client.control_channel.send(client.session.msg("livepatch_info_request", {}))
             poller.register(client.control_channel.socket, zmq.POLLIN)
-        while len(answers) < len(asked) and (left := began + patience - time.monotonic()) > 0:
-            ready = dict(poller.poll(int(left * 1000) + 1))
-            for number, client in enumerate(clients):
-                if number not in answers and client.control_channel.socket in ready:
-                    answers[number] = dict(client.get_control_msg(timeout=1.0)["content"])
-                    poller.unregister(client.control_channel.socket)
+        answers = _collect(poller, clients, began + patience)
     finally:
         for client in clients:
             client.stop_channels()
@@ -85,6 +79,18 @@ def hear(webuis: Iterable[Webui], patience: float = PATIENCE) -> list[Hearing]:
         else _silent(before[number], activity(webui.pid), seconds)
         for number, webui in enumerate(asked)
     ]
+
+
+def _collect(poller: Any, clients: list[Any], deadline: float) -> dict[int, dict[str, Any]]:
+    """The answers that come until then, each by its client's number."""
+    answers: dict[int, dict[str, Any]] = {}
+    while len(answers) < len(clients) and (left := deadline - time.monotonic()) > 0:
+        ready = dict(poller.poll(int(left * 1000) + 1))
+        for number, client in enumerate(clients):
+            if number not in answers and client.control_channel.socket in ready:
+                answers[number] = dict(client.get_control_msg(timeout=1.0)["content"])
+                poller.unregister(client.control_channel.socket)
+    return answers
 
 
 def _silent(before: Activity, now: Activity, seconds: float) -> Hearing:
