@@ -143,7 +143,7 @@ def test_without_a_kernel_the_webui_still_starts_and_says_why(here: Place) -> No
     assert '"name": "__main__"' in found.stdout
     (line,) = found.stderr.splitlines()
     assert line.startswith("livepatch: no kernel in this webui: ")
-    assert "FileExistsError" in line
+    assert "NotADirectoryError" in line
 
 
 @pytest.mark.parametrize(
