@@ -471,6 +471,13 @@ UNDOINGS = (
         "now.stopped",
         "test_reach_deaf::test_a_process_whose_interpreter_is_held_up_is_busy",
     ),
+    _undo(
+        "kernel/door.py",
+        "            if self._open and left < SHORT:\n",
+        "            if False:\n",
+        "test_kernel_limits::"
+        "test_a_client_that_connects_where_no_descriptor_is_left_does_not_end_the_webui",
+    ),
     # the webui's loop
     _undo(
         "magics/settings.py",

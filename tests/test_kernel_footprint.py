@@ -22,7 +22,14 @@ WHILE_ATTACHED = {
     "the notebook's module": "classes that a cell defines can be pickled",
 }
 
-KERNEL_THREADS = {"livepatch-kernel", "Control", "Heartbeat", "IOPub", "Shell channel"}
+KERNEL_THREADS = {
+    "livepatch-kernel",
+    "livepatch-door",
+    "Control",
+    "Heartbeat",
+    "IOPub",
+    "Shell channel",
+}
 
 # What differs besides while a cell runs, and why.
 WHILE_A_CELL_RUNS = {

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from reach_support import Place, place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(
     not os.path.isdir("/proc/self/fd"), reason="Linux tells what is open"
@@ -181,3 +182,53 @@ def test_with_few_threads_left_a_kernel_is_refused_whole(here: Place) -> None:
     (refused, before), (served, after) = map(json.loads, run(here, NO_THREADS))
     assert "may not start 12 more threads" in refused["refused"][1]
     assert (served, after) == ({"served": True}, before)
+
+
+# The greeting takes all descriptors until the file OPEN is there.
+TAKES_ALL = """
+def greeting():
+    import os, resource, threading, time
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    def hold():
+        taken = []
+        while not os.path.exists(OPEN):
+            try:
+                taken.append(os.dup(0))
+            except OSError:
+                time.sleep(0.05)
+        for descriptor in taken:
+            os.close(descriptor)
+    threading.Thread(target=hold, daemon=True).start()
+"""
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_client_that_connects_where_no_descriptor_is_left_does_not_end_the_webui(
+    here: Place,
+) -> None:
+    """libzmq aborts the process then; the door is closed before."""
+
+    def door_is_open() -> bool:
+        return any(path.name.endswith("-1") for path in here.runtime.iterdir())
+
+    go_on = here.folder / "open"
+    taking = TAKES_ALL.replace("OPEN", repr(str(go_on))) + "    return 'hello'\n"
+    script = here.script.read_text()
+    here.script.write_text(script.replace('def greeting():\n    return "hello"\n', taking))
+    webui = here.start()
+    assert webui.get() == "hello"
+    wait_until(lambda: not door_is_open())
+    (listed,) = json.loads(here.livepatch("list", "--json").stdout)
+    assert listed["pid"] == webui.pid
+    assert webui.process.poll() is None
+    go_on.touch()
+    wait_until(door_is_open)
+    assert here.livepatch("exec", "-c", "1").stdout == "1\n"
+    assert webui.process.poll() is None

@@ -15,6 +15,7 @@ from livepatch.engine.changing.locks import Lock
 from livepatch.errors import AttachFailed, LivepatchError
 from livepatch.kernel.children import children_end_here, end_after_this_step
 from livepatch.kernel.context import Notebook, in_cell
+from livepatch.kernel.door import Door
 from livepatch.kernel.limits import ask_for_room, standard_descriptors_taken
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class RunningKernel:
         self._failure: BaseException | None = None
         self._stopping = False
         self._ended = False
+        self._door: Door | None = None
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._serve, name="livepatch-kernel", daemon=True)
 
@@ -168,6 +170,8 @@ class RunningKernel:
         self.shell, self.kernel = app.shell, app.kernel
         self.connection_info = app.connection_info()
         _when_the_process_ends_or_forks(self)
+        ports = app._ports.values() if app.transport == "ipc" else ()
+        self._door = Door([f"{app.ip}-{port}" for port in ports])
         app.publish_connection_file()  # last: who finds it finds a kernel that answers
 
     def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -245,6 +249,8 @@ class RunningKernel:
         """Put the process back as it was. Any thread may call it, and more than once."""
         _forget(self)
         self._notebook.live = False
+        if self._door is not None:
+            self._door.end()
         if self._footprint is not None:
             self._footprint.remove()
         if self.kernel is not None:

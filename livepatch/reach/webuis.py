@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import WebuiAmbiguous, WebuiNotFound
 from livepatch.files import shown, typed
+from livepatch.kernel.door import closed_name
 from livepatch.processes.process import is_alive
 from livepatch.reach.conversation import ASK_PREFIX, remove_entry
 from livepatch.reach.folder import is_base_of, remove_sockets, runtime_folder, short_bases
@@ -161,7 +162,10 @@ def _listens(webui: Webui) -> bool:
         with knocking:
             knocking.settimeout(1.0)
             knocking.connect(address)
-    except (ConnectionRefusedError, FileNotFoundError):
+    except FileNotFoundError:
+        # Few descriptors are left to it: there is a kernel, and nobody may connect now.
+        return os.path.exists(closed_name(address))
+    except ConnectionRefusedError:
         return False
     except (OSError, KeyError, TypeError):
         return True  # too busy to answer, or not ours to ask: no reason to remove its files
