@@ -49,6 +49,8 @@ OTHER_LOCKS = {
     ("engine/changing/registry.py", "threading.Lock()"),
     # Taken without waiting, once, and never given back.
     ("kernel/interrupts.py", "threading.Lock()"),
+    # Counts threads that end; never taken by `with`, and gone with the question.
+    ("kernel/limits.py", "threading.Semaphore(0)"),
     # A waiter's own, as in `Condition.wait` of the standard library: never taken by `with`.
     ("kernel/waits.py", "threading.Lock()"),
     # Taken by its lock, which is ours.
