@@ -88,7 +88,10 @@ def _collect(poller: Any, clients: list[Any], deadline: float) -> dict[int, dict
         ready = dict(poller.poll(int(left * 1000) + 1))
         for number, client in enumerate(clients):
             if number not in answers and client.control_channel.socket in ready:
-                answers[number] = dict(client.get_control_msg(timeout=1.0)["content"])
+                # Not get_control_msg: it needs a loop of asyncio, and finds that of a manager
+                # without asyncio, which is running, or leaves one of its own unclosed.
+                _, reply = client.session.recv(client.control_channel.socket)
+                answers[number] = dict(reply["content"])
                 poller.unregister(client.control_channel.socket)
     return answers
 

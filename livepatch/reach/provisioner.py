@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
-import functools
 import os
 import secrets
 import signal
@@ -105,11 +103,7 @@ class LivepatchProvisioner(KernelProvisionerBase):
             self._check_kernelspec()
             self._chosen = self._find(wanted)
             self._check_encryption(self._chosen)
-            # In a thread, and not with our context: jupyter_core keeps the loop of a manager
-            # without asyncio there, and the client that asks would take that one, which is running.
-            ask = functools.partial(require_answer, self._chosen, f"attach to {self._chosen}")
-            running = asyncio.get_running_loop()
-            await running.run_in_executor(None, contextvars.Context().run, ask)
+            await asyncio.to_thread(require_answer, self._chosen, f"attach to {self._chosen}")
         except LivepatchError as error:
             raise NotReachedError(error) from error
         return await super().pre_launch(cmd=["livepatch", "list"], **kwargs)
