@@ -232,3 +232,31 @@ def test_a_client_that_connects_where_no_descriptor_is_left_does_not_end_the_web
     wait_until(door_is_open)
     assert here.livepatch("exec", "-c", "1").stdout == "1\n"
     assert webui.process.poll() is None
+
+
+FULL_DISK = """
+import subprocess
+livepatch.attach("warm"); livepatch.detach()
+folder = os.environ["LIVEPATCH_RUNTIME_DIR"]
+for inodes in range(1, 11):
+    options = f"size=64k,nr_inodes={inodes},mode=700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+    try:
+        said = try_to_attach("disk")
+        left = [name for name in os.listdir(folder) if not name.endswith(".key")]
+    finally:
+        subprocess.run(["umount", folder], check=True)
+    print(json.dumps([inodes, said, [open_files(), threads(), left]]), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounts a small disk")
+def test_a_full_disk_at_each_file_that_a_start_writes(here: Place) -> None:
+    """Key, five sockets, record: with one more file each time the next one is refused."""
+    results = [json.loads(line) for line in run(here, FULL_DISK)]
+    served = [said == {"served": True} for _, said, _ in results]
+    assert served == [False] * 7 + [True] * 3
+    for _, said, _ in results[:7]:
+        assert "No space left on device" in said["refused"][1]
+    assert {json.dumps(state) for *_, state in results} == {json.dumps(results[0][2])}
+    assert results[0][2][2] == []
