@@ -85,7 +85,7 @@ class Journal(Sequence[Entry]):
         cell = self.cell_now() if self.cell_now is not None else None
         with registry.lock:
             # An interrupted commit runs again, by then behind the steps of other threads perhaps.
-            if any(entry.step is step for entry in islice(reversed(self._entries), 4)):
+            if self._is_among_the_last(step):
                 return
             changes = tuple(change.describe() for change in step.changes)
             self._count += 1
@@ -95,6 +95,9 @@ class Journal(Sequence[Entry]):
             self._redoable.clear()
             if self._writer is not None:
                 self._writer.append(lambda: entry.line(step))
+
+    def _is_among_the_last(self, step: Step) -> bool:
+        return any(entry.step is step for entry in islice(reversed(self._entries), 4))
 
     def supersede(self, step: Step) -> None:
         """Forget how a step is undone, and what it keeps in memory; it stays in the record."""

@@ -179,8 +179,10 @@ class RunningKernel:
         failed_at = -math.inf
         while not self._ended:
             try:
-                with children_end_here():
-                    loop.run_forever()
+                while (
+                    not self._ended
+                ):  # its jump back is inside the block, where interrupts may come
+                    _run_until_stopped(loop)
             except (KeyboardInterrupt, SystemExit):
                 # An interrupt that came between two steps of the loop, or exit() in a task that a
                 # cell left: asyncio lets both out of the loop, and the kernel lives on.
@@ -271,6 +273,11 @@ async def _settle() -> None:
     """Let a loop take up what lies at its sockets already."""
     for _ in range(3):
         await asyncio.sleep(0.01)
+
+
+def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
+    with children_end_here():
+        loop.run_forever()
 
 
 _starting = Lock()

@@ -262,14 +262,21 @@ def _help(owner: Owner, requests: socket.socket, results: IO[bytes]) -> dict[str
                         loading = injector.start(owner.pid, told)
                     elif "script" in asked:
                         _say(requests, _run_script(owner, str(asked["script"])))
-                if loading is not None and loading.poll() is not None:
-                    assert loading.stdout is not None
-                    said = loading.stdout.read()
-                    _say(requests, {"code": loading.returncode, "said": said})
-                    loading = None
+                loading = _still_loading(loading, requests)
         finally:
             if loading is not None:
                 injector.stop(loading)
+
+
+def _still_loading(
+    loading: subprocess.Popen[str] | None, requests: socket.socket
+) -> subprocess.Popen[str] | None:
+    """The program that loads, None where it has ended, which is told."""
+    if loading is None or loading.poll() is None:
+        return loading
+    assert loading.stdout is not None
+    _say(requests, {"code": loading.returncode, "said": loading.stdout.read()})
+    return None
 
 
 def _request(requests: socket.socket) -> dict[str, str]:
