@@ -132,7 +132,8 @@ def crowd(address, family):
             for connection in taken:
                 connection.setblocking(False)
                 try:
-                    if (data := connection.recv(1000)):
+                    data = connection.recv(1000)
+                    if data and not data.startswith(b"\xff\0"):  # a kernel's ports greet everybody
                         say(heard=data.decode(errors="replace"))
                 except OSError:
                     pass
