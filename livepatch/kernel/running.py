@@ -179,9 +179,9 @@ class RunningKernel:
         failed_at = -math.inf
         while not self._ended:
             try:
-                while (
-                    not self._ended
-                ):  # its jump back is inside the block, where interrupts may come
+                while True:  # its jump back stands in the block: an interrupt may come there
+                    if self._ended:
+                        return
                     _run_until_stopped(loop)
             except (KeyboardInterrupt, SystemExit):
                 # An interrupt that came between two steps of the loop, or exit() in a task that a
