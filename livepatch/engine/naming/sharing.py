@@ -33,7 +33,11 @@ def sharers(cls: type, value: object, function: FunctionType) -> str | None:
     others = [
         other for other in _every_class() if other is not cls and _has(other, value, function)
     ]
-    names = sorted({*map(dotted_name, others), *_overridden(value, function)})
+    near = dotted_name(cls).rpartition(".")[0] + "."
+    names = sorted(
+        {*map(dotted_name, others), *_overridden(value, function)},
+        key=lambda name: (not name.startswith(near), name),  # those beside it are known to who asks
+    )
     if names:
         return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     module = str(function.__globals__.get("__name__"))
