@@ -203,9 +203,13 @@ def a_storm_of_interrupts(scene: Scene) -> None:
     try:
         for _ in range(20):
             client.execute("while True: pass", silent=True, store_history=False)
-            for _ in range(20):
+            end = time.monotonic() + 30
+            # An interrupt that comes before the cell has begun has nothing to end.
+            while not client.shell_channel.msg_ready():
+                assert time.monotonic() < end, "no interrupt ends the cell"
                 client.control_channel.send(client.session.msg("interrupt_request", {}))
                 time.sleep(0.005)
+            client.get_shell_msg(timeout=1)
     finally:
         client.stop_channels()
     scene.kernel_answers()
