@@ -78,8 +78,11 @@ def test_the_process_differs_by_a_short_list_and_by_nothing_in_the_end(fresh_web
         assert differences(attached, webui.get("/state")) == set(AFTER_AN_ERROR)
 
         assert client.run("%%bash\necho from a script").stdout == "from a script\n"
-        # Of messages sent without a copy pyzmq would make a thread that stays.
         assert client.run("print('x' * 10**6)").stdout == "x" * 10**6 + "\n"
+        # Of what is sent without a copy, as a long reply would be, pyzmq makes a thread that stays.
+        asked = {"code": "", "user_expressions": {"long": "'x' * 10**6"}}
+        reply = client.ask("execute_request", asked)
+        assert len(reply["user_expressions"]["long"]["data"]["text/plain"]) == 10**6 + 2
         webui.get("/detach")
         assert differences(before, webui.get("/state")) == set()
 
