@@ -194,6 +194,44 @@ def test_the_code_may_catch_its_stop(client):
     assert "caught" in answer.stdout
 
 
+# The loop has taken the code up, and the cell's thread is still on its way back.
+SLOW_HANDING_OVER = """
+import pathlib, time
+from livepatch.hosts.servers import serving_loop
+loop = serving_loop().loop
+def hand_over(*args, **kwargs):
+    del loop.call_soon_threadsafe
+    handle = loop.call_soon_threadsafe(*args, **kwargs)
+    while not pathlib.Path({release!r}).exists():
+        time.sleep(0.01)
+    return handle
+loop.call_soon_threadsafe = hand_over
+"""
+
+
+def test_the_code_may_catch_a_stop_that_comes_while_it_is_handed_over(client, kernel_folder):
+    release = kernel_folder / "handed over"
+
+    def react(text):
+        if "waiting" in text:
+            client.interrupt()
+            release.touch()
+
+    client.run(SLOW_HANDING_OVER.format(release=str(release)))
+    answer = client.run(
+        "%%webui\n"
+        "import asyncio\n"
+        "try:\n"
+        "    print('waiting', flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "except asyncio.CancelledError:\n"
+        "    print('caught')",
+        when_printed=react,
+    )
+    assert answer.status == "ok"
+    assert "caught" in answer.stdout
+
+
 def test_a_cell_that_holds_the_loop_is_told_so_while_it_does(client, kernel_folder):
     """And Stop leaves the webui's thread alone: it ends the code when that awaits."""
     release = kernel_folder / "release"

@@ -55,8 +55,7 @@ def run_on_loop(shell: Any, loop: asyncio.AbstractEventLoop, magic: str, cell: s
     """
     filename, pieces = _compile(shell, magic, cell)
     run = _Run(shell, loop, pieces)
-    run.start()
-    run.wait()
+    run.to_its_end()
     if run.error is not None:
         _begin_at_the_cell(shell, run.error, filename)
         raise run.error
@@ -95,32 +94,13 @@ class _Run:
         self._done = threading.Event()
         self._told = False
 
-    def start(self) -> None:
-        """Hand the code to the loop, which runs it in a copy of the calling cell's context."""
-
-        def begin() -> None:
-            if self._task is None:
-                if self._cancelled:
-                    self._steps.close()
-                    self._done.set()
-                    return
-                self._task = self._loop.create_task(self._steps)
-
+    def to_its_end(self) -> None:
+        """Hand the code to the loop and wait until it has ended."""
         try:
-            masked(lambda: self._loop.call_soon_threadsafe(begin))
-        except RuntimeError:
-            self._steps.close()
-            raise self._loop_is_gone() from None
-        except KeyboardInterrupt:  # came while the loop took it up
-            self.cancel()
-            raise
-
-    def wait(self) -> None:
-        """Wait until the code has ended."""
-        try:
+            self._start()
             self._wait()
-        except KeyboardInterrupt:
-            self.cancel()
+        except KeyboardInterrupt:  # the code may be running before this thread has handed it over
+            self._cancel()
             if not self._done.wait(CANCEL_PATIENCE):
                 print(
                     "livepatch: the code still runs on the webui's loop, whose thread is never "
@@ -130,24 +110,42 @@ class _Run:
                 raise
         self._tell_how_long_it_held_the_loop()
 
+    def _start(self) -> None:
+        try:
+            masked(lambda: self._loop.call_soon_threadsafe(self._begin))
+        except RuntimeError:
+            self._steps.close()
+            raise self._loop_is_gone() from None
+
+    def _begin(self) -> None:
+        """Run the code in a task, in a copy of the calling cell's context; once."""
+        if self._task is None and not self._done.is_set():
+            self._task = self._loop.create_task(self._steps)
+
     def _wait(self) -> None:
         while not self._done.wait(LOOK_INTERVAL):
             self._tell_when_it_holds_the_loop()
             if not self._loop.is_running():
                 raise self._loop_is_gone()
 
-    def cancel(self) -> None:
-        """Let the code end at its next await."""
+    def _cancel(self) -> None:
+        """Let the code end at its next await; not begin at all where it has not yet."""
         self._cancelled = True
 
         def cancel() -> None:
             if self._task is not None:
                 self._task.cancel()
+            elif not self._done.is_set():
+                self._steps.close()
+                self.error = KeyboardInterrupt()
+                self._done.set()
 
         try:
             self._loop.call_soon_threadsafe(cancel)
         except RuntimeError:  # closed: nothing runs there any more
-            self._done.set()
+            if not self._done.is_set():
+                self.error = self._loop_is_gone()
+                self._done.set()
 
     async def _execute(self) -> None:
         names = self._shell.user_global_ns, self._shell.user_ns
