@@ -37,8 +37,13 @@ current().kernel.kernel.control_thread.io_loop.add_callback(threading.Event().wa
 
 # The interpreter's lock is not given up, as by an extension in C that was written without care.
 HELD_UP = """
-import ctypes, threading
-threading.Timer(0.5, ctypes.PyDLL(None).sleep, [60]).start()
+import ctypes, os, pathlib, threading, time
+def hold_it(sleep=ctypes.PyDLL(None).sleep):
+    while not pathlib.Path("hold it").exists():
+        time.sleep(0.01)
+    os.write(1, b"holds it\n")
+    sleep(120)
+threading.Thread(target=hold_it, daemon=True).start()
 """
 
 
@@ -146,6 +151,9 @@ def test_a_process_that_is_stopped_is_busy_and_gets_no_other_kernel(here: Place)
 def test_a_process_whose_interpreter_is_held_up_is_busy(here: Place) -> None:
     webui = here.start()
     assert here.livepatch("exec", "-c", HELD_UP).returncode == 0
+    (here.folder / "hold it").touch()  # not before `exec` has ended: it waits for the interpreter
+    assert webui.process.stdout is not None
+    assert webui.process.stdout.readline() == "holds it\n"
     here.wait_until_it_is_silent(webui)
     assert states() == {webui.pid: "busy"}
     done = here.livepatch("attach", str(webui.pid), "--new-kernel")
