@@ -41,7 +41,7 @@ import ctypes, os, pathlib, threading, time
 def hold_it(sleep=ctypes.PyDLL(None).sleep):
     while not pathlib.Path("hold it").exists():
         time.sleep(0.01)
-    os.write(1, b"holds it\n")
+    os.write(1, b"holds it\\n")
     sleep(120)
 threading.Thread(target=hold_it, daemon=True).start()
 """
