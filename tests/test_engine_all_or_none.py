@@ -198,6 +198,17 @@ def test_restore_all_restores_what_can_be_as_one_step(place, app):
     assert (place.now, len(lp.patches())) == (place.own, 0)
 
 
+def test_a_way_back_that_was_barred_leaves_the_step_undoable(place):
+    with lp.transaction():
+        place.replace()
+    place.lock()
+    with pytest.raises(lp.PatchRefused):
+        lp.restore_all()
+    place.lock(False)
+    lp.undo()
+    assert (place.now, len(lp.patches())) == (place.own, 0)
+
+
 def test_several_that_are_barred_are_all_named(app):
     module = app.load(TEXT)
     for name, (path, new, *_) in LOCKED.items():

@@ -1,4 +1,8 @@
-"""Random sequences of everything one can do to two functions, against a simple model."""
+"""Random sequences of everything one can do to some functions, against a simple model.
+
+Two plain functions, two closures that share a qualname, a method, and the same method inherited by
+a class that can be locked: then nothing can be put into it or taken out of it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -17,8 +22,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import livepatch as lp
 from livepatch.engine.layers.adopting import heal
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MACHINES = itertools.count(1)
-TARGETS = st.sampled_from(["f", "g"])
+TARGETS = ("f", "g", "a", "b", "C.m", "D.m")
+ANY = st.sampled_from(TARGETS)
+IN_MODULE = st.sampled_from(TARGETS[:4])
+PLAIN = st.sampled_from(["f", "g", "C.m"])  # whose code others may exchange as they like
 NAMES = {
     "replace": st.sampled_from(["r0", "r1"]),
     "wrap": st.sampled_from(["w0", "w1"]),
@@ -27,11 +38,11 @@ NAMES = {
 FORMS = st.sampled_from(["function", "text"])
 WHICH = st.integers(0, 5)
 OPERATIONS = st.one_of(
-    st.tuples(st.just("replace"), TARGETS, NAMES["replace"], FORMS),
-    st.tuples(st.just("wrap"), TARGETS, NAMES["wrap"], FORMS),
-    st.tuples(st.just("before"), TARGETS, NAMES["before"], FORMS),
-    st.tuples(st.sampled_from(["off", "on", "remove", "restore name"]), TARGETS, WHICH, FORMS),
-    st.tuples(st.just("restore"), TARGETS, WHICH, FORMS),
+    st.tuples(st.just("replace"), ANY, NAMES["replace"], FORMS),
+    st.tuples(st.just("wrap"), ANY, NAMES["wrap"], FORMS),
+    st.tuples(st.just("before"), ANY, NAMES["before"], FORMS),
+    st.tuples(st.sampled_from(["off", "on", "remove", "restore name"]), ANY, WHICH, FORMS),
+    st.tuples(st.just("restore"), ANY, WHICH, FORMS),
 )
 
 
@@ -63,9 +74,8 @@ class States(RuleBasedStateMachine):
         self.base: dict[str, str] = {}
         self._write()
         self.app = importlib.import_module(self.module)
-        self.held = {name: getattr(self.app, name) for name in "fg"}
-        self.own_code = {name: function.__code__ for name, function in self.held.items()}
-        self.layers: dict[str, tuple[Placed, ...]] = {"f": (), "g": ()}
+        self._hold()
+        self.layers: dict[str, tuple[Placed, ...]] = dict.fromkeys(TARGETS, ())
         self.found: dict[tuple[str, str], lp.Layer] = {}
         self.foreign_code: dict[str, str] = {}
         self.taken_over: dict[str, object] = {}
@@ -75,9 +85,32 @@ class States(RuleBasedStateMachine):
         self.redoable: list[tuple[dict, dict]] = []
         self.inside = False
 
+    def _hold(self) -> None:
+        """What is there without us: functions, their code, and instances of the classes."""
+        app = self.app
+        self.held = {name: getattr(app, name) for name in "fgab"} | {"C.m": app.C.m}
+        self.own_code = {name: function.__code__ for name, function in self.held.items()}
+        self.calls = {
+            **{name: self.held[name] for name in "fgab"},
+            "C.m": app.C().m,
+            "D.m": app.D().m,
+        }
+
+    def _call(self, name: str) -> object:
+        if name in ("C.m", "D.m"):  # looked up anew: a method belongs to its class
+            return self.calls[name].__self__.m(1)
+        return self.calls[name](1)
+
     def _write(self) -> None:
-        self.base = {name: next(self.words) for name in "fg"}
-        text = "".join(_definition(name, word) for name, word in self.base.items())
+        self.base = {name: next(self.words) for name in TARGETS[:5]}
+        base = dict(self.base)
+        text = _MODULE.format(
+            f=_definition("f", base["f"]),
+            g=_definition("g", base["g"]),
+            a=base["a"],
+            b=base["b"],
+            m=base["C.m"],
+        )
         path = Path(self.folder.name, f"{self.module}.py")
         path.write_text(text, encoding="utf-8")
         importlib.invalidate_caches()
@@ -89,13 +122,15 @@ class States(RuleBasedStateMachine):
                 self._take_back_code(name)
             for name in list(self.foreign_name):
                 self._take_back_name(name)
+            self.app.Meta.locked = False
             lp.restore_all()
             assert [str(layer.target) for layer in lp.patches()] == []
             for name, function in self.held.items():
                 assert function.__code__ is self.own_code[name]
-                assert function(1) == (self.base[name],)
+                assert self._call(name) == (self.base[name],)
                 assert function.__dict__ == {}
                 assert function.__defaults__ is None
+            assert "m" not in vars(self.app.D)
         finally:
             for layer in lp.patches():  # after a failure: the next machine begins afresh
                 with contextlib.suppress(lp.LivepatchError):
@@ -121,35 +156,43 @@ class States(RuleBasedStateMachine):
             result.append(layer.word)
             if layer.verb == "replace":
                 return tuple(result), log
-        return (*result, self.base[name]), log
+        if name != "D.m":
+            return (*result, self.base[name]), log
+        below, noted = self._expected("C.m")
+        return (*result, *below), log + noted
 
     def _signature(self, name: str) -> str:
         replaced = [p for p in self.layers[name] if p.on and p.verb == "replace"]
-        return f"(a, *{replaced[-1].word if replaced else self.base[name]})"
+        own = self.base[name] if name in "fg" else "rest"
+        return f"(a, *{replaced[-1].word if replaced else own})"
 
     @invariant()
     def calls_agree(self) -> None:
-        for name, function in self.held.items():
+        for name in TARGETS:
             expected, noted = self._expected(name)
             self.log.clear()
-            assert function(1) == expected, name
+            assert self._call(name) == expected, name
             assert self.log == noted, name
-            if name in self.foreign_name:
-                expected = (self.foreign_name[name], *expected)
-            assert getattr(self.app, name)(1) == expected, name
-            if name not in self.foreign_code:
-                assert str(inspect.signature(function)) == self._signature(name)
+        for name, function in self.held.items():
+            if "." not in name:
+                expected, _ = self._expected(name)
+                if name in self.foreign_name:
+                    expected = (self.foreign_name[name], *expected)
+                assert getattr(self.app, name)(1) == expected, name
+                if name not in self.foreign_code:
+                    assert str(inspect.signature(function)) == self._signature(name)
 
     @invariant()
     def patches_agree(self) -> None:
         expected = []
         for name, placed in self.layers.items():
-            # What someone else put over the name calls on: calls still reach our layers.
-            stale = name in self.foreign_code
+            # What someone else put over the name calls on: calls still reach our layers. Of a
+            # closure it cannot be told that the name has ever been its own.
+            stale = name in self.foreign_code or (name in self.foreign_name and name in "ab")
             for layer in placed:
                 state = "off" if not layer.on else "stale" if stale else "active"
                 expected.append((f"{self.module}.{name}", layer.name, state))
-        assert [(p.target, p.name, p.state) for p in lp.patches()] == expected
+        assert [(p.target, p.name, p.state) for p in lp.patches()] == sorted(expected, key=_path)
 
     # One operation, on livepatch and on the model; a foreign change refuses it.
     def _operate(self, verb: str, name: str, which: object, form: str) -> None:
@@ -179,9 +222,10 @@ class States(RuleBasedStateMachine):
 
     def _lay(self, verb: str, name: str, layer: str, form: str) -> None:
         word = next(self.words)
-        new: object = _new(verb, word, self.log)
+        is_method = "." in name
+        new: object = _new(verb, word, self.log, is_method)
         if verb == "replace" and form == "text":
-            new = _definition("new", word)
+            new = _definition("new", word, is_method)
         placed = Placed(layer, verb, word)
         present = self.layers[name]
         after = tuple(placed if p.name == layer else p for p in present)
@@ -213,6 +257,88 @@ class States(RuleBasedStateMachine):
     @rule(operation=OPERATIONS)
     def operate(self, operation: tuple) -> None:
         self._operate(*operation)
+
+    @rule(operations=st.lists(OPERATIONS, min_size=1, max_size=4))
+    def transaction_that_cannot_commit(self, operations: list) -> None:
+        """One of its changes fails: none of them is true, and the journal is as it was."""
+        if not self._untouched() or self.layers["D.m"]:
+            return
+        before, found, journal = dict(self.layers), dict(self.found), list(lp.journal)
+        self.inside = True
+        try:
+            with lp.transaction():
+                self._all(one for one in operations if one[1] != "D.m")
+                self.app.Meta.locked = True
+                self._lay("replace", "D.m", "barred", "function")
+        except lp.PatchRefused:
+            self.layers, self.found = before, found
+        else:
+            raise AssertionError("a locked class was changed")
+        finally:
+            self.inside = self.app.Meta.locked = False
+        assert list(lp.journal) == journal
+
+    @rule(operations=st.lists(OPERATIONS, max_size=3), more=st.lists(OPERATIONS, max_size=3))
+    def transaction_that_cannot_go_back(self, operations: list, more: list) -> None:
+        """What stays is listed, all else is gone; the next restore takes it away."""
+        if not self._untouched() or self.layers["D.m"]:
+            return
+        before, found, journal = dict(self.layers), dict(self.found), list(lp.journal)
+        self.inside = True
+        try:
+            with lp.transaction():
+                self._all(operations)
+                self._lay("replace", "D.m", "stuck", "function")
+                self._all(one for one in more if one[1] != "D.m")
+                self.app.Meta.locked = True
+                raise Abandoned
+        except lp.PatchRefused:
+            self.layers, self.found = before, found
+        finally:
+            self.inside = self.app.Meta.locked = False
+        assert list(lp.journal) == journal
+        assert any(layer.target.endswith("D.m") for layer in lp.patches())
+        lp.restore(f"{self.module}.D.m")
+        self._forget_history()
+
+    @precondition(lambda self: self._untouched() and any(p.on for p in self.layers["D.m"]))
+    @rule()
+    def restore_all_is_barred(self) -> None:
+        """What can be restored is; the rest stays whole."""
+        before = dict(self.layers)
+        self.app.Meta.locked = True
+        try:
+            lp.restore_all()
+        except lp.PatchRefused:
+            pass
+        else:
+            raise AssertionError("a locked class was changed")
+        finally:
+            self.app.Meta.locked = False
+        after = {name: layers if name == "D.m" else () for name, layers in before.items()}
+        if after != before:
+            self.layers = after
+            self._step(before)
+
+    @precondition(lambda self: self.undoable and self._untouched())
+    @rule()
+    def undo_is_barred(self) -> None:
+        """All of a step is undone or nothing; what writes nothing to the class may be."""
+        before, _ = self.undoable[-1]
+        self.app.Meta.locked = True
+        try:
+            lp.undo()
+        except lp.PatchRefused:
+            pass  # nothing is undone
+        else:
+            self.redoable.append(self.undoable.pop())
+            self.layers = dict(before)
+        finally:
+            self.app.Meta.locked = False
+
+    def _all(self, operations: Iterable[tuple]) -> None:
+        for operation in operations:
+            self._operate(*operation)
 
     @rule(operations=st.lists(OPERATIONS, max_size=4), fails=st.booleans())
     def transaction(self, operations: list, fails: bool) -> None:
@@ -269,12 +395,13 @@ class States(RuleBasedStateMachine):
         self.layers = dict(self.undoable[-1][1])
 
     @precondition(lambda self: self._untouched())
-    @rule(name=TARGETS)
+    @rule(name=PLAIN)
     def foreign_code_comes(self, name: str) -> None:
         word, function = next(self.words), self.held[name]
         scope: dict = {}
         # From a place of its own: code from where the base came from is an edit of the module.
-        exec(compile(_definition("foreign", word), f"<{word}>", "exec"), scope)
+        text = _definition("foreign", word, name == "C.m")
+        exec(compile(text, f"<{word}>", "exec"), scope)
         before, function.__code__ = function.__code__, scope["foreign"].__code__
         if self.layers[name]:
             self.foreign_code[name], self.taken_over[name] = word, before
@@ -308,7 +435,7 @@ class States(RuleBasedStateMachine):
         self.redoable.clear()
 
     @precondition(lambda self: self._untouched())
-    @rule(name=TARGETS)
+    @rule(name=IN_MODULE)
     def foreign_name_comes(self, name: str) -> None:
         word, below = next(self.words), self.held[name]
         self.foreign_name[name] = word
@@ -324,29 +451,66 @@ class States(RuleBasedStateMachine):
         del self.foreign_name[name]
 
     # A definition made anew is known by the file that the base came from; on a base that came from
-    # somebody's hand the layers stay with the old function, and show as stale.
-    @precondition(lambda self: self._untouched() and not self.strange)
+    # somebody's hand the layers stay with the old function, and show as stale. So do those in the
+    # place of an inherited method: the class made anew has a place of its own.
+    @precondition(lambda self: self._untouched() and not self.strange and not self.layers["D.m"])
     @rule()
     def module_is_loaded_again(self) -> None:
         self._write()
         importlib.reload(self.app)
-        self.held = {name: getattr(self.app, name) for name in "fg"}
-        self.own_code = {name: function.__code__ for name, function in self.held.items()}
+        self._hold()
         heal()
         self._forget_history()
 
 
-def _definition(name: str, word: str) -> str:
-    return f"def {name}(a, *{word}):\n    return ('{word}',)\n"
+_MODULE = """
+class Meta(type):
+    locked = False
+    def __setattr__(cls, name, value):
+        if Meta.locked:
+            raise AttributeError("locked")
+        super().__setattr__(name, value)
+    def __delattr__(cls, name):
+        if Meta.locked:
+            raise AttributeError("locked")
+        super().__delattr__(name)
+
+def factory(word):
+    def made(a, *rest):
+        return (word,)
+    return made
+
+{f}
+{g}
+a, b = factory("{a}"), factory("{b}")
+
+class C:
+    def m(self, a, *rest):
+        return ("{m}",)
+
+class D(C, metaclass=Meta):
+    pass
+"""
 
 
-def _new(verb: str, word: str, log: list[str]) -> object:
+def _definition(name: str, word: str, is_method: bool = False) -> str:
+    this = "self, " * is_method
+    return f"def {name}({this}a, *{word}):\n    return ('{word}',)\n"
+
+
+def _new(verb: str, word: str, log: list[str], is_method: bool) -> object:
     """New code of another module, which gives or notes its word."""
+    this = "self, " * is_method
     texts = {
-        "replace": _definition("new", word),
-        "wrap": f"def new(original, a, *{word}):\n    return ('{word}', *original(a))\n",
+        "replace": _definition("new", word, is_method),
+        "wrap": f"def new(original, {this}a, *{word}):\n"
+        f"    return ('{word}', *original({this}a))\n",
         "before": f"def new(*arguments):\n    log.append('{word}')\n",
     }
     scope: dict = {"log": log}
     exec(texts[verb], scope)
     return scope["new"]
+
+
+def _path(row: tuple[str, str, str]) -> str:
+    return row[0]

@@ -99,6 +99,7 @@ class Replan(Change, Generic[Item]):
     def __init__(self, before: tuple[Item, ...], after: tuple[Item, ...]) -> None:
         self.before = before
         self.after = after
+        self._is_made = False
 
     @abstractmethod
     def present(self) -> tuple[Item, ...]:
@@ -111,20 +112,25 @@ class Replan(Change, Generic[Item]):
     def commit(self) -> None:
         """Make the step."""
         self.take(self.carried(self.present()))
+        self._is_made = True
 
     def revert(self) -> None:
         """Take the step back."""
         self.take(self.carried_back(self.present()))
+        self._is_made = False
 
     def hand_down(self, steps: Iterable[Replan[Item]]) -> None:
         """Let steps that were made on top of this one lead back to what was before it.
 
         Two transactions change one layer. When the first is given up, the second stays; and where
-        that is taken back too, it must not bring the first's work again.
+        that is taken back too, it must not bring the first's work again. A step whose commit
+        failed has no work in them.
 
         Args:
             steps: the other steps of the same thing that may still be taken back.
         """
+        if not self._is_made:
+            return
         before, after, now = map(_by_key, (self.before, self.after, self.present()))
         touched = [key for key in {**before, **after} if before.get(key) is not after.get(key)]
         if any(now.get(key) is not after.get(key) for key in touched):
