@@ -39,6 +39,11 @@ def replace(
 ) -> Layer:
     """Make every call of a function run other code, whoever holds the function and since when.
 
+    A function is taken as it is now; what becomes of it later does not show through. Where it holds
+    the target (in a closure, a default value, a partial, a global that was imported from there) that
+    means the webui's own code. What it looks up as it runs (its own name, ``mod.function``) means
+    the new code: that is how a function calls itself.
+
     Args:
         target: its dotted name, or the function itself, or a method of one instance (then only that
             instance changes); a class, or a plain value such as ``"mod.D['key']"``; or, of three
@@ -58,7 +63,8 @@ def replace(
 
     Raises:
         TargetNotFound: no such target; the nearest names are offered.
-        PatchRefused: the change could not take effect, or not be taken back; nothing has changed.
+        PatchRefused: the change could not take effect, or not be taken back, or the new code holds
+            the target where others look as well (a list, an object); nothing has changed.
         ForeignChange: someone else changed the target since.
 
     Example:

@@ -83,7 +83,9 @@ class FunctionStack(Stack):
 
     def model_of(self, function: FunctionType) -> Any:  # a FunctionType
         """The same for a function that the name leads to now."""
-        return self.override.model if self.override else self.own(function)
+        override = self.override
+        is_other = override is not None and override.model is not override.function
+        return override.model if override is not None and is_other else self.own(function)
 
     @property
     def top_codes(self) -> list[CodeType]:
@@ -350,18 +352,20 @@ def original_function(function: FunctionType) -> Any:  # a FunctionType
     return stack.own(function)
 
 
-def as_it_is(code: Any) -> Any:
+def as_it_is(code: Any, target: FunctionType) -> Any:
     """New code as it is at this moment: what becomes of a function later does not show through.
 
-    A function with layers of ours is taken with them.
+    A function with layers of ours is taken with them, but for those that make it run the target:
+    of two functions that are put in each other's place, each runs the other's own code.
 
     Args:
         code: what the user gave: a function, a bound method or a partial of one, or anything else.
+        target: what it is for.
     """
     if type(code) is MethodType:
-        return MethodType(as_it_is(code.__func__), code.__self__)
+        return MethodType(as_it_is(code.__func__, target), code.__self__)
     if type(code) is functools.partial:
-        return functools.partial(as_it_is(code.func), *code.args, **code.keywords)
+        return functools.partial(as_it_is(code.func, target), *code.args, **code.keywords)
     if type(code) is not FunctionType:
         return code
     stack = registry.stacks.get(id(code))
@@ -370,7 +374,7 @@ def as_it_is(code: Any) -> Any:
     taken = clone(stack.own(code))
     for placement in stack.placements:
         patch = placement.patch
-        if placement.on:
+        if placement.on and patch.given is not target:
             handle = None if patch.handle is None else clone(taken)
             above = clone(code)
             lead(above, patch.function, handle)

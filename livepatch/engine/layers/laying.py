@@ -25,7 +25,7 @@ from ..switching.kinds import kind_of
 from ..switching.state import clone
 from ..writing.class_graft import graft_class
 from ..writing.graft import Graft
-from ..writing.new_code import code_from_callable, code_from_text
+from ..writing.new_code import below_it, code_from_callable, code_from_text
 from .classes import merge
 from .combinators import wrapper_of
 from .function_stacks import as_it_is, is_over_function, original_function, stack_of
@@ -189,7 +189,7 @@ def _patch(
         text, facts = graft.source.strip("\n"), graft.facts
     elif callable(new):
         text = partial(source_of, new)
-        new = as_it_is(new)
+        new = below_it(asked, as_it_is(new, target.function), target, model)
     else:
         found = f"{what_is(new)} cannot be called"
         raise PatchRefused(asked, found, "give a function or its source text")
@@ -234,7 +234,7 @@ def _taken(asked: str, new: Any, target: Target) -> Any:
                 f"give a function with the parameters that {target.path} has",
             )
         new = new.__func__
-    return as_it_is(new)
+    return as_it_is(new, target.function)
 
 
 def _guarded(patch: Patch, model: Any, wanted: Wanted) -> Patch:

@@ -12,13 +12,13 @@ import dis
 import functools
 import inspect
 import sys
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .kinds import KIND_FLAGS, Kind, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import CodeType, FunctionType
+    from collections.abc import Callable, Iterator
 
 # Until 3.10 the interpreter makes a generator because of the code's flags; from 3.11 on an opcode
 # does it and the flags only say so to inspect. See `_body`.
@@ -113,6 +113,14 @@ def uses_globals(code: CodeType) -> bool:
         False
     """
     return not _WITH_GLOBALS.isdisjoint(code.co_code[::2])
+
+
+def names_in(code: CodeType) -> Iterator[str]:
+    """The names of globals and attributes in a code object, and in those nested in it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if type(constant) is CodeType:
+            yield from names_in(constant)
 
 
 def global_names(code: CodeType) -> set[str]:

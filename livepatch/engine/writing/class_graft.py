@@ -100,7 +100,9 @@ class ClassGraft:
             self.place,
             namespace,
             self.imports,
-            original_of=lambda _, value: self._saved(value, original_function),
+            original_of=lambda _, value, is_notebooks: self._saved(  # noqa: ARG005
+                value, original_function
+            ),
         )
         resolution.redirect(definition)
         self.uses = resolution.uses

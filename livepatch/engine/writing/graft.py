@@ -16,6 +16,7 @@ from ..errors import PatchRefused
 from ..reading.parsing import parse
 from ..reading.texts import name_of, texts
 from .decorators import keep_decorators
+from .held import Below
 from .names import bound_names
 from .placing import (
     NEW,
@@ -85,6 +86,7 @@ class Graft:
         self.target = target
         self.original = original
         self.namespace = namespace
+        self.below = Below(asked, target, original)
         self.in_file = parsed is not None
         self.imports = imports
         if parsed is None:
@@ -118,6 +120,9 @@ class Graft:
         mention(definition, original.__code__.co_freevars)
         self._compiled = self._compile(enclose(definition, self.place))
         self.code = new_code(self._compiled)
+        if self.uses.notebook:  # some of which its imports are only going to bind
+            names = self.uses.notebook & namespace.keys()
+            self.below.names_among(namespace, names, self.code)
 
     def build(self) -> FunctionType:
         """Run the imports in the namespace and make the function.
@@ -159,6 +164,7 @@ class Graft:
         made: FunctionType = make(factory, self.place)
         made.__name__, made.__qualname__ = original.__name__, original.__qualname__
         made.__module__ = original.__module__
+        self._lead_defaults(made)
         if self.own_name in self.place.cells:
             self.place.cells[self.own_name].cell_contents = made
         return made
@@ -174,10 +180,27 @@ class Graft:
             self.original.__globals__, cells, owner.__name__ if owner else None, future_flags(code)
         )
 
-    def _original_of(self, name: str, value: object) -> FunctionType | None:
-        """The webui's code where a name holds the target itself, under another name."""
-        saved = value is self.target.function and name != self.target.function.__name__
-        return self.original if saved else None
+    def _lead_defaults(self, made: FunctionType) -> None:
+        """Let default values that are the target be the webui's code, as in ``_f=mod.f``."""
+        if made.__defaults__:
+            led = self.below.meaning(made.__defaults__, "a default value")
+            if led is not made.__defaults__:  # an assignment would cost calls on 3.13
+                made.__defaults__ = led
+        named = made.__kwdefaults__
+        if named:
+            made.__kwdefaults__ = {k: self.below.meaning(v, k) for k, v in named.items()}
+
+    def _original_of(self, name: str, value: object, *, is_notebooks: bool) -> object:
+        """What a name means that leads to the target, by another name than the target's own.
+
+        In a text, the target's own name is what the text defines.
+        """
+        if name == self.target.function.__name__ and not self.in_file:
+            return None
+        if not is_notebooks:  # what the target's module has under that name, counts, but for
+            return self.original if value is self.target.function else None
+        meaning = self.below.meaning(value, name)
+        return None if meaning is value else meaning
 
     def _parse(self) -> tuple[Sequence[ast.stmt], FunctionNode]:
         code = self.original.__code__

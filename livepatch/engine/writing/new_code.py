@@ -7,26 +7,26 @@ import builtins
 import contextlib
 import functools
 import inspect
-from types import CellType, CodeType, FunctionType
+from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PatchRefused
 from ..naming.overrides import as_function
 from ..naming.targets import dotted_name
-from ..reading.cells import content
 from ..reading.descriptors import called_by
 from ..reading.parsing import parse
 from ..reading.sources import definition_of, place, source_of
 from ..reading.summaries import summary
-from ..switching.codes import global_names, uses_globals
+from ..switching.codes import global_names, names_in, uses_globals
 from ..switching.kinds import check_kind, of_same_kind
 from ..switching.state import FunctionState, clone
 from .graft import Graft
+from .held import Below
 from .names import all_arguments
 from .resolution import value_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ..naming.targets import Target
     from .names import FunctionNode
@@ -80,8 +80,9 @@ def code_from_callable(
     """Code from a function, or from anything that can be called.
 
     A function keeps its own globals and closure. Where it uses names that only the target's module
-    has, or ``super()``, or private names of the class, or the target under another name, its text
-    is compiled again in the target's place.
+    has, or ``super()``, or private names of the class, or a global of its own that leads to the
+    target, its text is compiled again in the target's place. Wherever else it holds the target, it
+    holds the webui's own code there: see ``held``.
 
     Raises:
         PatchRefused: it cannot be called, is not of the target's kind, or is the target itself.
@@ -98,22 +99,40 @@ def code_from_callable(
             f"the new code is the target itself ({place(new)})",
             "give another function; restore takes a change back",
         )
+    below = Below(asked, target, original)
     if not isinstance(new, FunctionType):
-        called = as_function(new)
+        called = as_function(below.meaning(new))
         called.__doc__, called.__annotations__ = None, {}
         with contextlib.suppress(TypeError, ValueError):  # a builtin without one
             called.__signature__ = inspect.signature(new)
         return NewCode(of_same_kind(called, original, asked), None, (f"calls {_named(new)}",))
     check_kind(new.__code__, original, asked)
-    if _needs_place(new, target, original):
-        return _moved(asked, new, target, original)
     source = functools.partial(source_of, new.__code__)
-    cells = _cells_in_place(new, target, original)
-    if any(cell is not own for cell, own in zip(cells, new.__closure__ or (), strict=True)):
-        new = clone(new, cells)
-    elif _runs_anywhere(new, original):
-        new = clone(new, module=original.__globals__)
-    return NewCode(of_same_kind(new, original, asked), source)
+    function: FunctionType = below.meaning(new)
+    leading = below.names_of(function)
+    if leading or _needs_place(function, target, original):
+        return _moved(asked, function, target, original, leading)
+    cells, own = _cells_in_place(function, target, original), function.__closure__ or ()
+    if any(cell is not given for cell, given in zip(cells, own, strict=True)):
+        function = clone(function, cells)
+    elif _runs_anywhere(function, original):
+        function = clone(function, module=original.__globals__)
+    return NewCode(of_same_kind(function, original, asked), source)
+
+
+def below_it(
+    asked: str, new: Callable[..., Any], target: Target, original: FunctionType
+) -> Callable[..., Any]:
+    """A wrapper or hook that holds its target: there it means the webui's own code.
+
+    Raises:
+        PatchRefused: it holds the target where nothing else can be put.
+    """
+    below = Below(asked, target, original)
+    led: Callable[..., Any] = below.meaning(new)
+    for name in below.names_of(led) if isinstance(led, FunctionType) else ():
+        below.refuse(led.__globals__[name], name)
+    return led
 
 
 def _named(new: Callable[..., Any]) -> str:
@@ -121,13 +140,17 @@ def _named(new: Callable[..., Any]) -> str:
     return dotted_name(new) if isinstance(new, type) or inspect.isroutine(new) else summary(new)
 
 
-def _moved(asked: str, new: FunctionType, target: Target, original: FunctionType) -> NewCode:
+def _moved(
+    asked: str, new: FunctionType, target: Target, original: FunctionType, leading: set[str]
+) -> NewCode:
     """A function's text compiled again in the target's place, its own names first."""
     definition = definition_of(new)
     if definition is None:
+        names = ", ".join(f"`{name}`" for name in sorted(leading))
+        uses = f"{names}, which is {target.path} itself" if names else "names of the target's place"
         raise PatchRefused(
             asked,
-            f"it uses names of the target's place, and has no text to compile there ({place(new)})",
+            f"it uses {uses}, and has no text to compile there ({place(new)})",
             f"write it as a def, or in a cell: %%replace {target.path}",
         )
     cells = _cells_in_place(new, target, original)
@@ -211,7 +234,7 @@ def _runs_anywhere(new: FunctionType, original: FunctionType) -> bool:
 def _cells_in_place(
     new: FunctionType, target: Target, original: FunctionType
 ) -> tuple[CellType, ...]:
-    """A function's closure with ``super()`` and a saved original meaning what they do here."""
+    """A function's closure with ``super()`` meaning what it does here."""
     if not new.__closure__:
         return ()
     cells = []
@@ -219,8 +242,6 @@ def _cells_in_place(
     for name, cell in zip(new.__code__.co_freevars, new.__closure__, strict=True):
         if name == "__class__" and target.owner_class is not None:
             cells.append(own.get(name) or CellType(target.owner_class))
-        elif content(cell) is target.function:
-            cells.append(CellType(original))
         else:
             cells.append(cell)
     return tuple(cells)
@@ -229,7 +250,7 @@ def _cells_in_place(
 def _needs_place(new: FunctionType, target: Target, original: FunctionType) -> bool:
     """Whether a function uses what only the target's place can give."""
     if target.owner_class is not None:
-        names = {*_names(new.__code__), *new.__code__.co_varnames}
+        names = {*names_in(new.__code__), *new.__code__.co_varnames}
         bare_super = "super" in names and "__class__" not in new.__code__.co_freevars
         private = any(n.startswith("__") and not n.endswith("__") for n in names)
         if bare_super or private:
@@ -239,16 +260,8 @@ def _needs_place(new: FunctionType, target: Target, original: FunctionType) -> b
         return False
     suspects = [
         name
-        for name in _names(new.__code__)
-        if (name in module and name not in own and not hasattr(builtins, name))
-        or (own.get(name) is target.function and name != target.function.__name__)
+        for name in names_in(new.__code__)
+        if name in module and name not in own and not hasattr(builtins, name)
     ]
     # Reading the instructions takes a while, and most such names are attributes.
     return bool(suspects) and not global_names(new.__code__).isdisjoint(suspects)
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if type(constant) is CodeType:
-            yield from _names(constant)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import builtins
 from dataclasses import dataclass, field
-from types import CellType, FunctionType
-from typing import TYPE_CHECKING, Any
+from types import CellType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .names import LOCALS, NOTEBOOK, SAVED, VALUES, ForeignNames, Names, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from .placing import Place
 
@@ -23,7 +23,7 @@ class Uses:
     notebook: set[str] = field(default_factory=set)
     clashes: set[str] = field(default_factory=set)
     nowhere: set[str] = field(default_factory=set)
-    saved: dict[str, FunctionType] = field(default_factory=dict)
+    saved: dict[str, Any] = field(default_factory=dict)
 
     def facts(self) -> tuple[str, ...]:
         """What the answer line says of it."""
@@ -40,6 +40,13 @@ class Uses:
         )
 
 
+class OriginalOf(Protocol):
+    """What a name of the notebook means that leads to the target; None where it does not."""
+
+    def __call__(self, name: str, value: object, /, *, is_notebooks: bool) -> object:
+        """Tell it of a name, its value, and whether the name is the notebook's for the text."""
+
+
 class Resolution:
     """Decides for every name that a text does not bind whose it is.
 
@@ -48,8 +55,9 @@ class Resolution:
         namespace: the notebook's names.
         imports: the text's own imports: they run in the notebook.
         namespace_first: whether a name that both have is the notebook's.
-        original_of: the webui's own code of a function that the notebook saved under another name;
-            None for any other value. Under the patch, such a name would lead back to the patch.
+        original_of: what a name of the notebook means that leads to the target, as a function does
+            that the notebook saved; None for any other value. Under the patch, such a name would
+            lead back to the patch.
         itself: the name by which the text calls what it defines, where the place has none.
         values: further values by name, for ``placeholder``.
 
@@ -64,7 +72,7 @@ class Resolution:
         imports: Sequence[ast.stmt],
         *,
         namespace_first: bool = False,
-        original_of: Callable[[str, object], FunctionType | None] = lambda _name, _value: None,
+        original_of: OriginalOf = lambda _name, _value, is_notebooks: None,  # noqa: ARG005
         itself: str | None = None,
         values: dict[str, Any] | None = None,
     ) -> None:
@@ -107,11 +115,13 @@ class Resolution:
             self.place.cells.setdefault(name, CellType())
             return None
         value = self.namespace.get(name)
-        original = self.original_of(name, value) if name in self.namespace else None
-        if original is not None:
-            self.uses.saved[name] = original
-            return SAVED
-        if name in self._imported or self._is_notebooks(name):
+        is_notebooks = self._is_notebooks(name)
+        if name in self.namespace and name not in self._imported:
+            original = self.original_of(name, value, is_notebooks=is_notebooks)
+            if original is not None:
+                self.uses.saved[name] = original
+                return SAVED
+        if name in self._imported or is_notebooks:
             self.uses.notebook.add(name)
             return NOTEBOOK
         if name in module:
