@@ -40,9 +40,9 @@ def replace(
     """Make every call of a function run other code, whoever holds the function and since when.
 
     A function is taken as it is now; what becomes of it later does not show through. Where it holds
-    the target (in a closure, a default value, a partial, a global that was imported from there) that
-    means the webui's own code. What it looks up as it runs (its own name, ``mod.function``) means
-    the new code: that is how a function calls itself.
+    the target (in a closure, a default value, a partial, a global imported from there) that means
+    the webui's own code. What it looks up as it runs (its own name, ``mod.function``) means the new
+    code: that is how a function calls itself.
 
     Args:
         target: its dotted name, or the function itself, or a method of one instance (then only that
