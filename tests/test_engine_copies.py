@@ -98,13 +98,23 @@ def test_the_errors_of_a_copy_are_caught_by_the_names_of_another(copies):
         second.replace("samples.functions.gone", 1)
 
 
-def test_a_copy_of_another_version_keeps_to_itself(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(tmp_path))
-    folder = pathlib.Path(engine.__file__).parent
-    shutil.copytree(folder, tmp_path / "newer_engine", ignore=shutil.ignore_patterns("__pycache__"))
-    registry = tmp_path / "newer_engine" / "changing" / "registry.py"
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory):
+    """A copy of another protocol version, which has a registry of its own."""
+    path, folder = tmp_path_factory.mktemp("newer"), pathlib.Path(engine.__file__).parent
+    shutil.copytree(folder, path / "newer_engine", ignore=shutil.ignore_patterns("__pycache__"))
+    registry = path / "newer_engine" / "changing" / "registry.py"
     registry.write_text(registry.read_text().replace(f"VERSION = {VERSION}\n", "VERSION = 99\n"))
-    newer = importlib.import_module("newer_engine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(path))
+        yield importlib.import_module("newer_engine")
+    for name in [
+        n for n in sys.modules if n.startswith(("newer_engine", "_livepatch_registry_99"))
+    ]:
+        del sys.modules[name]
+
+
+def test_a_copy_of_another_version_keeps_to_itself(newer):
     layer = lp.wrap(PLAIN, around("ours"))
     newer.wrap(PLAIN, around("newer"), name="newer")
     assert functions.plain(1) == ("newer", ("ours", OLD))
@@ -114,10 +124,36 @@ def test_a_copy_of_another_version_keeps_to_itself(tmp_path, monkeypatch):
     newer.restore_all()
     layer.remove()
     assert functions.plain(1) == OLD
-    for name in [
-        n for n in sys.modules if n.startswith(("newer_engine", "_livepatch_registry_99"))
-    ]:
-        del sys.modules[name]
+
+
+ACTIONS = ("lower off", "lower on", "upper off", "upper on", "lower remove", "upper remove")
+NEW = {"wrap": around, "replace": lambda word: f"def plain(a, b=2):\n    return '{word}'\n"}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(ACTIONS)), ids=" ".join)
+def test_copies_of_two_versions_are_refused_or_lead_back(newer, order):
+    """What is refused is tried again later, as a user would."""
+    own_code = functions.plain.__code__
+    for verbs in itertools.product(NEW, repeat=2):
+        layers = {
+            name: getattr(each, verb)(PLAIN, NEW[verb](name), name=name)
+            for name, each, verb in zip(("lower", "upper"), (lp, newer), verbs, strict=True)
+        }
+        left = list(order)
+        for _ in order:
+            left = [action for action in left if not _is_done(layers, action)]
+        assert not [action for action in left if action.endswith("remove")]
+        assert functions.plain.__code__ is own_code
+        assert (functions.plain(1), len(lp.patches()), len(newer.live_layers())) == (OLD, 0, 0)
+
+
+def _is_done(layers, action):
+    name, verb = action.split()
+    try:
+        getattr(layers[name], verb)()
+    except lp.LivepatchError:
+        return False
+    return True
 
 
 def test_it_stands_alone_in_a_fresh_process(tmp_path):

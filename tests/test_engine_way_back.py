@@ -312,3 +312,29 @@ def test_a_wrapper_on_top_stays_and_calls_what_is_below(app, name, take_off):
     take_off(layer)
     assert read(module) == ["theirs", own]
     assert vars(holder)[last] is theirs
+
+
+@pytest.mark.parametrize("verb", ["restore", "restore name", "remove", "restore_all"])
+@pytest.mark.parametrize("name", ["h", "C.m"])
+def test_what_somebody_made_of_it_while_ours_was_off_is_no_hindrance(app, name, verb):
+    module = app.load(OLD)
+    layer = lp.replace(app[name], lambda *_: "ours")
+    layer.off()
+    function = module.h if name == "h" else module.C.m
+    function.__code__ = (lambda *_: "theirs").__code__
+    with pytest.raises(lp.ForeignChange):
+        layer.on()
+    WAYS[verb](layer)
+    assert (function("it"), len(lp.patches())) == ("theirs", 0)
+
+
+def test_an_inherited_method_of_a_class_that_was_loaded_again_is_stale_until_adopted(app):
+    module = app.load(OLD)
+    layer = lp.replace(app["C.below"], lambda self: "ours")
+    former = module.C()
+    module = app.load(NEW)
+    assert (module.C().below(), layer.state) == ("below", "stale")
+    lp.adopt(app["C.below"])
+    assert (module.C().below(), layer.state) == ("ours", "active")
+    lp.restore(app["C.below"])
+    assert (module.C().below(), former.below(), len(lp.patches())) == ("below", "below", 0)

@@ -238,17 +238,26 @@ class States(RuleBasedStateMachine):
         self._change(name, after, act)
 
     def _change(self, name: str, after: tuple[Placed, ...], act: object) -> None:
-        if name in self.foreign_code:
+        before = dict(self.layers)
+        if name in self.foreign_code and any(p.on for p in (*before[name], *after)):
             try:
                 act()  # type: ignore[operator]
             except lp.ForeignChange:
                 return
             raise AssertionError("a foreign change was not noticed")
         act()  # type: ignore[operator]
-        before = dict(self.layers)
         self.layers = {**self.layers, name: after}
         if not self.inside:
             self._step(before)
+        self._take_foreign_code_for_its_own()
+
+    def _take_foreign_code_for_its_own(self) -> None:
+        """Where no layer lies any more on what someone else made of a function."""
+        for name in [name for name in self.foreign_code if not self.layers[name]]:
+            self.base[name] = self.foreign_code.pop(name)
+            self.own_code[name] = self.held[name].__code__
+            self.strange.add(name)
+            del self.taken_over[name]
 
     def _step(self, before: dict) -> None:
         self.undoable.append((before, dict(self.layers)))
@@ -365,7 +374,7 @@ class States(RuleBasedStateMachine):
     @rule()
     def restore_all(self) -> None:
         before = dict(self.layers)
-        refused = [name for name in self.foreign_code if self.layers[name]]
+        refused = [name for name in self.foreign_code if any(p.on for p in self.layers[name])]
         try:
             lp.restore_all()
         except lp.ForeignChange:
@@ -376,6 +385,7 @@ class States(RuleBasedStateMachine):
         if after != before:
             self.layers = after
             self._step(before)
+        self._take_foreign_code_for_its_own()
 
     def _untouched(self) -> bool:
         return not (self.foreign_code or self.foreign_name)

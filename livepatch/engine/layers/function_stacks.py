@@ -148,10 +148,12 @@ class FunctionStack(Stack):
         """Raise where someone else changed the function's code or defaults since we did.
 
         Code from the function's own file is not foreign: the module was edited and loaded again.
+        What stands there while no layer is on stands on nothing of ours.
         """
         for patched in self.functions if self.placements else ():
             difference = patched.difference()
-            if difference is not None and not patched.is_redefined():
+            is_foreign = difference is not None and not patched.is_redefined()
+            if is_foreign and (self._is_any_on() or adds()):
                 raise ForeignChange(
                     asked,
                     f"someone else changed {self.path}.{difference}",
@@ -159,6 +161,9 @@ class FunctionStack(Stack):
                 )
         if self.override is not None:
             self._check_place(asked, self.override, adds)
+
+    def _is_any_on(self) -> bool:
+        return any(placement.on for placement in self.placements)
 
     def is_overlaid(self) -> bool:
         """Whether somebody else put something into the place of an override."""
@@ -169,17 +174,19 @@ class FunctionStack(Stack):
 
     def _is_in_place(self, override: Override) -> bool:
         """Whether what is to stand in the place stands there, or below a wrapper of others."""
-        if not any(placement.on for placement in self.placements):
+        if not self._is_any_on():
             return override.slot.holds(override.was)
         return override.slot.holds(override.put) or is_held(override.function, override.slot.read())
 
     def _check_place(self, asked: str, override: Override, adds: Callable[[], bool]) -> None:
         if self._is_in_place(override):
             return
-        slot, is_on = override.slot, any(p.on for p in self.placements)
+        slot = override.slot
         if self.placements and slot.holds(override.was):
             return  # ours is gone, and what it stands on is there
-        may_be_ours = is_on and not is_own_again(self.path, slot, override.was, self._loaded_as)
+        may_be_ours = self._is_any_on() and not is_own_again(
+            self.path, slot, override.was, self._loaded_as
+        )
         if self.placements and not may_be_ours and not adds():
             return
         raise ForeignChange(
