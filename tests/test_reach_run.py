@@ -142,8 +142,7 @@ def test_without_a_kernel_the_webui_still_starts_and_says_why(here: Place) -> No
     assert found.returncode == 3
     assert '"name": "__main__"' in found.stdout
     (line,) = found.stderr.splitlines()
-    assert line.startswith("livepatch: no kernel in this webui: ")
-    assert "NotADirectoryError" in line
+    assert line == f"livepatch: no kernel in this webui: {here.runtime}: Not a directory"
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ def runtime_folder(folder: Path | None = None) -> Path:
         raise FileNotTrusted(asked, error.found, advice) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise LivepatchError(asked, f"{type(error).__name__}: {reason}", _WAY_OUT) from error
+        found = f"{shown(getattr(error, 'filename', None) or folder)}: {reason}"
+        raise LivepatchError(asked, found, _WAY_OUT) from error
     return folder
 
 
