@@ -83,6 +83,40 @@ def test_a_class_of_a_cell_changes_its_instances(notebook):  # noqa: F811
     assert shape.area() == 4
 
 
+def test_a_class_with_slots_of_a_cell_is_not_made_a_second_time(notebook, app):  # noqa: F811
+    app.load(
+        "made = []\n"
+        "class Base:\n"
+        "    __slots__ = ()\n"
+        "    def __init_subclass__(cls): made.append(cls)\n"
+        "class Point(Base):\n"
+        "    __slots__ = ('x',)\n"
+        "    def __init__(self, x): self.x = x\n"
+        "    def me(self): return self.x\n"
+    )
+    point = app.module.Point(3)
+    cell = (
+        "class Point(Base):\n"
+        "    __slots__ = ('x',)\n"
+        "    def __init__(self, x): self.x = x\n"
+        "    def me(self): return self.x * factor, super().__repr__()[:1]\n"
+    )
+    notebook.run("factor = 10")
+    would = notebook.run(f"%%replace {app['Point']} --dry-run\n{cell}")
+    assert "would replace" in would
+    assert point.me() == 3
+    answer = notebook.run(f"%%replace {app['Point']}\n{cell}")
+    assert "changed: me ·" in answer
+    assert "uses your `factor`" in answer
+    assert (point.me(), app.module.made) == ((30, "<"), [app.module.Point])
+    notebook.run(f"%%replace {app['Point']}\n{cell.replace('factor', 'factor * 2')}")
+    assert point.me() == (60, "<")
+    notebook.run(f"%%replace {app['Point']}\n{cell.replace('(Base)', '')}")
+    assert "its bases are (Base)" in str(notebook.result.error_in_exec)
+    notebook.run(f"%restore {app['Point']}")
+    assert point.me() == 3
+
+
 def test_foreign_changes_are_shown(notebook):  # noqa: F811
     assert "foreign" in notebook.run("%patches --foreign").lower()
 

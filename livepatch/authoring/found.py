@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine import Layer, live_layers
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import LivepatchError
+from livepatch.engine.layers.classes import originals_of
 from livepatch.engine.layers.function_stacks import original_function, stack_of
 from livepatch.engine.layers.value_stacks import value_stack_of
 from livepatch.engine.naming.targets import ClassTarget, Target, ValueTarget, find
 from livepatch.engine.reading.sources import definition_of
-from livepatch.engine.writing.class_graft import ClassGraft
+from livepatch.engine.writing.class_text import ClassText
 from livepatch.engine.writing.graft import Graft
 from livepatch.errors import ExportRefused
 
@@ -183,7 +184,15 @@ def _take_text(
     """
     about = f"{layer.verb} {layer.target}"
     if isinstance(target, ClassTarget):
-        graft: Any = ClassGraft(asked, given, target.cls, namespace, original_function)
+        graft: Any = ClassText(
+            asked,
+            given,
+            target.path,
+            target.cls,
+            namespace,
+            original_function,
+            originals_of(target),
+        )
         imports = graft.imports
     else:
         assert isinstance(target, Target)

@@ -1,24 +1,28 @@
-"""A class as a target: its methods are changed one by one, so that its instances change.
+"""A class as a target: its definitions are changed one by one, so that its instances change.
 
-The class object stays; the new class is only read. What it lacks stays as it is.
+The class object stays, and what the new code lacks stays as it is. A text makes no second class
+(``writing/class_text``); a class given as new code is only read.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 from types import CellType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PatchRefused
 from ..naming.slots import ABSENT, Attribute
-from ..naming.targets import ClassTarget, Target, dotted_name, is_given
-from ..naming.unwrapping import unwrap
+from ..naming.targets import LAYOUT, ClassTarget, Target, is_given
+from ..naming.unwrapping import is_made_around, unwrap
 from ..reading.cells import content
-from ..reading.descriptors import parts_of, rebuilt
-from ..reading.sources import place
-from ..switching.codes import uses_globals
+from ..reading.descriptors import descriptor_kind, parts_of, rebuilt
+from ..reading.sources import definition_of, place
+from ..switching.codes import global_names
 from ..switching.state import clone
+from ..writing.class_shape import annotations_of, are_bases, are_equal, is_built, is_constant
+from ..writing.class_text import HOUSEKEEPING, Body
 from ..writing.new_code import code_from_callable
 from .function_stacks import stack_of
 from .patch import Patch
@@ -30,29 +34,25 @@ if TYPE_CHECKING:
     from types import CodeType
 
 
-# What every class has of its own, and what the interpreter keeps there.
-_NOT_MERGED = {
-    "__abstractmethods__",
-    "__dict__",
-    "__firstlineno__",
-    "__module__",
-    "__qualname__",
-    "__static_attributes__",
-    "__weakref__",
-    "_abc_impl",
-}
+class Merged(NamedTuple):
+    """What has to change so that a class does what a body defines.
+
+    Attributes:
+        parts: each change with its stack.
+        stays: the names whose values stay, because they can change in themselves.
+        lacking: the definitions of the class that the body does not have.
+    """
+
+    parts: list[Part]
+    stays: list[str]
+    lacking: list[str]
 
 
-def merge(asked: str, target: ClassTarget, new: object) -> list[Part]:
-    """What has to change so that a class does what another does, each part with its stack.
-
-    Args:
-        asked: the user's request in words.
-        target: the class that stays.
-        new: the class to read the methods from.
+def body_of_class(asked: str, target: ClassTarget, new: object) -> Body:
+    """What a class that is given as new code defines.
 
     Raises:
-        PatchRefused: it is no class, or one of another shape: other bases, metaclass or slots.
+        PatchRefused: it is no class, or one of another shape: other bases, slots, fields.
     """
     if not isinstance(new, type):
         raise PatchRefused(
@@ -62,18 +62,58 @@ def merge(asked: str, target: ClassTarget, new: object) -> list[Part]:
             "give a class; its methods replace the old ones, and existing instances change",
         )
     _check_shape(asked, target, new)
-    parts: list[Part] = []
-    names = _names(target.cls)
+    return Body(dict(_definitions(new)), of_class=new)
+
+
+def _definitions(new: type) -> Iterator[tuple[str, Any]]:
+    """The attributes that stand in a class's body, without what its maker left in it."""
+    members = getattr(new, "__members__", {})
     for name, value in vars(new).items():
-        if name not in _NOT_MERGED:
-            parts += _parts(asked, target, new, name, value, names)
-    if not parts:
-        raise PatchRefused(
-            asked,
-            f"the new class ({place(new)}) has nothing that differs from {target.path}",
-            "change a method of it and run the cell again",
-        )
-    return parts
+        is_dunder = name.startswith("__") and name.endswith("__")
+        is_makers = is_dunder or (name[:1] == name[-1:] == "_")
+        is_code = isinstance(value, FunctionType) or descriptor_kind(value) is not None
+        if name in HOUSEKEEPING or name in members or type(value).__name__ in LAYOUT:
+            continue
+        if name == "__doc__":
+            is_own = isinstance(value, str) and not value.startswith(f"{new.__name__}(")
+            if is_own:
+                yield name, value
+        elif is_code or not is_makers or (name == "__hash__" and value is None):
+            yield name, value
+
+
+def originals_of(target: ClassTarget) -> dict[str, Any]:
+    """What the webui's own is of the attributes of a class that have a value of ours."""
+    slots = {name: Attribute(target.cls, name) for name in vars(target.cls)}
+    return {
+        name: value_stack_of(f"{target.path}.{name}", slot).original_state()
+        for name, slot in slots.items()
+        if is_given(slot)
+    }
+
+
+def merge(asked: str, target: ClassTarget, body: Body) -> Merged:
+    """What has to change so that a class does what a body defines.
+
+    Args:
+        asked: the user's request in words.
+        target: the class that stays.
+        body: the definitions.
+
+    Raises:
+        PatchRefused: a definition cannot take the place of the class's.
+    """
+    merged = Merged([], [], _lacking(target.cls, body))
+    names = _names(target.cls)
+    for name, value in body.attributes.items():
+        nested = vars(target.cls).get(name)
+        if isinstance(value, Body) and isinstance(nested, type):
+            inner = merge(asked, ClassTarget(f"{target.path}.{name}", nested), value)
+            merged.parts.extend(inner.parts)
+            merged.stays.extend(f"{name}.{one}" for one in inner.stays)
+        else:
+            _merge_one(asked, target, body, name, names, merged)
+    return merged
 
 
 def _check_shape(asked: str, target: ClassTarget, new: type) -> None:
@@ -85,8 +125,9 @@ def _check_shape(asked: str, target: ClassTarget, new: type) -> None:
             ("its bases are", old.__bases__, new.__bases__),
             ("its __slots__ are", vars(old).get("__slots__"), vars(new).get("__slots__")),
             ("its members are", _members(old), _members(new)),
+            ("its fields are", _fields(old), _fields(new)),
         )
-        if theirs != ours and not _same_by_name(theirs, ours)
+        if theirs != ours and not (what == "its bases are" and are_bases(old, new.__bases__))
     ]
     if new is old:
         different = ["it is the new class itself"]
@@ -100,16 +141,6 @@ def _check_shape(asked: str, target: ClassTarget, new: type) -> None:
         )
 
 
-def _same_by_name(theirs: object, ours: object) -> bool:
-    """Whether two tuples of classes go by the same names: a module that was loaded again."""
-    return (
-        isinstance(theirs, tuple)
-        and isinstance(ours, tuple)
-        and all(isinstance(c, type) for c in (*theirs, *ours))
-        and [dotted_name(c) for c in theirs] == [dotted_name(c) for c in ours]
-    )
-
-
 def _members(cls: type) -> object:
     """The members of an enumeration and the fields of a named tuple: part of its values."""
     members = getattr(cls, "__members__", None)
@@ -117,6 +148,31 @@ def _members(cls: type) -> object:
     if members is not None:
         return [(name, member.value) for name, member in members.items()]
     return fields
+
+
+def _fields(cls: type) -> object:
+    """The annotations and default values that whoever made a class has worked something out of."""
+    if not is_built(cls):
+        return None
+    annotations = annotations_of(cls)
+    try:
+        parameters = inspect.signature(cls).parameters
+    except (TypeError, ValueError):
+        return annotations
+    defaults = {
+        name: parameters[name].default
+        for name in annotations
+        if name in parameters and is_constant(parameters[name].default)
+    }
+    return [(name, _in_words(value), defaults.get(name)) for name, value in annotations.items()]
+
+
+def _in_words(annotation: object) -> str:
+    """An annotation as text: in a module whose annotations are text, it is that already."""
+    if isinstance(annotation, str):
+        return annotation.replace("typing.", "")
+    name = annotation.__qualname__ if isinstance(annotation, type) else repr(annotation)
+    return name.replace("typing.", "")
 
 
 def _shown(value: object) -> str:
@@ -127,32 +183,101 @@ def _shown(value: object) -> str:
     return repr(value)
 
 
-def _parts(
-    asked: str, target: ClassTarget, new: type, name: str, value: Any, names: dict[int, str]
-) -> Iterator[Part]:
+def _merge_one(
+    asked: str, target: ClassTarget, body: Body, name: str, names: dict[int, str], merged: Merged
+) -> None:
     """The changes of one attribute of the class; ``names`` is what ``_names`` says of it."""
-    path, slot = f"{target.path}.{name}", Attribute(target.cls, name)
+    path, slot, value = f"{target.path}.{name}", Attribute(target.cls, name), body.attributes[name]
     # What an earlier version of the new class has added does not count as the old one's.
     added = is_given(slot)
     old = (
         value_stack_of(path, slot).original_state() if added else vars(target.cls).get(name, ABSENT)
     )
-    holders = target.cls, new
-    is_other = added or type(old) is not type(value)
-    pairs = [] if is_other else _function_pairs(old, value, name, holders)
+    if old is value:
+        return
+    holders = target.cls, body.of_class or target.cls
+    if name in body.bare:
+        pairs = [(_innermost(old, name, target.cls), value, "")]
+    else:
+        is_other = added or type(old) is not type(value)
+        pairs = [] if is_other else _function_pairs(old, value, name, holders)
     if pairs and all(names[id(mine)] == name for mine, _, _ in pairs):
         for mine, theirs, part in pairs:
-            yield from _function_part(asked, target.cls, mine, theirs, f"{path}{part}", old)
-        return
-    for mine, theirs, _ in pairs:
-        other = names[id(mine)]
-        if other != name and theirs not in _functions(new, vars(new).get(other), other):
-            break
+            merged.parts.extend(
+                _function_part(asked, target.cls, mine, theirs, f"{path}{part}", old)
+            )
+        value = _with_more_accessors(old, _in_place(value, target.cls, body))
+        if value is None:
+            return
+    elif pairs and not any(
+        names[id(mine)] != name
+        and theirs not in _functions(holders[1], body.attributes.get(names[id(mine)]), name)
+        for mine, theirs, _ in pairs
+    ):
+        return  # only other names of what is changed under its own
+    elif old is not ABSENT and not _is_definition(old, value):
+        if not (is_constant(old) and is_constant(value)):
+            merged.stays.append(name)
+            return
+        if are_equal(old, value):
+            return
     else:
-        if pairs:
-            return  # only other names of what is changed under its own
-    if not _plainly_equal(old, value):
-        yield Part(value_stack_of(path, slot), Patch(_rebound(value, target.cls, new)))
+        value = _in_place(value, target.cls, body)
+    if body.of_class is None:
+        tell = getattr(type(value), "__set_name__", None)
+        if tell is not None:
+            tell(value, target.cls, name)
+    merged.parts.append(Part(value_stack_of(path, slot), Patch(value)))
+
+
+def _in_place(value: object, cls: type, body: Body) -> object:
+    """A new attribute as it belongs to the live class; that of a text does already."""
+    return value if body.of_class is None else _rebound(value, cls)
+
+
+def _is_definition(old: object, new: object) -> bool:
+    """Whether one of two attributes is code, and not a value that both hold."""
+    return any(
+        isinstance(one, (FunctionType, type))
+        or descriptor_kind(one) is not None
+        or (callable(one) and hasattr(type(one), "__get__"))
+        for one in (old, new)
+    ) and not (is_constant(old) and is_constant(new))
+
+
+def _with_more_accessors(old: object, new: object) -> object | None:
+    """A property with the accessors that the old one lacks; None where it lacks none."""
+    mine, theirs = parts_of(old), parts_of(new)
+    if not isinstance(old, property) or not theirs.keys() - mine.keys():
+        return None
+    made = old
+    for part in theirs.keys() - mine.keys():
+        more: dict[str, Any] = {
+            "fget": made.getter,
+            "fset": made.setter,
+            "fdel": made.deleter,
+        }
+        made = more[part](theirs[part])
+    return made
+
+
+def _innermost(value: object, name: str, cls: type) -> Any:
+    return unwrap(value, name, cls).innermost
+
+
+def _lacking(cls: type, body: Body) -> list[str]:
+    """The definitions in a class's body that the new code does not have."""
+    return [
+        name
+        for name, value in vars(cls).items()
+        if name not in body.attributes
+        and not is_given(Attribute(cls, name))
+        and any(
+            f.__qualname__ == f"{cls.__qualname__}.{f.__name__}"
+            and f.__code__.co_filename[:1] != "<"
+            for f in _functions(cls, value, name)
+        )
+    ]
 
 
 def _function_pairs(
@@ -160,12 +285,13 @@ def _function_pairs(
 ) -> list[tuple[FunctionType, FunctionType, str]]:
     """The functions of two attributes that stand for each other, and which part they are."""
     ours, other = holders
-    parts = [(unwrap(old, name, ours).innermost, unwrap(new, name, other).innermost, "")]
     if isinstance(old, property):
         mine, theirs = parts_of(old), parts_of(new)
-        parts = [(mine.get(p), theirs.get(p), f".{p}") for p in {**mine, **theirs}]
+        parts = [(mine[p], theirs[p], f".{p}") for p in mine if p in theirs]
+    else:
+        parts = [(_innermost(old, name, ours), _innermost(new, name, other), "")]
     both = all(isinstance(f, FunctionType) for mine, theirs, _ in parts for f in (mine, theirs))
-    return parts if both else []  # type: ignore[return-value]
+    return parts if both else []
 
 
 def _functions(cls: type, value: object, name: str) -> list[FunctionType]:
@@ -188,58 +314,105 @@ def _names(cls: type) -> dict[int, str]:
 def _function_part(
     asked: str, cls: type, mine: FunctionType, theirs: FunctionType, path: str, holder: object
 ) -> Iterator[Part]:
+    if mine is theirs:  # an accessor that a text took over from the live property
+        return
     caches = unwrap(holder, path.rpartition(".")[2], cls).caches
     target = Target(path, mine, cls, (), caches)
     stack = stack_of(target)
     model = stack.model_of(mine)
     if not _same_function(model, theirs):
+        refuse_instrumentation(asked, path, mine)
         yield Part(stack, Patch(*code_from_callable(asked, theirs, target, model)), mine)
 
 
 def _same_function(mine: FunctionType, theirs: FunctionType) -> bool:
     """Whether two functions are written the same and mean the same: nothing has to change."""
-    if mine.__globals__ is not theirs.__globals__ and uses_globals(theirs.__code__):
+    if mine is theirs:
+        return True
+    if _bare(mine.__code__) != _bare(theirs.__code__):
         return False
+    if _are_made_up(mine, theirs):
+        return True
+    if mine.__globals__ is not theirs.__globals__:
+        used = global_names(theirs.__code__)
+        if not used.isdisjoint(mine.__globals__.keys() | theirs.__globals__.keys()):
+            return False
     held = zip(mine.__closure__ or (), theirs.__closure__ or (), strict=False)
     names = zip(mine.__code__.co_freevars, held, strict=False)
-    if any(content(a) is not content(b) for name, (a, b) in names if name != "__class__"):
+    if not all(_same_held(content(a), content(b)) for name, (a, b) in names if name != "__class__"):
         return False
-    return (
-        _bare(mine.__code__) == _bare(theirs.__code__)
-        and _plainly_equal(mine.__defaults__, theirs.__defaults__)
-        and _plainly_equal(mine.__kwdefaults__, theirs.__kwdefaults__)
+    return _same_defaults(mine, theirs)
+
+
+def _are_made_up(mine: FunctionType, theirs: FunctionType) -> bool:
+    """Whether a maker of classes wrote both, from fields that are the same."""
+    makers = [f.__code__.co_filename.split(" ")[:2] for f in (mine, theirs)]
+    is_special = mine.__name__.startswith("__")
+    return is_special and makers[0] == makers[1] and makers[0][0] in ("<string>", "<attrs")
+
+
+def _same_held(mine: object, theirs: object) -> bool:
+    if isinstance(mine, FunctionType) and isinstance(theirs, FunctionType):
+        return _same_function(mine, theirs)
+    is_empty = type(mine) is type(theirs) and type(mine) in (set, dict, list) and not mine
+    return mine is theirs or (is_empty and not theirs) or _same_constants(mine, theirs)
+
+
+def _same_constants(mine: object, theirs: object) -> bool:
+    return is_constant(mine) and is_constant(theirs) and are_equal(mine, theirs)
+
+
+def _same_defaults(mine: FunctionType, theirs: FunctionType) -> bool:
+    ours, others = (
+        [*(f.__defaults__ or ()), *sorted((f.__kwdefaults__ or {}).items())] for f in (mine, theirs)
     )
+    if len(ours) == len(others) and all(map(_same_held, ours, others)):
+        return True
+    # Values that are made anew each time, such as a list: they are the same if written the same.
+    written = [getattr(definition_of(f), "args", None) for f in (mine, theirs)]
+    if None in written or any(map(is_constant, ours)) != any(map(is_constant, others)):
+        return False
+    return [ast.dump(d) for d in _defaults_in(written[0])] == [
+        ast.dump(d) for d in _defaults_in(written[1])
+    ]
+
+
+def _defaults_in(arguments: Any) -> list[ast.expr]:
+    return [d for d in (*arguments.defaults, *arguments.kw_defaults) if d is not None]
+
+
+def refuse_instrumentation(asked: str, path: str, function: FunctionType) -> None:
+    """Raise where a function was made around another one, which it needs to call.
+
+    Raises:
+        PatchRefused: SQLAlchemy's ``__init__`` of a mapped class, and the like.
+    """
+    below = is_made_around(function)
+    if below is not None:
+        raise PatchRefused(
+            asked,
+            f"{path} was made by a library around another function ({place(below)}), and has to "
+            "call that",
+            f"wrap it: lp.wrap({path!r}, wrapper), or give its class a definition of its own",
+        )
 
 
 def _bare(code: CodeType) -> CodeType:
     """A code without the place where it was written, to compare."""
     constants = tuple(_bare(c) if inspect.iscode(c) else c for c in code.co_consts)
     changes: dict[str, Any] = {"co_firstlineno": 1, "co_linetable": b"", "co_consts": constants}
+    changes["co_flags"] = code.co_flags & ~inspect.CO_NESTED
     if sys.version_info >= (3, 11):
         changes["co_qualname"] = code.co_name
     return code.replace(**changes)
 
 
-def _plainly_equal(old: object, new: object) -> bool:
-    if type(old) is not type(new):
-        return False
-    if isinstance(old, tuple) and isinstance(new, tuple):
-        return len(old) == len(new) and all(map(_plainly_equal, old, new))
-    if type(old) not in (int, float, complex, str, bytes, bool, frozenset, dict):
-        return old is new
-    try:
-        return bool(old == new)
-    except Exception:  # an element that cannot be compared: then it is taken as another value
-        return False
-
-
-def _rebound(value: Any, cls: type, new: type) -> Any:
+def _rebound(value: Any, cls: type) -> Any:
     """A new attribute as it belongs to the old class: ``super()`` in it means that class."""
     if isinstance(value, FunctionType):
-        cells = tuple(
-            CellType(cls) if content(cell) is new else cell for cell in value.__closure__ or ()
-        )
+        names = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
+        cells = tuple(CellType(cls) if n == "__class__" else cell for n, cell in names)
         return clone(value, cells)
     if isinstance(value, (staticmethod, classmethod, property)):
-        return rebuilt(value, lambda part: _rebound(part, cls, new))
+        return rebuilt(value, lambda part: _rebound(part, cls))
     return value

@@ -23,10 +23,10 @@ from ..reading.sources import place, source_of
 from ..switching.frames import running_calls
 from ..switching.kinds import kind_of
 from ..switching.state import clone
-from ..writing.class_graft import graft_class
+from ..writing.class_text import ClassText
 from ..writing.graft import Graft
 from ..writing.new_code import below_it, code_from_callable, code_from_text
-from .classes import merge
+from .classes import body_of_class, merge, originals_of, refuse_instrumentation
 from .combinators import wrapper_of
 from .function_stacks import as_it_is, is_over_function, original_function, stack_of
 from .guard import DEFAULT_FAILURES, Guard, guarded
@@ -151,30 +151,63 @@ def make_parts(
 def patch_without_effect(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Patch:
     """What ``lay`` would put there, for its text and its facts; nothing is run or changed."""
     if isinstance(target, ClassTarget) and isinstance(new, str):
-        _, facts = graft_class(asked, new, target.cls, wanted.namespace, dry_run=True)
-        return Patch(None, new, facts)
+        text = _class_text(asked, target, new, wanted)
+        return Patch(None, new, text.facts)
     return make_parts(asked, target, new, wanted, dry_run=True)[0].patch
 
 
 def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> list[Part]:
     text: Any = partial(source_of, new)
-    facts: tuple[str, ...] = ()
+    facts: list[str] = []
+    stays: list[str] = []
     if isinstance(new, str):
         text = new.strip("\n")
-        new, facts = graft_class(
-            asked, new, target.cls, wanted.namespace, original_function=original_function
+        written = _class_text(asked, target, new, wanted)
+        body, stays = written.build(), written.stays
+        facts += written.facts
+    else:
+        body = body_of_class(asked, target, new)
+    merged = merge(asked, target, body)
+    stays = [*dict.fromkeys([*stays, *merged.stays])]
+    if not merged.parts:
+        raise PatchRefused(
+            asked,
+            f"the new class has nothing that differs from {target.path} ({place(target.cls)})"
+            + (f", whose {_some(stays)} stays as it is" if stays else ""),
+            "change a method of it and run the cell again",
         )
-    parts = merge(asked, target, new)
+    if stays:
+        facts.append(f"keeps the values of {_some(stays)}")
+    if merged.lacking:
+        facts.append(f"what the text lacks stays: {_some(merged.lacking)}")
     return [
         Part(stack, replace(patch, text=text, facts=(*facts, *patch.facts)), function)
-        for stack, patch, function in parts
+        for stack, patch, function in merged.parts
     ]
+
+
+def _class_text(asked: str, target: ClassTarget, text: str, wanted: Wanted) -> ClassText:
+    return ClassText(
+        asked,
+        text,
+        target.path,
+        target.cls,
+        wanted.namespace,
+        original_function,
+        originals_of(target),
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _patch(
     asked: str, target: Target, model: Any, new: Any, wanted: Wanted, *, dry_run: bool
 ) -> Patch:
     if wanted.verb == "replace":
+        refuse_instrumentation(asked, target.path, target.function)
         if isinstance(new, str):
             written = code_from_text(asked, new, target, model, wanted.namespace, dry_run=dry_run)
         else:

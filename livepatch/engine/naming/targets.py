@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "LAYOUT",
     "ClassTarget",
     "Target",
     "ValueTarget",
@@ -99,7 +100,7 @@ class ClassTarget:
 
 
 # Attributes of a class that stand for a part of its instances' memory.
-_LAYOUT = ("member_descriptor", "getset_descriptor", "_tuplegetter")
+LAYOUT = ("member_descriptor", "getset_descriptor", "_tuplegetter")
 
 AnyTarget = Target | ValueTarget | ClassTarget
 
@@ -208,7 +209,7 @@ def _of_found(asked: str, path: str, found: Found, *, is_named: bool = False) ->
             override,
             f"{what_is(unwrapped.innermost)}: replaced in this place only, {found.slot.what_stays}",
         )
-    if found.owner is None or type(value).__name__ in _LAYOUT:
+    if found.owner is None or type(value).__name__ in LAYOUT:
         _refuse(asked, path, value)
     return _value(asked, path, found.slot)
 

@@ -82,6 +82,27 @@ def unwrap(value: object, name: str | None, holder: object = None) -> Unwrapped:
     return Unwrapped(passed[-1], tuple(facts), tuple(caches))
 
 
+def is_made_around(function: FunctionType) -> object | None:
+    """What a library's own code was made around, by an attribute that keeps it; None: nothing.
+
+    SQLAlchemy's ``__init__`` of a mapped class keeps the function that was there.
+    """
+    if not is_generated(function):
+        return None
+    kept = (one for one in _attributes(function) if is_a(one, FunctionType))
+    return next(kept, None)
+
+
+def is_generated(function: FunctionType) -> bool:
+    """Whether a function's globals are no module's: its text was made up and executed."""
+    names = function.__globals__
+    module = sys.modules.get(names.get("__name__", ""))
+    is_modules = module is not None and namespace_of(module) is names
+    # Of a module that was loaded anew the older functions have globals that are no module's either.
+    is_made_up = "__spec__" not in names or function.__code__.co_filename.startswith("<")
+    return is_made_up and not is_modules
+
+
 def _below_descriptors(value: object) -> Iterator[object]:
     while not is_a(value, FunctionType) and descriptor_kind(value) is not None:
         value = called_by(value)
@@ -93,8 +114,10 @@ def _may_decorate(value: object, name: str | None) -> bool:
     if is_a(value, FunctionType):
         assert isinstance(value, FunctionType)
         # A function of its own name that claims nothing is the definition.
-        return "__wrapped__" in value.__dict__ or (
-            bool(value.__closure__) and name is not None and value.__name__ != name
+        return (
+            "__wrapped__" in value.__dict__
+            or (bool(value.__closure__) and name is not None and value.__name__ != name)
+            or (bool(value.__dict__) and is_generated(value))
         )
     return callable(value) and not is_a(value, type, ModuleType, functools.partial)
 

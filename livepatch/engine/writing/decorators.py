@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import FunctionType
 
-_UNKNOWN = object()
+UNKNOWN: Any = object()
 
 
 def keep_decorators(
@@ -44,10 +44,40 @@ def keep_decorators(
         return ()
     definition = definition_of(original)
     own = getattr(definition, "decorator_list", [])
-    module = original.__globals__
+    if are_kept(given, own, original.__globals__, imports, namespace):
+        return (f"keeps the webui's own {listed(own)}",)
+    if definition is None:
+        has = f"the original's decorators cannot be read ({place(original)})"
+    elif own:
+        has = f"the original's decorators are {listed(own)} ({place(original)})"
+    else:
+        has = f"the original has no decorators ({place(original)})"
+    raise PatchRefused(
+        asked,
+        f"{has}, those of the new code are {listed(given)}",
+        "leave the decorators out: those of the original stay around the new code",
+    )
+
+
+def are_kept(
+    given: Sequence[ast.expr],
+    own: Sequence[ast.expr],
+    module: Mapping[str, Any],
+    imports: Sequence[ast.stmt],
+    namespace: Mapping[str, Any],
+) -> bool:
+    """Whether the decorators of a text are those that stand in the webui's module.
+
+    Args:
+        given: the decorators of the text.
+        own: those in the module.
+        module: the module's names.
+        imports: the text's imports, which have not run.
+        namespace: the notebook's names.
+    """
 
     def in_text(name: str) -> object:
-        for names in (module, _imported(imports), namespace):
+        for names in (module, imported(imports), namespace):
             if name in names:
                 return names[name]
         return _builtin(name)
@@ -55,45 +85,34 @@ def keep_decorators(
     def in_module(name: str) -> object:
         return module[name] if name in module else _builtin(name)
 
-    if len(given) == len(own) and all(
+    return len(given) == len(own) and all(
         _are_the_same(ours, theirs, in_text, in_module)
         for ours, theirs in zip(given, own, strict=True)
-    ):
-        return (f"keeps the webui's own {_listed(own)}",)
-    if definition is None:
-        has = f"the original's decorators cannot be read ({place(original)})"
-    elif own:
-        has = f"the original's decorators are {_listed(own)} ({place(original)})"
-    else:
-        has = f"the original has no decorators ({place(original)})"
-    raise PatchRefused(
-        asked,
-        f"{has}, those of the new code are {_listed(given)}",
-        "leave the decorators out: those of the original stay around the new code",
     )
 
 
-def _listed(decorators: Sequence[ast.expr]) -> str:
+def listed(decorators: Sequence[ast.expr]) -> str:
+    """Decorators in words."""
     return ", ".join(f"@{ast.unparse(decorator)}" for decorator in decorators)
 
 
-def _imported(imports: Sequence[ast.stmt]) -> dict[str, object]:
+def imported(imports: Sequence[ast.stmt]) -> dict[str, object]:
     """What imports will bind, as far as the modules are loaded; nothing is imported to see it."""
     found: dict[str, object] = {}
     for statement in imports:
         for alias in statement.names:  # type: ignore[attr-defined]
             if isinstance(statement, ast.ImportFrom):
                 holder = sys.modules.get(statement.module or "")
-                value = getattr(holder, "__dict__", {}).get(alias.name, _UNKNOWN)
+                value = getattr(holder, "__dict__", {}).get(alias.name, UNKNOWN)
             else:
                 name = alias.name if alias.asname else alias.name.partition(".")[0]
-                value = sys.modules.get(name, _UNKNOWN)
+                value = sys.modules.get(name, UNKNOWN)
             found[alias.asname or alias.name.partition(".")[0]] = value
     return found
 
 
 def _builtin(name: str) -> object:
-    return getattr(sys.modules["builtins"], name, _UNKNOWN)
+    return getattr(sys.modules["builtins"], name, UNKNOWN)
 
 
 def _are_the_same(
@@ -112,7 +131,7 @@ def _are_the_same(
         pairs += [(keywords[name], other_keywords[name]) for name in keywords]
         return all(_are_the_same(a, b, in_text, in_module) for a, b in pairs)
     value, other = _named(ours, in_text), _named(theirs, in_module)
-    if value is not _UNKNOWN and other is not _UNKNOWN:
+    if value is not UNKNOWN and other is not UNKNOWN:
         return value is other
     return ast.dump(ours) == ast.dump(theirs)
 
@@ -124,5 +143,5 @@ def _named(expression: ast.expr, lookup: Callable[[str], object]) -> object:
     if isinstance(expression, ast.Attribute):
         holder = _named(expression.value, lookup)
         if isinstance(holder, (ModuleType, type)):
-            return inspect.getattr_static(holder, expression.attr, _UNKNOWN)
-    return _UNKNOWN
+            return inspect.getattr_static(holder, expression.attr, UNKNOWN)
+    return UNKNOWN

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import textwrap
 from types import CellType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PatchRefused
+from ..naming.unwrapping import is_generated
 from ..reading.parsing import parse
 from ..reading.texts import name_of, texts
 from .decorators import keep_decorators
@@ -177,7 +179,10 @@ class Graft:
         if owner is not None:
             cells.setdefault("__class__", CellType(owner))
         return Place(
-            self.original.__globals__, cells, owner.__name__ if owner else None, future_flags(code)
+            _names_of_module(self.original, owner),
+            cells,
+            owner.__name__ if owner else None,
+            future_flags(code),
         )
 
     def _lead_defaults(self, made: FunctionType) -> None:
@@ -215,6 +220,15 @@ class Graft:
     def _compile(self, tree: ast.Module) -> CodeType:
         lines = self.source.splitlines()
         return compile_text(self.asked, tree, self.filename, self.place.flags, lines)
+
+
+def _names_of_module(original: FunctionType, owner: type | None) -> dict[str, Any]:
+    """The globals of new code: the module's, also for a function that a library generated.
+
+    The ``__new__`` of a named tuple has globals of its own, without any builtins.
+    """
+    module = sys.modules.get(getattr(owner, "__module__", ""))
+    return original.__globals__ if module is None or not is_generated(original) else vars(module)
 
 
 def dedented(text: str) -> str:

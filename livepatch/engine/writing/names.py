@@ -203,10 +203,7 @@ class ForeignNames(ast.NodeTransformer):
 
     def _mangled(self, name: str) -> str:
         """A name as the compiler spells it: private ones carry their class's."""
-        class_name = (self.class_names[-1] or "").lstrip("_")
-        if not class_name or not name.startswith("__") or name.endswith("__") or "." in name:
-            return name
-        return f"_{class_name}{name}"
+        return mangled(self.class_names[-1] or "", name)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Visit a node; what stands inside a scope is visited inside it, the rest around it."""
@@ -347,6 +344,19 @@ def _children(node: ast.AST, names: tuple[str, ...]) -> Iterator[ast.AST]:
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
                 yield child
+
+
+def mangled(class_name: str, name: str) -> str:
+    """A name as the compiler spells it in a class of that name.
+
+    Example:
+        >>> mangled("Cache", "__hidden")
+        '_Cache__hidden'
+    """
+    class_name = class_name.lstrip("_")
+    if not class_name or not name.startswith("__") or name.endswith("__") or "." in name:
+        return name
+    return f"_{class_name}{name}"
 
 
 def all_arguments(arguments: ast.arguments) -> list[ast.arg]:

@@ -1,0 +1,832 @@
+"""A class as a target: its definitions change, and nobody sees a second class."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from engine_support import Transaction, three_lines
+
+import livepatch as lp
+
+
+class Kind:
+    """One kind of class: its module, a changed text of it, and what shows the change.
+
+    Attributes:
+        module: the text of the module, with the class ``C`` in it.
+        old, new: what the class has, and what comes in its place.
+        make: an expression that makes an instance.
+        look: an expression of what the instance does.
+        before, after: what it is before and with the change.
+        needs: what has to be installed.
+    """
+
+    def __init__(self, module, old, new, make, look, before, after, needs=None):
+        self.module, self.old, self.new = module, old, new
+        self.make, self.look, self.before, self.after = make, look, before, after
+        self.needs = needs
+
+    @property
+    def text(self):
+        """The text of the class alone, with the change."""
+        lines = self.module.splitlines(keepends=True)
+        starts = [i for i, line in enumerate(lines) if line.startswith(("class C", "@"))]
+        text = "".join(lines[min(starts) :])
+        assert self.old in text
+        return text.replace(self.old, self.new)
+
+
+KINDS = {
+    "plain": Kind(
+        """\
+class C:
+    def me(self):
+        return "old"
+""",
+        '"old"',
+        '"new"',
+        "C()",
+        "one.me()",
+        "old",
+        "new",
+    ),
+    "slots": Kind(
+        """\
+class C:
+    __slots__ = ("x", "__dict__", "__weakref__")
+
+    def __init__(self, x):
+        self.x = x
+
+    def me(self):
+        return self.x
+""",
+        "return self.x",
+        "return -self.x",
+        "C(3)",
+        "one.me()",
+        3,
+        -3,
+    ),
+    "slots, super": Kind(
+        """\
+class Base:
+    __slots__ = ()
+    def me(self): return "base"
+
+class C(Base):
+    __slots__ = ("x",)
+
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    def me(self):
+        return super().me(), self.x
+""",
+        "self.x\n",
+        "-self.x, __class__ is type(self)\n",
+        "C(3)",
+        "one.me()",
+        ("base", 3),
+        ("base", -3, True),
+    ),
+    "dataclass": Kind(
+        """\
+from dataclasses import dataclass, field
+
+@dataclass
+class C:
+    \"\"\"A point.\"\"\"
+
+    x: int
+    items: list = field(default_factory=list)
+    y: int = 2
+
+    def me(self):
+        return self.x + self.y
+""",
+        "self.x + self.y",
+        "self.x * 10 + self.y",
+        "C(1)",
+        "one.me(), one == C(1), repr(one)",
+        (3, True, "C(x=1, items=[], y=2)"),
+        (12, True, "C(x=1, items=[], y=2)"),
+    ),
+    "dataclass with slots": Kind(
+        """\
+from dataclasses import dataclass
+
+@dataclass(slots=True)
+class C:
+    x: int
+    y: int = 2
+
+    def me(self):
+        return self.x + self.y
+""",
+        "self.x + self.y",
+        "self.x * 10 + self.y",
+        "C(1)",
+        "one.me(), one == C(1)",
+        (3, True),
+        (12, True),
+    ),
+    "frozen dataclass": Kind(
+        """\
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class C:
+    x: int
+
+    @property
+    def me(self):
+        return self.x
+""",
+        "return self.x",
+        "return -self.x",
+        "C(1)",
+        "one.me, hash(one) == hash(C(1))",
+        (1, True),
+        (-1, True),
+    ),
+    "enum": Kind(
+        """\
+from enum import Enum
+
+class C(Enum):
+    RED = 1
+    GREEN = (2, "x")
+    CRIMSON = RED
+
+    def me(self):
+        return self.name.lower()
+
+    @classmethod
+    def best(cls):
+        return cls.RED
+""",
+        "return self.name.lower()",
+        "return self.name * 2",
+        "C(1)",
+        "one.me(), C(1) is C.RED is C.CRIMSON, C.best(), [*C]",
+        "('red', True, C.RED, [C.RED, C.GREEN])",
+        "('REDRED', True, C.RED, [C.RED, C.GREEN])",
+    ),
+    "int enum with auto": Kind(
+        """\
+import enum
+
+class C(enum.IntEnum):
+    LOW = enum.auto()
+    HIGH = enum.auto()
+
+    @property
+    def me(self):
+        return self + 1
+""",
+        "self + 1",
+        "self + 10",
+        "C.HIGH",
+        "one.me, C(2) is one",
+        (3, True),
+        (12, True),
+    ),
+    "flag": Kind(
+        """\
+from enum import Flag
+
+class C(Flag):
+    R = 1
+    W = 2
+    RW = R | W
+
+    def me(self):
+        return bool(self & C.R)
+""",
+        "self & C.R",
+        "self & type(self).W",
+        "C.R",
+        "one.me(), C.R | C.W is C.RW",
+        (True, True),
+        (False, True),
+    ),
+    "named tuple": Kind(
+        """\
+from typing import NamedTuple
+
+class C(NamedTuple):
+    x: int
+    y: int = 2
+
+    def me(self):
+        return self.x + self.y
+""",
+        "self.x + self.y",
+        "self.x * self.y",
+        "C(3)",
+        "one.me(), tuple(one)",
+        (5, (3, 2)),
+        (6, (3, 2)),
+    ),
+    "protocol": Kind(
+        """\
+from typing import Protocol
+
+class C(Protocol):
+    x: int
+
+    def me(self) -> str:
+        return "old"
+""",
+        '"old"',
+        '"new"',
+        "type('D', (C,), {'x': 1})()",
+        "one.me()",
+        "old",
+        "new",
+    ),
+    "registry": Kind(
+        """\
+registered = []
+
+class Base:
+    def __init_subclass__(cls, tag, **kwargs):
+        registered.append(cls)
+
+class C(Base, tag="x"):
+    def me(self):
+        return "old"
+""",
+        '"old"',
+        '"new"',
+        "C()",
+        "one.me(), registered == [C], len(Base.__subclasses__())",
+        ("old", True, 1),
+        ("new", True, 1),
+    ),
+    "counting metaclass": Kind(
+        """\
+made = []
+
+class Meta(type):
+    def __new__(mcs, name, bases, names):
+        made.append(name)
+        return super().__new__(mcs, name, bases, names)
+
+class C(metaclass=Meta):
+    limit = 1
+
+    def me(self):
+        return "old", self.limit
+""",
+        '"old"',
+        '"new"',
+        "C()",
+        "one.me(), made",
+        (("old", 1), ["C"]),
+        (("new", 1), ["C"]),
+    ),
+    "attrs": Kind(
+        """\
+import attr
+
+@attr.define
+class C:
+    x: int
+    items: list = attr.field(factory=list)
+    y: int = attr.field(default=2)
+
+    def me(self):
+        return self.x + self.y
+""",
+        "self.x + self.y",
+        "self.x * 10 + self.y",
+        "C(1)",
+        "one.me(), one == C(1), repr(one)",
+        (3, True, "C(x=1, items=[], y=2)"),
+        (12, True, "C(x=1, items=[], y=2)"),
+        "attr",
+    ),
+    "pydantic": Kind(
+        """\
+from pydantic import BaseModel, Field, PrivateAttr, field_validator
+
+class C(BaseModel):
+    x: int = Field(gt=0)
+    y: int = 2
+    items: list[int] = []
+    _seen: int = PrivateAttr(default=7)
+
+    @field_validator("x")
+    @classmethod
+    def check_x(cls, value):
+        return value
+
+    def me(self):
+        return self.x + self.y + self._seen
+""",
+        "        return value\n",
+        "        return value * 100\n",
+        "C(x=1)",
+        "[(m.me(), type(m) is C) for m in [C.model_validate({'x': 1})]][0], type(one) is C",
+        ((10, True), True),
+        ((109, True), True),
+        "pydantic",
+    ),
+    "sqlalchemy": Kind(
+        """\
+from sqlalchemy import Column, Integer, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
+
+class Base(DeclarativeBase):
+    pass
+
+class C(Base):
+    __tablename__ = "c"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name = Column(String(30))
+
+    def __init__(self, name):
+        super().__init__(name=name)
+
+    @validates("name")
+    def check_name(self, key, value):
+        return value
+
+    def me(self):
+        return self.name
+""",
+        "        super().__init__(name=name)\n",
+        '        super().__init__(name=name + "!")\n        self.extra = 1\n',
+        "C(name='n')",
+        "C('n').me(), C('n').__dict__.get('extra'), len(Base.registry.mappers)",
+        ("n", None, 1),
+        ("n!", 1, 1),
+        "sqlalchemy",
+    ),
+}
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+def kind(request, app):
+    """A kind of class in a module that is loaded."""
+    if request.param.needs:
+        pytest.importorskip(request.param.needs)
+    app.load(request.param.module)
+    return request.param
+
+
+def execute(text, names):
+    """Run a text of the notebook."""
+    exec(compile(text, "<notebook>", "exec", dont_inherit=True), names)
+
+
+def seen(app, kind, one):
+    """What an instance does, as far as its module's names say it."""
+    return eval(kind.look, vars(app.module), {"one": one})
+
+
+def expected(app, value):
+    """What a kind says, with the names of its module."""
+    parts = value if isinstance(value, tuple) else (value,)
+    if isinstance(value, str) and value.startswith("("):
+        return eval(value, vars(app.module))
+    found = [
+        eval(one, vars(app.module)) if isinstance(one, str) and one.startswith("C.") else one
+        for one in parts
+    ]
+    return tuple(found) if isinstance(value, tuple) else found[0]
+
+
+@pytest.mark.parametrize("how", ["by name", "as object"])
+def test_a_class_changes_by_its_text_and_comes_back_to_the_object(app, kind, how):
+    cls = app.module.C
+    one = eval(kind.make, vars(app.module))
+    held = [*vars(cls).items()]
+    codes = {name: value.__code__ for name, value in held if hasattr(value, "__code__")}
+    target = app["C"] if how == "by name" else cls
+    assert seen(app, kind, one) == expected(app, kind.before)
+
+    layer = lp.replace(target, kind.text)
+    for instance in (one, eval(kind.make, vars(app.module))):
+        assert seen(app, kind, instance) == expected(app, kind.after)
+    assert "changed: " in str(layer)
+    assert app.module.C is cls
+    assert [one.target for one in lp.patches()] == [app["C"]]
+
+    layer.off()
+    assert seen(app, kind, one) == expected(app, kind.before)
+    layer.on()
+    lp.restore(target)
+    assert seen(app, kind, one) == expected(app, kind.before)
+    assert [(name, id(value)) for name, value in vars(cls).items()] == [
+        (name, id(value)) for name, value in held
+    ]
+    assert all(vars(cls)[name].__code__ is code for name, code in codes.items())
+    lp.undo()
+    assert seen(app, kind, one) == expected(app, kind.after)
+
+
+def test_the_same_text_has_nothing_that_differs(app, kind):
+    held = [*vars(app.module.C).items()]
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(app["C"], kind.text.replace(kind.new, kind.old))
+    three_lines(refused, "nothing that differs")
+    assert [*vars(app.module.C).items()] == held
+
+
+STATE = """\
+import functools
+import threading
+
+class C:
+    items = []
+    table = {"a": 1}
+    _lock = threading.Lock()
+    limit = 60 * 60
+    name: str = "old"
+    pair = (1, 2)
+
+    def __init__(self):
+        self.__hidden = "private"
+
+    def me(self):
+        return "old"
+
+    @property
+    def edge(self):
+        return "old"
+
+    @edge.setter
+    def edge(self, value):
+        self.set_by = "old", value
+
+    @functools.cached_property
+    def cached(self):
+        return "old"
+
+    @functools.lru_cache(maxsize=8)
+    def remembered(self):
+        return "old"
+
+    @staticmethod
+    def static():
+        return "old"
+
+    @classmethod
+    def of(cls):
+        return "old", cls
+
+    async def wait(self):
+        return "old"
+
+    async def stream(self):
+        yield "old"
+
+    def __me(self):
+        return "old"
+
+    def ask(self):
+        return self.__me()
+
+    class Inner:
+        size = 1
+
+        def me(self):
+            return "old"
+
+    def __str__(self):
+        return "old"
+
+    __repr__ = __str__
+"""
+
+
+async def _listed(stream):
+    return [item async for item in stream]
+
+
+def looks(app):
+    """What the class of ``STATE`` does, everywhere."""
+    cls = app.module.C
+    one = cls()
+    one.edge = 5
+    return {
+        "me": one.me(),
+        "edge": one.edge,
+        "set_by": one.set_by[0],
+        "cached": one.cached,
+        "remembered": one.remembered(),
+        "static": cls.static(),
+        "of": cls.of()[0],
+        "wait": asyncio.run(one.wait()),
+        "stream": asyncio.run(_listed(one.stream()))[0],
+        "ask": one.ask(),
+        "Inner": cls.Inner().me(),
+        "str": str(one),
+        "repr": repr(one),
+        "name": cls.name,
+    }
+
+
+def test_every_kind_of_definition_changes_and_state_stays(app):
+    cls = app.load(STATE).C
+    cls.items.append("kept")
+    held = [*vars(cls).items()]
+    inner = [*vars(cls.Inner).items()]
+    assert set(looks(app).values()) == {"old"}
+    text = STATE[STATE.index("class C") :].replace('"old"', '"new"').replace("60 * 60", "7")
+    answer = str(lp.replace(app["C"], text.replace("size = 1", "size = 2")))
+    assert set(looks(app).values()) == {"new"}
+    assert (cls.limit, cls.Inner.size) == (7, 2)
+    for name in ("items", "table", "_lock", "pair", "Inner", "me", "edge", "static"):
+        assert vars(cls)[name] is dict(held)[name], name
+    assert cls.items == ["kept"]
+    assert "keeps the values of items, table, _lock" in answer
+    assert "remembered keeps the webui's own @functools.lru_cache" in answer
+    lp.restore(app["C"])
+    assert set(looks(app).values()) == {"old"}
+    for left, right in ((held, vars(cls)), (inner, vars(cls.Inner))):
+        assert [(n, id(v)) for n, v in left] == [(n, id(v)) for n, v in right.items()]
+
+
+def test_one_accessor_of_a_property_can_change_alone(app):
+    cls = app.load(STATE).C
+    whole = vars(cls)["edge"]
+    lp.replace(
+        app["C"],
+        "class C:\n    @edge.setter\n    def edge(self, value): self.set_by = 'new', value",
+    )
+    assert looks(app) == {**looks(app), "edge": "old", "set_by": "new"}
+    lp.replace(app["C"], "class C:\n    @property\n    def edge(self): return 'new'")
+    assert looks(app) == {**looks(app), "edge": "new", "set_by": "old"}
+    lp.replace(
+        app["C"],
+        "class C:\n    @edge.deleter\n    def edge(self): self.gone = True",
+    )
+    one = cls()
+    del one.edge
+    assert (one.gone, one.edge) == (True, "old")
+    lp.restore(app["C"])
+    assert vars(cls)["edge"] is whole
+    assert whole.fdel is None
+
+
+def test_what_the_text_lacks_stays_and_the_answer_says_so(app):
+    app.load(STATE)
+    answer = str(lp.replace(app["C"], "class C:\n    def me(self): return 'new'"))
+    assert looks(app) == {**dict.fromkeys(looks(app), "old"), "me": "new"}
+    assert "what the text lacks stays: __init__, edge, cached and " in answer
+
+
+def test_definitions_can_be_added(app):
+    cls = app.load(STATE).C
+    one = cls()
+    held = [*vars(cls).items()]
+    text = (
+        "class C:\n"
+        "    LIMIT = 3\n"
+        "    kept = []\n"
+        "    def __new__(cls): return super().__new__(cls)\n"
+        "    def __init_subclass__(cls): cls.seen = True\n"
+        "    @property\n"
+        "    def twice(self): return self.LIMIT * 2, self.__hidden\n"
+        "    @functools.cached_property\n"
+        "    def once(self): return 'once'\n"
+        "    def keep(self): self.kept.append(1); return len(self.kept)\n"
+    )
+    lp.replace(app["C"], text)
+    assert (one.twice, one.once, one.keep(), cls().keep()) == ((6, "private"), "once", 1, 2)
+    assert type("D", (cls,), {}).seen
+    lp.replace(app["C"], text)  # the cell runs again: what it holds by now stays
+    assert one.keep() == 3
+    lp.restore(app["C"])
+    assert [(n, id(v)) for n, v in vars(cls).items()] == [(n, id(v)) for n, v in held]
+    assert type(cls()) is cls
+
+
+REFUSED = {
+    "base": ("dataclass", "class C:", "class C(dict):", "its bases are (object)"),
+    "metaclass": (
+        "counting metaclass",
+        "metaclass=Meta",
+        "metaclass=type",
+        "its metaclass is Meta",
+    ),
+    "keyword": ("registry", 'tag="x"', 'tag="y"', "tag='y'"),
+    "decorator": ("dataclass", "@dataclass", "@dataclass(order=True)", "@dataclass(order=True)"),
+    "new decorator": ("plain", "class C:", "@repr\nclass C:", "it has no decorators"),
+    "slot": ("slots", '("x",', '("z",', "its __slots__ are"),
+    "new slots": ("plain", "class C:", "class C:\n    __slots__ = ()", "it has no __slots__"),
+    "annotation": ("dataclass", "x: int", "x: str", "the field x is another"),
+    "default": ("dataclass", "y: int = 2", "y: int = 3", "the field y is another"),
+    "default of slots": ("dataclass with slots", "= 2", "= 3", "the field y is another"),
+    "default gone": ("dataclass", "y: int = 2", "y: int", "the field y is another"),
+    "new field": ("dataclass", "y: int = 2", "y: int = 2\n    z: int = 3", "it has no field z"),
+    "factory": ("dataclass", "default_factory=list", "default_factory=dict", "the field items is"),
+    "member": ("enum", "RED = 1", "RED = 5", "the member RED is another"),
+    "new member": ("enum", "RED = 1", "RED = 1\n    BLUE = 9", "it has no member BLUE"),
+    "flag": ("flag", "R | W", "R", "the member RW is another"),
+    "tuple": ("named tuple", "y: int = 2", "y: int = 3", "the field y is another"),
+    "attrs": ("attrs", "default=2", "default=3", "the field y is another"),
+    "pydantic": ("pydantic", "gt=0", "gt=5", "the field x is another"),
+    "pydantic default": ("pydantic", "y: int = 2", "y: int = 3", "the field y is another"),
+    "pydantic private": ("pydantic", "default=7", "default=8", "the field _seen is another"),
+    "column": ("sqlalchemy", "String(30)", "String(40)", "the field name is another"),
+    "mapped": ("sqlalchemy", "id: Mapped[int]", "id: Mapped[str]", "the field id is another"),
+    "statement": ("plain", "class C:", "class C:\n    print('x')", "line 2 of the text is no def"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_made_with_the_class_is_refused_by_name(app, case):
+    name, old, new, found = case
+    kind = KINDS[name]
+    if kind.needs:
+        pytest.importorskip(kind.needs)
+    cls = app.load(kind.module).C
+    one, held = eval(kind.make, vars(app.module)), [*vars(cls).items()]
+    assert old in kind.text
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(app["C"], kind.text.replace(old, new))
+    three_lines(refused, found, app["C"])
+    assert seen(app, kind, one) == expected(app, kind.before)
+    assert [(n, id(v)) for n, v in vars(cls).items()] == [(n, id(v)) for n, v in held]
+    assert len(lp.patches()) == 0
+
+
+def test_a_typed_dict_has_no_definitions(app):
+    app.load("from typing import TypedDict\nclass C(TypedDict):\n    x: int\n")
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(app["C"], "class C(TypedDict):\n    x: str\n")
+    three_lines(refused, "the field x is another")
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(app["C"], "class C(TypedDict):\n    x: int\n")
+    three_lines(refused, "nothing that differs")
+
+
+def test_a_nested_class_is_its_definitions_too(app):
+    cls = app.load(STATE).C
+    inner = cls.Inner()
+    lp.replace(
+        app["C"], "class C:\n    class Inner:\n        def me(self): return 'new', __class__"
+    )
+    assert inner.me() == ("new", cls.Inner)
+    lp.restore(app["C"])
+    assert inner.me() == "old"
+    lp.replace(app["C.Inner"], "class Inner:\n    def me(self): return 'by name'")
+    assert inner.me() == "by name"
+
+
+MADE = [
+    (name, kind)
+    for name, kind in KINDS.items()
+    if name not in ("registry", "counting metaclass", "sqlalchemy", "protocol", "pydantic")
+]
+
+
+@pytest.mark.parametrize("kind", [kind for _, kind in MADE], ids=[name for name, _ in MADE])
+def test_a_class_given_as_new_code_is_only_read(app, kind):
+    if kind.needs:
+        pytest.importorskip(kind.needs)
+    cls = app.load(kind.module).C
+    one, held = eval(kind.make, vars(app.module)), [*vars(cls).items()]
+    names = dict(vars(app.module))
+    execute(kind.text, names)
+    layer = lp.replace(app["C"], names["C"])
+    for instance in (one, eval(kind.make, vars(app.module))):
+        assert seen(app, kind, instance) == expected(app, kind.after)
+    assert len(layer.stacks) == 1, str(layer)
+    lp.restore(app["C"])
+    assert seen(app, kind, one) == expected(app, kind.before)
+    assert [(n, id(v)) for n, v in vars(cls).items()] == [(n, id(v)) for n, v in held]
+
+
+def test_a_class_given_as_new_code_leaves_state_where_it_is(app):
+    cls = app.load(STATE).C
+    held = dict(vars(cls))
+    names = {"__name__": "notebook"}
+    execute(STATE.replace('"old"', '"new"'), names)
+    lp.replace(app["C"], names["C"])
+    assert set(looks(app).values()) == {"new"}
+    for name in ("items", "table", "_lock"):
+        assert vars(cls)[name] is held[name]
+    lp.restore(app["C"])
+    assert set(looks(app).values()) == {"old"}
+
+
+def test_a_field_of_a_class_given_as_new_code_is_refused(app):
+    app.load(KINDS["dataclass"].module)
+    names = dict(vars(app.module))
+    execute(KINDS["dataclass"].text.replace("y: int = 2", "y: int = 3"), names)
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(app["C"], names["C"])
+    three_lines(refused, "its fields are")
+
+
+def test_the_new_of_a_named_tuple_sees_the_modules_names(app):
+    cls = app.load(KINDS["named tuple"].module).C
+    lp.replace(
+        app["C.__new__"],
+        "def __new__(cls, x, y=4):\n    return tuple.__new__(cls, (max(x, 1), y))",
+    )
+    assert (cls(0), type(cls(1))) == ((1, 4), cls)
+    lp.restore(app["C.__new__"])
+    assert cls(0) == (0, 2)
+
+
+@pytest.mark.parametrize("name", ["dataclass", "attrs"])
+def test_a_generated_init_can_be_replaced_by_a_text(app, name):
+    if KINDS[name].needs:
+        pytest.importorskip(KINDS[name].needs)
+    cls = app.load(KINDS[name].module + "\nSTART = 5\n").C
+    lp.replace(
+        app["C.__init__"],
+        "def __init__(self, x):\n    self.x, self.items, self.y = int(x) + START, list(), 0",
+    )
+    assert cls("1").me() == 6
+    lp.restore(app["C.__init__"])
+    assert cls(1).me() == 3
+
+
+SQLALCHEMY = """\
+from sqlalchemy import Column, Integer, String
+from sqlalchemy.orm import declarative_base
+
+Base = declarative_base()
+
+class User(Base):
+    __tablename__ = "user"
+    id = Column(Integer, primary_key=True)
+    name = Column(String)
+
+class Named(Base):
+    __tablename__ = "named"
+    id = Column(Integer, primary_key=True)
+
+    def __init__(self):
+        self.said = "old"
+"""
+
+
+def test_the_init_of_a_mapped_class_lies_below_its_instrumentation(app):
+    pytest.importorskip("sqlalchemy")
+    module = app.load(SQLALCHEMY)
+    lp.replace(app["Named.__init__"], "def __init__(self):\n    self.said = 'new'")
+    made = module.Named()
+    assert (made.said, hasattr(made, "_sa_instance_state")) == ("new", True)
+    lp.restore(app["Named.__init__"])
+    assert module.Named().said == "old"
+
+
+@pytest.mark.parametrize("target", ["User.__init__", "User"])
+def test_the_instrumentation_of_a_mapped_class_is_not_replaced(app, target):
+    pytest.importorskip("sqlalchemy")
+    module = app.load(SQLALCHEMY)
+    text = "def __init__(self, name=None):\n    self.name = name\n"
+    if target == "User":
+        text = "class User(Base):\n" + "".join(f"    {line}\n" for line in text.splitlines())
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(app[target], text)
+    three_lines(refused, "User.__init__", "lp.wrap(")
+    assert module.User(name="n").name == "n"
+    seen = []
+    lp.before(app["User.__init__"], lambda self, **given: seen.append(given))
+    assert (module.User(name="n").name, seen) == ("n", [{"name": "n"}])
+    lp.restore(app["User.__init__"])
+
+
+def test_a_transaction_that_fails_leaves_no_definition(app):
+    cls = app.load(STATE).C
+    held = [*vars(cls).items()]
+    open_one = Transaction()
+    open_one.run(lp.replace, app["C"], STATE[STATE.index("class C") :].replace('"old"', '"new"'))
+    assert set(looks(app).values()) == {"new"}
+    open_one.fail()
+    assert set(looks(app).values()) == {"old"}
+    assert [(n, id(v)) for n, v in vars(cls).items()] == [(n, id(v)) for n, v in held]
+
+
+def test_a_definition_that_is_refused_leaves_all_of_them(app):
+    app.load(STATE)
+    text = STATE[STATE.index("class C") :].replace('"old"', '"new"')
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(
+            app["C"], text.replace('return "new"\n\n    @property', 'yield "new"\n\n    @property')
+        )
+    three_lines(refused)
+    assert set(looks(app).values()) == {"old"}
+
+
+def test_a_change_of_a_class_is_one_step_of_the_journal(app):
+    app.load(STATE)
+    before = len(lp.journal)
+    lp.replace(app["C"], STATE[STATE.index("class C") :].replace('"old"', '"new"'))
+    assert len(lp.journal) == before + 1
+    lp.undo()
+    assert set(looks(app).values()) == {"old"}
+    lp.redo()
+    assert set(looks(app).values()) == {"new"}
