@@ -823,10 +823,116 @@ def test_a_definition_that_is_refused_leaves_all_of_them(app):
 
 def test_a_change_of_a_class_is_one_step_of_the_journal(app):
     app.load(STATE)
-    before = len(lp.journal)
+    before = {step.number for step in lp.journal}
     lp.replace(app["C"], STATE[STATE.index("class C") :].replace('"old"', '"new"'))
-    assert len(lp.journal) == before + 1
+    assert len({step.number for step in lp.journal} - before) == 1
     lp.undo()
     assert set(looks(app).values()) == {"old"}
     lp.redo()
     assert set(looks(app).values()) == {"new"}
+
+
+DECORATED = """\
+import functools
+
+called = []
+
+def deco(function):
+    called.append(function.__name__)
+
+    @functools.wraps(function)
+    def around(*args):
+        return "deco", function(*args)
+
+    return around
+
+class C:
+    @deco
+    def me(self):
+        return "old"
+
+    @functools.lru_cache(8)
+    def kept(self):
+        return "old"
+
+    def plain(self):
+        return "old"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "after"),
+    [
+        ("@deco\n    def me(self): return 'new'", "me", ("deco", "new")),
+        ("def me(self): return 'new'", "me", ("deco", "new")),
+        ("@functools.lru_cache(8)\n    def kept(self): return 'new'", "kept", "new"),
+        ("@deco\n    def plain(self): return 'new'", "plain", ("deco", "new")),
+        ("@staticmethod\n    def plain(): return 'new'", "plain", "new"),
+    ],
+)
+def test_decorators_stay_or_are_new(app, text, name, after):
+    module = app.load(DECORATED)
+    one, held = module.C(), [*vars(module.C).items()]
+    before = getattr(one, name)()
+    assert module.called == ["me"]
+    lp.replace(app["C"], f"class C:\n    {text}")
+    assert getattr(one, name)() == after
+    assert module.called == ["me"] + ["plain"] * (text.startswith("@deco") and name == "plain")
+    lp.restore(app["C"])
+    assert getattr(one, name)() == before
+    assert [(n, id(v)) for n, v in vars(module.C).items()] == [(n, id(v)) for n, v in held]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("@functools.lru_cache(4)\n    def kept(self): ...", "are @functools.lru_cache(8), those"),
+        ("@deco\n    @deco\n    def me(self): ...", "the decorators of me are @deco, those of the"),
+    ],
+)
+def test_other_decorators_are_refused(app, text, found):
+    module = app.load(DECORATED)
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(app["C"], f"class C:\n    {text}")
+    three_lines(refused, found, app["C"])
+    assert (module.called, len(lp.patches())) == (["me"], 0)
+
+
+def test_the_new_of_a_named_tuple_given_as_an_object_is_refused_or_right(app):
+    cls = app.load(KINDS["named tuple"].module).C
+    text = "def __new__(cls, x, y=4):\n    return tuple.__new__(cls, (x, y))"
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(cls.__new__, text)
+    three_lines(refused, "generated", "C.__new__")
+    assert cls(1) == (1, 2)
+    lp.replace(cls, cls.__new__, text)
+    assert cls(1) == (1, 4)
+    lp.restore(cls, cls.__new__)
+    lp.replace(cls.__new__, lambda cls, x, y=5: tuple.__new__(cls, (x, y)))
+    assert cls(1) == (1, 5)
+
+
+def test_a_class_whose_text_cannot_be_read_changes_too(app):
+    module = app.load("")
+    execute(STATE, vars(module))
+    held = [*vars(module.C).items()]
+    text = STATE[STATE.index("class C") :].replace('"old"', '"new"')
+    text = text.replace("    @functools.lru_cache(maxsize=8)\n", "")
+    lp.replace(app["C"], text)
+    assert set(looks(app).values()) == {"new"}
+    assert module.C.items is dict(held)["items"]
+    lp.restore(app["C"])
+    assert [(n, id(v)) for n, v in vars(module.C).items()] == [(n, id(v)) for n, v in held]
+
+
+def test_names_of_the_notebook_and_of_the_module(app):
+    module = app.load("STEPS = 4\nclass C:\n    def me(self): return STEPS\n")
+    notebook = {"__name__": "notebook", "lp": lp, "mine": 10}
+    text = (
+        "import math\nclass Other:\n    K = mine\n    def me(self): return STEPS * mine + math.pi"
+    )
+    exec(f"said = str(lp.replace({app['C']!r}, {text!r}))", notebook)
+    assert int(module.C().me()) == 43
+    assert (module.C.K, "uses your `math`, `mine`" in notebook["said"]) == (10, True)
+    notebook["mine"] = 0
+    assert int(module.C().me()) == 3

@@ -428,6 +428,22 @@ def test_functions_lambdas_and_classes_come_back_too(kept):
     assert functions.plain(2) == ("of a lambda", 2)
 
 
+def test_the_definitions_of_a_class_are_replayed(kept):
+    text = (
+        "class Shape:\n    sides = 7\n    def area(self): return 'again'\n"
+        "    @edge.setter\n    def edge(self, size): self.size = -size\n"
+    )
+    lp.replace("samples.functions.Shape", text)
+    restart()
+    assert functions.Shape(2).area() == 4
+    assert [one.state for one in lp.journal.replay(namespace=NAMESPACE)] == ["replayed"]
+    shape = functions.Shape(2)
+    shape.edge = 3
+    assert (shape.area(), shape.size, functions.Shape.sides) == ("again", -3, 7)
+    lp.undo()
+    assert (functions.Shape(2).area(), functions.Shape.sides) == (4, 4)
+
+
 def test_several_layers_taken_off_at_once_are_all_gone(kept):
     lp.replace(TARGET, TEXT)
     lp.replace(TARGET, TEXT, name="second")

@@ -199,7 +199,7 @@ def _merge_one(
     if name in body.bare:
         pairs = [(_innermost(old, name, target.cls), value, "")]
     else:
-        is_other = added or type(old) is not type(value)
+        is_other = added or name in body.remade or type(old) is not type(value)
         pairs = [] if is_other else _function_pairs(old, value, name, holders)
     if pairs and all(names[id(mine)] == name for mine, _, _ in pairs):
         for mine, theirs, part in pairs:
@@ -273,8 +273,7 @@ def _lacking(cls: type, body: Body) -> list[str]:
         if name not in body.attributes
         and not is_given(Attribute(cls, name))
         and any(
-            f.__qualname__ == f"{cls.__qualname__}.{f.__name__}"
-            and f.__code__.co_filename[:1] != "<"
+            f.__globals__.get("__name__") == cls.__module__ and f.__code__.co_filename[:1] != "<"
             for f in _functions(cls, value, name)
         )
     ]

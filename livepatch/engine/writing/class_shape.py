@@ -297,7 +297,7 @@ class Shape:
         if isinstance(own, str):
             same = _is_text_of(own, statement.annotation)
         elif given is not UNKNOWN and not hasattr(own, "__forward_arg__"):
-            same = are_equal(given, own) or given == own
+            same = are_equal(given, own) or given == own or repr(given) == repr(own)
         else:
             same = self.is_in_source(statement, annotation_only=True)
         if same is False:
@@ -306,12 +306,30 @@ class Shape:
             self.check_field(statement, name, statement.value)
         return self.is_built
 
-    def check_state(self, statement: ast.stmt, names: Sequence[str]) -> None:
+    def check_state(self, statement: ast.Assign, names: Sequence[str]) -> None:
         """Refuse a changed value that something was made of with the class."""
         for name in names:
-            own = vars(self.cls).get(name)
-            if hasattr(type(own), "__set__") and self.is_in_source(statement) is False:
+            is_data = hasattr(type(vars(self.cls).get(name)), "__set__")
+            is_made = self._has_maker and isinstance(statement.value, ast.Call)
+            if (is_data or is_made) and self.is_in_source(statement) is False:
                 self._refuse_field(statement, name)
+
+    def is_met(self, statement: ast.Assign, names: Sequence[str]) -> bool:
+        """Whether the class's maker has met what the class itself does not show; refuses the new.
+
+        A metaclass takes fields out of the body (``Field()``, ``Column()``), and may take in what
+        is assigned later.
+        """
+        is_shown = all(name in vars(self.cls) for name in names)
+        if is_shown or not self._has_maker or not isinstance(statement.value, ast.Call):
+            return False
+        if self.is_in_source(statement) is False:
+            self._refuse_field(statement, names[0])
+        return True
+
+    @property
+    def _has_maker(self) -> bool:
+        return type(self.cls) not in (type, ABCMeta)
 
     def check_other(self, statement: ast.stmt) -> None:
         """Refuse a statement that is no definition, unless the class has it as it is."""

@@ -76,11 +76,13 @@ class Body:
     Attributes:
         attributes: by name; of a nested class that is there already, its own body.
         bare: the names of functions whose decorators stay those around the live one.
+        remade: the names of what decorators make anew: it takes the live one's place.
         of_class: the class that they were read from; None: no class was made of them.
     """
 
     attributes: dict[str, Any]
     bare: set[str] = field(default_factory=set)
+    remade: set[str] = field(default_factory=set)
     of_class: type | None = None
 
 
@@ -189,7 +191,7 @@ class ClassText:
         reduced = _Reduced(self, shape, definition, path, cls)
         definition.body = reduced.body or [ast.copy_location(ast.Pass(), definition)]
         maker = f"maker_{len(self.values)}"
-        self.values[maker] = _maker(cls, reduced.bare)
+        self.values[maker] = _maker(cls, reduced.bare, reduced.remade)
         definition.bases, definition.decorator_list = [], []
         definition.keywords = [ast.keyword("metaclass", value_named(maker))]
         ast.fix_missing_locations(definition)
@@ -257,6 +259,7 @@ class _Reduced:
         for name in self.added:
             del self.own[name]
         self.bare: set[str] = set()
+        self.remade: set[str] = set()
         self.groups: dict[str, list[ast.stmt]] = {}
         for statement in definition.body:
             if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -313,6 +316,8 @@ class _Reduced:
         shape.check_member(statement, own_names)
         if is_simple(statement.value, shape.scope):
             return [statement]
+        if shape.is_met(statement, own_names):
+            return []
         if all(name in self.added for name in own_names):  # what it has become, as state
             return self._as_it_is(statement, names, self.added)
         if any(name not in self.own for name in own_names):
@@ -343,52 +348,67 @@ class _Reduced:
     def _function(self, statement: FunctionNode) -> Sequence[ast.stmt]:
         name = mangled(self.cls.__name__, statement.name)
         live = self.own.get(name)
-        group = self.groups[statement.name]
-        scope = self.shape.scope
-        decorators = statement.decorator_list
-        if any(
-            scope.names(d) in ("typing.overload", "typing_extensions.overload") for d in decorators
-        ):
+        if self._is(statement, "typing.overload", "typing_extensions.overload"):
             return []
         functions = [f for f in _functions(live, name, self.cls) if isinstance(f, FunctionType)]
         held = {name: None for f in functions for name in f.__code__.co_freevars}
         # From 3.14 on a branch that is dropped leaves an instruction: then no code is the same.
         used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
         used |= {"__class__"} if "super" in used else set()
-        mention(statement, tuple(name for name in held if name not in used))
-        if name not in self.own or all(is_harmless(d, live, scope) for d in decorators):
-            is_accessor = any(
-                isinstance(d, ast.Attribute) and d.attr != "getter" for d in decorators
-            )
-            above = [statement.name] if is_accessor and statement.name not in self.seen else []
-            return [*self._as_it_is(statement, above), statement]
-        if len(group) > 1:
-            if self.shape.is_in_source(statement):
+        around = {"__class__", *self.text.place.cells}
+        mention(statement, tuple(name for name in held if name in around - used))
+        if name in self.own and not self._is_plain(statement, live, functions):
+            return self._decorated(statement, name, live, functions)
+        is_accessor = any(isinstance(d, ast.Attribute) for d in statement.decorator_list)
+        above = [statement.name] if is_accessor and statement.name not in self.seen else []
+        return [*self._as_it_is(statement, above), statement]
+
+    def _is(self, statement: FunctionNode, *names: str) -> bool:
+        return any(self.shape.around.names(d) in names for d in statement.decorator_list)
+
+    def _is_plain(
+        self, statement: FunctionNode, live: object, functions: list[FunctionType]
+    ) -> bool:
+        """Whether only descriptors such as a property are around a function, before and after."""
+        around = self.shape.around
+        if not all(is_harmless(d, live, around) for d in statement.decorator_list):
+            return False
+        return not functions or live in functions or functions[0] in parts_of(live).values()
+
+    def _decorated(
+        self, statement: FunctionNode, name: str, live: object, functions: list[FunctionType]
+    ) -> Sequence[ast.stmt]:
+        """What is to run of a function with decorators: those of the live one stay around it."""
+        shape, decorators = self.shape, statement.decorator_list
+        if len(self.groups[statement.name]) > 1 or not functions:
+            if shape.is_in_source(statement):
                 return self._as_it_is(statement, [statement.name])
-            self.shape.refuse(
-                f"{name} is {len(group)} definitions with {listed(decorators)}",
-                f"replace them one by one, or reload {self.cls.__module__}",
-            )
-        if not functions:
-            if self.shape.is_in_source(statement):
-                return self._as_it_is(statement, [statement.name])
-            self.shape.refuse(
-                f"{name} is a {type(live).__name__}, which has no function of its own to change",
+            shape.refuse(
+                f"{name} is a {type(live).__name__}, whose functions cannot be told apart",
                 f"leave {name} out of the text, or reload {self.cls.__module__}",
             )
         definition = definition_of(self.text.original_function(functions[0]))
-        if definition is None:
-            self.shape.refuse(
+        own: list[ast.expr] = getattr(definition, "decorator_list", [])
+        module, imports = self.text.place.module, self.text.imports
+        if definition is None and decorators:
+            shape.refuse(
                 f"the decorators of {name} cannot be read ({place(functions[0])}), those of the "
                 f"text are {listed(decorators)}",
                 "leave the decorators out: those of the original stay around the new code",
             )
-        own = getattr(definition, "decorator_list", [])
-        module, imports = self.text.place.module, self.text.imports
-        if are_kept(decorators, own, module, imports, self.text.namespace):
-            self.text.told.append(f"{name} keeps the webui's own {listed(own)}")
+        if not decorators or are_kept(decorators, own, module, imports, self.text.namespace):
+            if own:
+                self.text.told.append(f"{name} keeps the webui's own {listed(own)}")
             self.bare.add(name)
             statement.decorator_list = []
+        elif any(not is_harmless(d, live, shape.around) for d in own):
+            shape.refuse(
+                f"the decorators of {name} are {listed(own)}, those of the text are "
+                f"{listed(decorators)}",
+                "leave the decorators out: those of the original stay around the new code",
+            )
+        else:
+            self.remade.add(name)
         return [statement]
 
 
@@ -412,7 +432,7 @@ def _assigned(statement: ast.stmt) -> list[str]:
     return names if len(names) == len(targets) else []
 
 
-def _maker(cls: type, bare: set[str]) -> Callable[..., Body]:
+def _maker(cls: type, bare: set[str], remade: set[str]) -> Callable[..., Body]:
     """What stands for the metaclass: it makes no class of a body."""
 
     def body_of(_name: str, _bases: object, names: dict[str, Any]) -> Body:
@@ -424,7 +444,7 @@ def _maker(cls: type, bare: set[str]) -> Callable[..., Body]:
             if name not in HOUSEKEEPING:
                 wrapped = _WRAPPED.get(name) if isinstance(value, FunctionType) else None
                 attributes[name] = value if wrapped is None else wrapped(value)
-        return Body(attributes, bare)
+        return Body(attributes, bare, remade)
 
     return body_of
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PatchRefused
 from ..naming.unwrapping import is_generated
 from ..reading.parsing import parse
+from ..reading.sources import place
 from ..reading.texts import name_of, texts
 from .decorators import keep_decorators
 from .held import Below
@@ -179,7 +180,7 @@ class Graft:
         if owner is not None:
             cells.setdefault("__class__", CellType(owner))
         return Place(
-            _names_of_module(self.original, owner),
+            _names_of_module(self.asked, self.original, owner),
             cells,
             owner.__name__ if owner else None,
             future_flags(code),
@@ -222,13 +223,21 @@ class Graft:
         return compile_text(self.asked, tree, self.filename, self.place.flags, lines)
 
 
-def _names_of_module(original: FunctionType, owner: type | None) -> dict[str, Any]:
+def _names_of_module(asked: str, original: FunctionType, owner: type | None) -> dict[str, Any]:
     """The globals of new code: the module's, also for a function that a library generated.
 
     The ``__new__`` of a named tuple has globals of its own, without any builtins.
     """
     module = sys.modules.get(getattr(owner, "__module__", ""))
-    return original.__globals__ if module is None or not is_generated(original) else vars(module)
+    if module is not None and is_generated(original):
+        return vars(module)
+    if original.__globals__.get("__builtins__", vars) == {}:
+        raise PatchRefused(
+            asked,
+            f"it was generated, and sees no names but its own ({place(original)})",
+            f"name it by its class: package.module.{original.__qualname__}",
+        )
+    return original.__globals__
 
 
 def dedented(text: str) -> str:
