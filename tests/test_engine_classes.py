@@ -636,6 +636,8 @@ REFUSED = {
     "pydantic default": ("pydantic", "y: int = 2", "y: int = 3", "the field y is another"),
     "pydantic private": ("pydantic", "default=7", "default=8", "the field _seen is another"),
     "column": ("sqlalchemy", "String(30)", "String(40)", "the field name is another"),
+    "option": ("sqlalchemy", '"c"', '"other"', "the field __tablename__ is another"),
+    "new column": ("sqlalchemy", "    def me", "    more = Column()\n    def me", "no field more"),
     "mapped": ("sqlalchemy", "id: Mapped[int]", "id: Mapped[str]", "the field id is another"),
     "statement": ("plain", "class C:", "class C:\n    print('x')", "line 2 of the text is no def"),
 }
@@ -936,3 +938,71 @@ def test_names_of_the_notebook_and_of_the_module(app):
     assert (module.C.K, "uses your `math`, `mine`" in notebook["said"]) == (10, True)
     notebook["mine"] = 0
     assert int(module.C().me()) == 3
+
+
+def test_a_function_that_other_classes_have_too_stays_theirs(app):
+    """`functools.total_ordering` puts one function into all of them, `Enum` its `__new__`."""
+    module = app.load(
+        """
+        import enum, functools
+
+        def ordered(cls):
+            return functools.total_ordering(cls)
+
+        class C:
+            def __lt__(self, other): return False
+        class D:
+            def __lt__(self, other): return False
+        ordered(C), ordered(D)
+
+        class E(bytes, enum.Enum):
+            def __new__(cls, number):
+                made = bytes.__new__(cls, [number])
+                made._value_ = number
+                return made
+            ONE = 1
+            def me(self): return "old"
+        class F(enum.Enum):
+            A = 1
+        """
+    )
+    lp.replace(app["C"], "class C:\n    def __gt__(self, other): return 'new'")
+    assert (module.C() > module.C(), module.D() > module.D()) == ("new", True)
+    text = (
+        "class E(bytes, enum.Enum):\n"
+        "    def __new__(cls, number):\n"
+        "        made = bytes.__new__(cls, [number])\n"
+        "        made._value_ = number\n"
+        "        return made\n"
+        "    ONE = 1\n"
+        "    def me(self): return 'new'\n"
+    )
+    lp.replace(app["E"], text)
+    assert (module.E.ONE.me(), module.F(1)) == ("new", module.F.A)
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(app["E"], text.replace("[number]", "[2]"))
+    three_lines(refused, "__new__ is another in the text")
+    lp.restore_all()
+    assert (module.C() > module.C(), module.E.ONE.me()) == (True, "old")
+
+
+def test_a_class_that_takes_no_values_takes_definitions(app):
+    """All or none: where a value is refused, no definition has changed."""
+    module = app.load(
+        """
+        class Locked(type):
+            def __setattr__(cls, name, value):
+                raise AttributeError("locked")
+
+        class C(metaclass=Locked):
+            LIMIT = 1
+            def me(self): return "old"
+        """
+    )
+    text = "class C(metaclass=Locked):\n    def me(self): return 'new'\n    LIMIT = "
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(app["C"], text + "2")
+    three_lines(refused, "C.LIMIT cannot be set")
+    assert (module.C().me(), len(lp.patches())) == ("old", 0)
+    lp.replace(app["C"], text + "1")
+    assert module.C().me() == "new"

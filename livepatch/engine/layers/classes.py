@@ -13,6 +13,7 @@ from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PatchRefused
+from ..naming.sharing import sharers
 from ..naming.slots import ABSENT, Attribute
 from ..naming.targets import LAYOUT, ClassTarget, Target, is_given
 from ..naming.unwrapping import is_made_around, unwrap
@@ -23,6 +24,7 @@ from ..switching.codes import global_names
 from ..switching.state import clone
 from ..writing.class_shape import annotations_of, are_bases, are_equal, is_built, is_constant
 from ..writing.class_text import HOUSEKEEPING, Body
+from ..writing.names import mangled
 from ..writing.new_code import code_from_callable
 from .function_stacks import stack_of
 from .patch import Patch
@@ -79,7 +81,9 @@ def _definitions(new: type) -> Iterator[tuple[str, Any]]:
             if is_own:
                 yield name, value
         elif is_code or not is_makers or (name == "__hash__" and value is None):
-            yield name, value
+            functions = [f for f in _functions(new, value, name) if is_dunder]
+            if all(f.__module__ == new.__module__ for f in functions):
+                yield name, value
 
 
 def originals_of(target: ClassTarget) -> dict[str, Any]:
@@ -201,6 +205,8 @@ def _merge_one(
     else:
         is_other = added or name in body.remade or type(old) is not type(value)
         pairs = [] if is_other else _function_pairs(old, value, name, holders)
+        if any(sharers(target.cls, old, mine) for mine, _, _ in pairs):
+            pairs = []  # those that have it too keep it
     if pairs and all(names[id(mine)] == name for mine, _, _ in pairs):
         for mine, theirs, part in pairs:
             merged.parts.extend(
@@ -273,7 +279,9 @@ def _lacking(cls: type, body: Body) -> list[str]:
         if name not in body.attributes
         and not is_given(Attribute(cls, name))
         and any(
-            f.__globals__.get("__name__") == cls.__module__ and f.__code__.co_filename[:1] != "<"
+            mangled(cls.__name__, f.__name__) == name
+            and f.__globals__.get("__name__") == cls.__module__
+            and f.__code__.co_filename[:1] != "<"
             for f in _functions(cls, value, name)
         )
     ]

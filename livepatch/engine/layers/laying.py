@@ -173,7 +173,7 @@ def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> l
         raise PatchRefused(
             asked,
             f"the new class has nothing that differs from {target.path} ({place(target.cls)})"
-            + (f", whose {_some(stays)} stays as it is" if stays else ""),
+            + (f"; the values of {_some(stays)} stay as they are" if stays else ""),
             "change a method of it and run the cell again",
         )
     if stays:

@@ -230,7 +230,12 @@ class Shape:
             return True
         own = vars(self.cls).get(name)
         is_data = hasattr(type(own), "__set__") and not isinstance(own, property)
-        return is_data or (self.is_built and name in self._parameters and name in self.annotations)
+        is_option = self._has_maker and name[:2] == name[-2:] == "__" and name != "__doc__"
+        return (
+            is_data
+            or is_option
+            or (self.is_built and name in self._parameters and name in self.annotations)
+        )
 
     def check_member(self, statement: ast.Assign, names: Sequence[str]) -> None:
         """Refuse a new member of an enumeration."""
@@ -239,6 +244,16 @@ class Shape:
                 value = self.scope.value(statement.value)
                 if name[:1] != "_" and not hasattr(type(value), "__get__"):
                     self.refuse(f"it has no member {name}, and members are made with the class")
+
+    def is_used_up(self, statement: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Whether a function has made the members of an enumeration, and is not called again."""
+        if statement.name not in ("__new__", "_generate_next_value_"):
+            return False
+        if not isinstance(self.cls, enum.EnumMeta):
+            return False
+        if self.is_in_source(statement) is False:
+            self.refuse(f"{statement.name} is another in the text, and its members are made")
+        return True
 
     def check_field(self, statement: ast.stmt, name: str, value: ast.expr | None) -> None:
         """Refuse a field or member whose value in the text is another."""

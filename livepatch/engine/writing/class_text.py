@@ -60,6 +60,7 @@ HOUSEKEEPING = {
     "__qualname__",
     "__static_attributes__",
     "__type_params__",
+    "_abc_impl",
 }
 # Functions of these names become descriptors when their class is made.
 _WRAPPED = {
@@ -348,6 +349,8 @@ class _Reduced:
     def _function(self, statement: FunctionNode) -> Sequence[ast.stmt]:
         name = mangled(self.cls.__name__, statement.name)
         live = self.own.get(name)
+        if self.shape.is_used_up(statement):
+            return []
         if self._is(statement, "typing.overload", "typing_extensions.overload"):
             return []
         functions = [f for f in _functions(live, name, self.cls) if isinstance(f, FunctionType)]
