@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.errors import PatchRefused
 from livepatch.engine.layers.function_stacks import is_over_function
+from livepatch.engine.reading.compiled import is_compiled_from
 from livepatch.engine.reading.parsing import parse
 from livepatch.engine.switching.codes import global_names
 
@@ -212,15 +213,20 @@ class _File:
 
     def _definition(self, asked: str, original: FunctionType) -> _Function:
         code = original.__code__
-        for node in ast.walk(self.tree):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-                if node.name == code.co_name and first == code.co_firstlineno:
-                    return node
+        found = [
+            node
+            for node in ast.walk(self.tree)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and is_compiled_from(code, node)
+        ]
+        for node in found:
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if first == code.co_firstlineno:
+                return node
         raise PatchRefused(
             asked,
-            f"{self.filename}:{code.co_firstlineno} is no def {code.co_name}: the file was edited "
-            "since it was loaded",
+            f"{self.filename}:{code.co_firstlineno} is not the def {code.co_name} that runs: the "
+            "file was edited since it was loaded",
             "load the module again, or use lp.export",
         )
 

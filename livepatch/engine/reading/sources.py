@@ -1,96 +1,230 @@
-"""Source text: of functions in files, and of code that came from a cell."""
+"""Source text: of functions in files, and of code that came from a cell.
+
+A text counts only where it is the one that the code was compiled from: of an edited file, what
+stands at the old line may be another function. A text that was found is kept with its code, so that
+it can still be had when the file is edited later.
+"""
 
 from __future__ import annotations
 
 import ast
+import collections
+import copy
 import inspect
 import linecache
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, NamedTuple
 
+from .compiled import Definition, is_compiled_from
 from .parsing import parse
 from .texts import is_text, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import CodeType, FunctionType
+    from collections.abc import Callable, Iterator, Sequence
+
+_KEPT = 1_000  # functions, and the files of as many of them as
+_KEPT_FILES = 30
+
+
+class Source(NamedTuple):
+    """The text of a function.
+
+    Attributes:
+        text: its lines, as they stand in their file.
+        definition: its definition, parsed, with the lines and columns of its file.
+    """
+
+    text: str
+    definition: Definition | None
+
+
+class _Sources:
+    """The texts that were found, each with the code that was compiled from it."""
+
+    def __init__(self) -> None:
+        # Not by the code alone: two files may have the same function in the same line.
+        self._found: dict[tuple[str, CodeType], Source] = {}
+        self._files: collections.OrderedDict[str, Sequence[str]] = collections.OrderedDict()
+
+    def keep(self, code: CodeType, source: Source) -> None:
+        """Let a text be a code's."""
+        while len(self._found) >= _KEPT:
+            self._found.pop(next(iter(self._found)), None)
+        self._found[code.co_filename, code] = source
+
+    def find(self, code: CodeType) -> Source | None:
+        """The text of a code object; None where there is none, or it was edited since."""
+        found = self._found.get((code.co_filename, code))
+        if found is None:
+            for lines in self.versions(code):
+                found = _at_its_line(code, lines) or _elsewhere(code, lines)
+                if found is not None:
+                    self.keep(code, found)
+                    self._files[code.co_filename] = lines
+                    self._files.move_to_end(code.co_filename)
+                    while len(self._files) > _KEPT_FILES:
+                        self._files.popitem(last=False)
+                    break
+        return found
+
+    def versions(self, code: CodeType) -> Iterator[Sequence[str]]:
+        """The lines of a code's file: as it is, and as it was when somebody read it before."""
+        name = code.co_filename
+        own = texts.lines(name)
+        if own is not None:
+            yield own
+            return
+        entry = linecache.cache.get(name, ())
+        before = [entry[2]] if len(entry) == 4 else []
+        try:
+            now, _ = inspect.findsource(code)
+        except (OSError, TypeError, IndexError, SyntaxError):
+            now = []
+        if now:
+            yield now
+        kept = [lines for lines in (self._files.get(name), *before) if lines is not None]
+        yield from (lines for lines in kept if lines != now)
+
+
+_sources = _Sources()
 
 
 def source_of(function: Callable[..., object] | CodeType) -> str | None:
     """The source text of a function as it runs now, dedented; None where it cannot be had.
 
+    Of a file that was edited since, it is the text that the function was compiled from, where
+    somebody has read that before, or None.
+
     Example:
         >>> source_of(len) is None
         True
     """
-    block = _block_of(getattr(function, "__code__", function))
-    return None if block is None else textwrap.dedent(block)
+    code = getattr(function, "__code__", function)
+    if not isinstance(code, CodeType):
+        return _text_of(code)
+    source = _sources.find(_called(code))
+    return None if source is None else textwrap.dedent(source.text)
 
 
-def _block_of(code: object) -> str | None:
-    """The lines of a code object as they stand in their file."""
+def _text_of(thing: object) -> str | None:
+    """The text of a class."""
     try:
-        lines = texts.lines(code.co_filename) if inspect.iscode(code) else None
-        if lines is not None:
-            assert inspect.iscode(code)
-            return "".join(inspect.getblock(lines[code.co_firstlineno - 1 :]))
-        # The code object, not the function: inspect would follow __wrapped__ to the code of
-        # another.
-        return inspect.getsource(code)  # type: ignore[arg-type]
+        return textwrap.dedent(inspect.getsource(thing))  # type: ignore[arg-type]
     except (OSError, TypeError, IndexError, SyntaxError):
         return None
 
 
-def definition_of(
-    function: FunctionType,
-) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
+def definition_of(function: FunctionType) -> Definition | None:
     """The definition of a function, parsed, with the lines and columns of its file.
 
-    None where there is no text, or where one line has several lambdas that cannot be told apart.
+    None where there is no text or it was edited since, or where one line has several lambdas that
+    cannot be told apart.
     """
-    code = function.__code__
-    if function.__code__.co_name == "<lambda>":
-        return _lambda_of(code)
-    block = _block_of(code) or ""
+    source = _sources.find(function.__code__)
+    return None if source is None else copy.deepcopy(source.definition)
+
+
+def keep_source(code: CodeType, given: CodeType) -> None:
+    """Let the text of one code be that of another, which was compiled from it in another place."""
+    source = _sources.find(given)
+    if source is not None:
+        _sources.keep(code, source)
+
+
+def why_no_source(code: CodeType) -> str:
+    """Why there is no definition of a code, in words."""
+    if any(_sources.versions(code)):
+        return f"the text that it was compiled from is not there: {place(code)} has another now"
+    return f"it has no text ({place(code)})"
+
+
+def _called(code: CodeType) -> CodeType:
+    """Of a trampoline, which bears the line of what it calls, the code that it calls."""
+    for constant in code.co_consts:
+        if isinstance(constant, FunctionType):
+            called = constant.__code__
+            if (called.co_filename, called.co_firstlineno) == (
+                code.co_filename,
+                code.co_firstlineno,
+            ):
+                return called
+    return code
+
+
+def _at_its_line(code: CodeType, lines: Sequence[str]) -> Source | None:
+    """What stands at a code's own line, where that is its text."""
+    first = code.co_firstlineno
+    if code.co_name == "<lambda>":
+        return None
+    try:
+        block = "".join(inspect.getblock(lines[first - 1 :]))
+    except (IndexError, SyntaxError):
+        return None
     # An indented block is parsed inside another one: taking the indentation away would change what
     # stands in triple quotes.
     indented = block[:1] in (" ", "\t")
+    definition = None
     try:
         tree = parse(f"if 1:\n{block}" if indented else block)
-    except (SyntaxError, ValueError):  # not a whole statement
-        return None
-    statement = tree.body[0] if tree.body else None
-    definition = statement.body[0] if isinstance(statement, ast.If) else statement
+        statement = tree.body[0]
+        definition = statement.body[0] if isinstance(statement, ast.If) else statement
+        ast.increment_lineno(definition, first - 1 - indented)
+    except (SyntaxError, ValueError, IndexError):  # not a whole statement
+        pass
+    if is_text(code.co_filename):  # that of a cell, which nobody edits; compiled in another place
+        is_definition = isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef))
+        return Source(block, definition if is_definition else None)  # type: ignore[arg-type]
     if not isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return None
-    ast.increment_lineno(definition, code.co_firstlineno - 1 - indented)
-    return definition
+    is_it = _first_line(definition) == first and is_compiled_from(code, definition)
+    return Source(block, definition) if is_it else None
 
 
-def _lambda_of(code: CodeType) -> ast.Lambda | None:
-    """A lambda's node: its line can be the middle of a statement, so the whole file is parsed."""
-    lines = texts.lines(code.co_filename) or linecache.getlines(code.co_filename)
+def _elsewhere(code: CodeType, lines: Sequence[str]) -> Source | None:
+    """The definition that a code was compiled from, wherever it stands.
+
+    A lambda's line can be the middle of a statement, so the whole file is parsed.
+    """
     try:
         tree = parse("".join(lines))
     except (SyntaxError, ValueError):  # the file is being edited
         return None
-    parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    is_lambda = code.co_name == "<lambda>"
     candidates = [
         node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Lambda)
-        and node.lineno == code.co_firstlineno
-        and parameters == tuple(argument.arg for argument in _named_arguments(node.args))
+        for qualified_name, node in _definitions(tree, "")
+        if qualified_name == getattr(code, "co_qualname", qualified_name)
+        and is_compiled_from(code, node)
     ]
-    if sys.version_info >= (3, 11):
+    there = [node for node in candidates if _first_line(node) == code.co_firstlineno]
+    candidates = there or candidates
+    if is_lambda and sys.version_info >= (3, 11):
         positions = set(code.co_positions())
-        candidates = [node for node in candidates if _position(node.body) in positions]
-    return candidates[0] if len(candidates) == 1 else None
+        candidates = [n for n in candidates if _position(n.body) in positions] or candidates  # type: ignore[arg-type]
+    if len(candidates) != 1:
+        return None
+    first = _first_line(candidates[0])
+    return Source("".join(inspect.getblock(list(lines[first - 1 :]))), candidates[0])
 
 
-def _named_arguments(arguments: ast.arguments) -> list[ast.arg]:
-    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+def _definitions(node: ast.AST, around: str) -> Iterator[tuple[str, Definition]]:
+    """All definitions in a text, with their qualified names."""
+    for child in ast.iter_child_nodes(node):
+        inside = around
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            name = around + getattr(child, "name", "<lambda>")
+            yield name, child
+            inside = f"{name}.<locals>."
+        elif isinstance(child, ast.ClassDef):
+            inside = f"{around}{child.name}."
+        yield from _definitions(child, inside)
+
+
+def _first_line(node: Definition) -> int:
+    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def _position(node: ast.expr) -> tuple[int, int | None, int, int | None]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PatchRefused
 from ..naming.slots import ABSENT
 from ..naming.unwrapping import unwrap
+from ..reading.compiled import future_flags
 from ..reading.descriptors import parts_of
 from ..reading.sources import definition_of, place
 from ..reading.texts import name_of, texts
@@ -33,7 +34,6 @@ from .placing import (
     compile_text,
     enclose,
     factory_in,
-    future_flags,
     make,
     own_future_flags,
     unused_name,

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PatchRefused
-from ..reading.sources import definition_of, place
+from ..reading.sources import definition_of, place, why_no_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ def keep_decorators(
     if are_kept(given, own, original.__globals__, imports, namespace):
         return (f"keeps the webui's own {listed(own)}",)
     if definition is None:
-        has = f"the original's decorators cannot be read ({place(original)})"
+        has = f"the original's decorators cannot be read: {why_no_source(original.__code__)}"
     elif own:
         has = f"the original's decorators are {listed(own)} ({place(original)})"
     else:

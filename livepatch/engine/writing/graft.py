@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PatchRefused
 from ..naming.unwrapping import is_generated
+from ..reading.compiled import future_flags
 from ..reading.parsing import parse
 from ..reading.sources import place
 from ..reading.texts import name_of, texts
@@ -29,7 +30,6 @@ from .placing import (
     does_not_compile,
     enclose,
     factory_in,
-    future_flags,
     make,
     new_code,
     own_future_flags,

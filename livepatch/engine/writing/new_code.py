@@ -15,7 +15,7 @@ from ..naming.overrides import as_function
 from ..naming.targets import dotted_name
 from ..reading.descriptors import called_by
 from ..reading.parsing import parse
-from ..reading.sources import definition_of, place, source_of
+from ..reading.sources import definition_of, keep_source, place, source_of, why_no_source
 from ..reading.summaries import summary
 from ..switching.codes import global_names, names_in, uses_globals
 from ..switching.kinds import check_kind, of_same_kind
@@ -150,7 +150,7 @@ def _moved(
         uses = f"{names}, which is {target.path} itself" if names else "names of the target's place"
         raise PatchRefused(
             asked,
-            f"it uses {uses}, and has no text to compile there ({place(new)})",
+            f"it uses {uses}, and has no text to compile there: {why_no_source(new.__code__)}",
             f"write it as a def, or in a cell: %%replace {target.path}",
         )
     cells = _cells_in_place(new, target, original)
@@ -170,6 +170,7 @@ def _moved(
         values=values,
     )
     function = graft.build()
+    keep_source(function.__code__, new.__code__)
     FunctionState.of(new).describe(function)
     facts: tuple[str, ...] = (f"compiled in the place of {target.path}",)
     if graft.uses.saved:

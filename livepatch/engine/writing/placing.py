@@ -20,6 +20,7 @@ from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PatchRefused
+from ..reading.compiled import FUTURE_FLAGS
 from ..reading.parsing import parse
 
 if TYPE_CHECKING:
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
 NEW = "<livepatch new>"
 _PLACE = "<livepatch place>"
 _FACTORY = "<livepatch factory>"
-
-# Compiler flags that a `from __future__ import` of the target's module switched on; the one of
-# nested_scopes is CO_NESTED's and means something else by now.
-_FUTURE_FLAGS: int = sum(
-    getattr(__future__, name).compiler_flag
-    for name in __future__.all_feature_names
-    if name != "nested_scopes"
-)
 
 
 @dataclass
@@ -61,11 +54,6 @@ class Place:
         return not self.flags & __future__.annotations.compiler_flag
 
 
-def future_flags(code: CodeType) -> int:
-    """The compiler flags that a module's ``from __future__`` imports left in its code."""
-    return code.co_flags & _FUTURE_FLAGS
-
-
 def own_future_flags(imports: Sequence[ast.stmt]) -> int:
     """The compiler flags that the ``from __future__`` imports of a text ask for."""
     names = {
@@ -75,7 +63,7 @@ def own_future_flags(imports: Sequence[ast.stmt]) -> int:
         for alias in statement.names
     }
     flags: int = sum(getattr(__future__, name).compiler_flag for name in names)
-    return flags & _FUTURE_FLAGS
+    return flags & FUTURE_FLAGS
 
 
 def compile_text(
