@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from reach_support import Place, RunningWebui, place
 
+from livepatch.reach.webuis import running_webuis
+
 PER_SECOND = 50
 SETTLE = 1.0  # seconds of load before and after a fault
 
@@ -371,6 +373,10 @@ def _strike(here: Place, strike: Fault, options: dict[str, str]) -> tuple[str, L
         return "ok", load
     except Exception as error:
         return f"{type(error).__name__}: {error}", load
+    finally:
+        for attached in running_webuis():
+            if attached.pid != webui.pid:  # a daemon: nobody's child any more
+                os.kill(attached.pid, signal.SIGKILL)
 
 
 # The clock of the wall, so many seconds off as a file says; what counts seconds stays as it is.
