@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from samples import functions
+from test_engine_classes import expected, kind, seen  # noqa: F401 - a fixture among them
 from test_magics import TARGET, notebook  # noqa: F401 - a fixture
 
 import livepatch as lp
@@ -81,6 +82,17 @@ def test_a_class_of_a_cell_changes_its_instances(notebook):  # noqa: F811
     assert shape.area() == 600
     notebook.run("%restore samples.functions.Shape")
     assert shape.area() == 4
+
+
+def test_the_definitions_of_every_kind_of_class_by_magic(notebook, app, kind):  # noqa: F811
+    cls = app.module.C
+    one, held = eval(kind.make, vars(app.module)), [*vars(cls).items()]
+    assert "changed: " in notebook.run(f"%%replace {app['C']}\n{kind.text}")
+    for instance in (one, eval(kind.make, vars(app.module))):
+        assert seen(app, kind, instance) == expected(app, kind.after)
+    notebook.run(f"%restore {app['C']}")
+    assert seen(app, kind, one) == expected(app, kind.before)
+    assert [(n, id(v)) for n, v in vars(cls).items()] == [(n, id(v)) for n, v in held]
 
 
 def test_a_class_with_slots_of_a_cell_is_not_made_a_second_time(notebook, app):  # noqa: F811

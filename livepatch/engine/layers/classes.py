@@ -205,7 +205,7 @@ def _merge_one(
     else:
         is_other = added or name in body.remade or type(old) is not type(value)
         pairs = [] if is_other else _function_pairs(old, value, name, holders)
-        if any(sharers(target.cls, old, mine) for mine, _, _ in pairs):
+        if any(m is not t and sharers(target.cls, old, m) for m, t, _ in pairs):
             pairs = []  # those that have it too keep it
     if pairs and all(names[id(mine)] == name for mine, _, _ in pairs):
         for mine, theirs, part in pairs:

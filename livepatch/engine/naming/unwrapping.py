@@ -83,14 +83,14 @@ def unwrap(value: object, name: str | None, holder: object = None) -> Unwrapped:
 
 
 def is_made_around(function: FunctionType) -> object | None:
-    """What a library's own code was made around, by an attribute that keeps it; None: nothing.
+    """What a library's own code was made around: an attribute keeps it, and it has the same name.
 
     SQLAlchemy's ``__init__`` of a mapped class keeps the function that was there.
     """
     if not is_generated(function):
         return None
-    kept = (one for one in _attributes(function) if is_a(one, FunctionType))
-    return next(kept, None)
+    kept = (one for one in _attributes(function) if is_a(one, FunctionType, type(object.__init__)))
+    return next((one for one in kept if one.__name__ == function.__name__), None)  # type: ignore[attr-defined]
 
 
 def is_generated(function: FunctionType) -> bool:
