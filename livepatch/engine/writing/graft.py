@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PatchRefused
 from ..naming.unwrapping import is_generated
 from ..reading.compiled import future_flags
+from ..reading.namespaces import namespace_of
 from ..reading.parsing import parse
 from ..reading.sources import place
 from ..reading.texts import name_of, texts
@@ -184,6 +185,7 @@ class Graft:
             cells,
             owner.__name__ if owner else None,
             future_flags(code),
+            names_around(self.original, owner),
         )
 
     def _lead_defaults(self, made: FunctionType) -> None:
@@ -238,6 +240,19 @@ def _names_of_module(asked: str, original: FunctionType, owner: type | None) -> 
             f"name it by its class: package.module.{original.__qualname__}",
         )
     return original.__globals__
+
+
+def names_around(original: FunctionType, owner: type | None) -> dict[str, Any]:
+    """What new code sees besides, of a function that a library made for a module or a class there.
+
+    The ``_replace`` of a named tuple has the globals of ``collections``; what was executed has a
+    namespace of its own.
+    """
+    name = owner.__module__ if owner is not None else original.__module__
+    if owner is None and not is_generated(original):
+        return {}
+    module = sys.modules.get(name or "")
+    return {} if module is None else namespace_of(module)
 
 
 def dedented(text: str) -> str:

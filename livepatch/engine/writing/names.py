@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 # Stand-ins for constants: large integers, which no other constant of a text can be.
+AROUND = 0x6C69_7665_000F
 LOCALS = 0x6C69_7665_0010
 NOTEBOOK = 0x6C69_7665_0011
 SAVED = 0x6C69_7665_0012
@@ -110,6 +111,9 @@ class Scope:
     is_open: bool = False
 
 
+_GLOBAL = Scope()
+
+
 class ForeignNames(ast.NodeTransformer):
     """Turns reads of names that the module does not have into look-ups elsewhere.
 
@@ -118,6 +122,8 @@ class ForeignNames(ast.NodeTransformer):
         holder_of: asked for every name that the code itself does not bind, mangled where it is
             private; answers the stand-in constant of the ``Names`` to look it up in, None for a
             name of the module or a builtin.
+        holder_of_global: the same of a name that the code declares as global: it is written there,
+            too.
         with_annotations: whether annotations are evaluated; under ``from __future__ import
             annotations`` they are text, and stay as they are.
         class_name: the class in whose body the code stands.
@@ -127,6 +133,7 @@ class ForeignNames(ast.NodeTransformer):
         self,
         bound: set[str],
         holder_of: Callable[[str], int | None],
+        holder_of_global: Callable[[str], int | None],
         *,
         with_annotations: bool,
         class_name: str | None = None,
@@ -134,15 +141,30 @@ class ForeignNames(ast.NodeTransformer):
         self.scopes = [Scope(bound)]
         self.class_names = [class_name]
         self.holder_of = holder_of
+        self.holder_of_global = holder_of_global
+        self.bound_otherwise: set[str] = set()
         self.with_annotations = with_annotations
-        self.declared_global: set[str] = set()
+
+    def redirect(self, definition: ast.AST) -> None:
+        """Turn the reads in a definition into look-ups elsewhere."""
+        for node in ast.walk(definition):
+            if isinstance(node, ast.NamedExpr):
+                self.bound_otherwise.add(node.target.id)
+            elif not isinstance(node, ast.Name):
+                self.bound_otherwise.update(_names_bound_by(node))
+        self.visit(definition)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """Replace a name that is free in the code and found elsewhere."""
         name = self._mangled(node.id)
+        binding = self._binding(name)
+        if binding is _GLOBAL:
+            # A `def` or an import binds a name and nothing else: then all of it is the module's.
+            is_fixed = node.id in self.bound_otherwise or name in _NO_ATTRIBUTES
+            place = None if is_fixed else self.holder_of_global(name)
+            return node if place is None else _at(node, _attribute(place, name, node.ctx))
         if not isinstance(node.ctx, ast.Load) or name in _NO_ATTRIBUTES:
             return node
-        binding = self._binding(name)
         if binding is None or (binding.is_class and name not in binding.settled):
             holder = self.holder_of(name)
             if holder is not None:
@@ -184,18 +206,13 @@ class ForeignNames(ast.NodeTransformer):
         test = ast.Compare(ast.Constant(name), [ast.In()], [bound])
         return ast.IfExp(test, node, otherwise)
 
-    def visit_Global(self, node: ast.Global) -> ast.Global:
-        """Note the names that are said to be the module's."""
-        self.declared_global |= set(map(self._mangled, node.names))
-        return node
-
     def _binding(self, name: str) -> Scope | None:
-        """The scope that binds a name."""
+        """The scope that binds a name, or says that it is a global."""
         seen = True
         for scope in reversed(self.scopes):
             if not scope.is_class or seen:
                 if name in scope.declared_global:
-                    return self.scopes[0]
+                    return _GLOBAL
                 if name in scope.bound:
                     return scope
             seen = seen and scope.is_open
@@ -378,8 +395,8 @@ def bound_names(definition: FunctionNode) -> set[str]:
     return own - others
 
 
-def _attribute(holder: int, name: str) -> ast.expr:
-    return ast.Attribute(ast.Constant(holder), name, ast.Load())
+def _attribute(holder: int, name: str, context: ast.expr_context | None = None) -> ast.expr:
+    return ast.Attribute(ast.Constant(holder), name, context or ast.Load())
 
 
 def _at(place: ast.AST, node: Node) -> Node:

@@ -20,7 +20,7 @@ from ..reading.summaries import summary
 from ..switching.codes import global_names, names_in, uses_globals
 from ..switching.kinds import check_kind, of_same_kind
 from ..switching.state import FunctionState, clone
-from .graft import Graft
+from .graft import Graft, names_around
 from .held import Below
 from .names import all_arguments
 from .resolution import value_named
@@ -259,10 +259,13 @@ def _needs_place(new: FunctionType, target: Target, original: FunctionType) -> b
     own, module = new.__globals__, original.__globals__
     if own is module:
         return False
+    around = names_around(original, target.owner_class)
+    if own is around:
+        return False
     suspects = [
         name
         for name in names_in(new.__code__)
-        if name in module and name not in own and not hasattr(builtins, name)
+        if (name in module or name in around) and name not in own and not hasattr(builtins, name)
     ]
     # Reading the instructions takes a while, and most such names are attributes.
     return bool(suspects) and not global_names(new.__code__).isdisjoint(suspects)

@@ -41,12 +41,15 @@ class Place:
         cells: the closure variables around it.
         class_name: the class whose private names it shares.
         flags: the compiler's, of the module's ``from __future__`` imports.
+        around: further names: those of the module where the user reads the code of a function that
+            was made elsewhere, in globals of its own.
     """
 
     module: dict[str, Any]
     cells: dict[str, CellType] = field(default_factory=dict)
     class_name: str | None = None
     flags: int = 0
+    around: dict[str, Any] = field(default_factory=dict)
 
     @property
     def with_annotations(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import CellType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .names import LOCALS, NOTEBOOK, SAVED, VALUES, ForeignNames, Names, names_of
+from .names import AROUND, LOCALS, NOTEBOOK, SAVED, VALUES, ForeignNames, Names, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +21,7 @@ class Uses:
     """Which names a graft takes from where."""
 
     notebook: set[str] = field(default_factory=set)
+    around: set[str] = field(default_factory=set)
     clashes: set[str] = field(default_factory=set)
     nowhere: set[str] = field(default_factory=set)
     saved: dict[str, Any] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Uses:
         """What the answer line says of it."""
         told: dict[str, Iterable[str]] = {
             "uses your {}": self.notebook,
+            "{} is that of the module around": self.around,
             "{} is the webui's own code": self.saved,
             "{} is the module's, not yours": self.clashes,
             "{} is defined nowhere yet": self.nowhere,
@@ -94,16 +96,17 @@ class Resolution:
         visitor = ForeignNames(
             {"__class__", *self.place.cells},
             self._holder_of,
+            self._holder_of_global,
             with_annotations=self.place.with_annotations,
             class_name=self.place.class_name,
         )
-        visitor.visit(definition)
-        self.uses.nowhere |= visitor.declared_global - self.place.module.keys()
+        visitor.redirect(definition)
 
     def constants(self) -> dict[int, object]:
         """What stands for the stand-ins in the compiled text."""
         return {
             NOTEBOOK: names_of(self.namespace, self.uses.notebook),
+            AROUND: names_of(self.place.around, self.uses.around),
             SAVED: Names(self.uses.saved),
             VALUES: Names(self.values),
             LOCALS: Names({"locals": locals}),
@@ -124,6 +127,9 @@ class Resolution:
         if name in self._imported or is_notebooks:
             self.uses.notebook.add(name)
             return NOTEBOOK
+        if name in self.place.around and name not in module:
+            self.uses.around.add(name)
+            return AROUND
         if name in module:
             if name in self.namespace and value is not module[name]:
                 self.uses.clashes.add(name)
@@ -134,13 +140,24 @@ class Resolution:
             self.uses.nowhere.add(name)
         return None
 
+    def _holder_of_global(self, name: str) -> int | None:
+        """Whose a name is that the text declares as global: it is written where it is read."""
+        is_own = name in self.namespace
+        if name in self.place.module and not (is_own and self.namespace_first):
+            return None
+        if is_own or self.namespace_first:
+            self.uses.notebook.add(name)
+            return NOTEBOOK
+        self.uses.nowhere.add(name)
+        return None
+
     def _is_notebooks(self, name: str) -> bool:
         """Whether a name that the text does not bind is the notebook's."""
         if name not in self.namespace:
             return False
         if self.namespace_first:
             return True
-        if name in self.place.module:
+        if name in self.place.module or name in self.place.around:
             return False
         # A name of a builtin counts where the user gave it a meaning: IPython has an `open` and an
         # `input` of its own in every notebook.
