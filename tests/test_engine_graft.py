@@ -180,9 +180,10 @@ def test_a_builtin_that_the_notebook_means_otherwise(webui):
 
 def test_a_name_that_is_nowhere_is_said(webui):
     answer = Notebook(total=1).replace(
-        "f", "def f():\n    global total\n    total += 1\n    return missing"
+        "f", "def f():\n    global total, other\n    total += other\n    return missing"
     )
-    assert "`missing`, `total` is defined nowhere yet" in answer
+    assert "`missing`, `other` is defined nowhere yet" in answer
+    assert "uses your `total`" in answer
 
 
 @pytest.mark.parametrize(
