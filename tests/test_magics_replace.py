@@ -35,6 +35,23 @@ def test_a_cell_goes_around_before_and_after(notebook, option, cell, result, ver
     assert len(lp.patches()) == 1
 
 
+@pytest.mark.parametrize(
+    ("option", "cell", "found"),
+    [
+        ("--around", "async def f(original, a):\n    return 1", "the wrapper is a coroutine"),
+        ("--around", "def f(a):\n    return a(1)", "has a parameter `a` too"),
+        ("--before", "async def f(a): ...", "the hook is a coroutine"),
+        ("--after", "def f(result, a):\n    yield", "the hook is a generator"),
+    ],
+)
+def test_a_cell_of_a_kind_that_callers_cannot_use_is_refused(notebook, option, cell, found):  # noqa: F811
+    recorded = len(lp.journal)
+    answer = notebook.run(f"%%replace {TARGET} {option}\n{cell}")
+    assert found in answer
+    assert functions.uses_module(1) == 3
+    assert (len(lp.patches()), len(lp.journal)) == (0, recorded)
+
+
 def test_a_guarded_cell_that_fails_leaves_the_webui_its_own_answer(notebook):  # noqa: F811
     answer = notebook.run(f"%%replace {TARGET} --guard\ndef new(a):\n    return a / 0")
     assert "guarded: switched off after 3 failures" in answer

@@ -30,8 +30,9 @@ def wrap(
 
     Args:
         target: its dotted name, or the function itself, or a method of one instance.
-        wrapper: ``wrapper(original, *args, **kwargs)``; of the target's kind, or a function that
-            returns what ``original`` returned.
+        wrapper: ``wrapper(original, *args, **kwargs)``; of the target's kind, or a plain function.
+            What that returns for a coroutine is awaited where it can be; for a generator it has to
+            have items, as what ``original`` returned has.
         name: tells several layers of one owner on one target apart; default: the wrapper's
             ``__qualname__``, of a lambda with its line. The same owner and name again replaces that
             layer.
@@ -44,7 +45,8 @@ def wrap(
 
     Raises:
         TargetNotFound: no such target.
-        PatchRefused: the change could not take effect; nothing has changed.
+        PatchRefused: the change could not take effect, or callers could not use a wrapper of that
+            kind; nothing has changed.
         ForeignChange: someone else changed the target since.
 
     Example:

@@ -18,127 +18,92 @@ returned.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from .delegation import each, each_async
+from ..switching.running import Around, runner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ..switching.kinds import Kind
+    from types import CodeType
 
 Combinator = Literal["before", "after", "filter_args", "filter_result"]
 Hook = Any  # a callable of the user's
 Wrapper = Any  # wrapper(original, *args, **kwargs)
 
+_AWAITS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
-def wrapper_of(combinator: Combinator, hook: Hook, kind: Kind) -> Wrapper:
+
+def wrapper_of(combinator: Combinator, hook: Hook, code: CodeType) -> Wrapper:
     """The wrapper that a combinator makes of a hook.
 
     Args:
         combinator: which of the four.
         hook: the user's callable.
-        kind: what the wrapped function is.
+        code: the wrapped function's, for its kind.
 
     Example:
-        >>> doubled = wrapper_of("filter_result", lambda result: 2 * result, "plain function")
+        >>> doubled = wrapper_of("filter_result", lambda result: 2 * result, wrapper_of.__code__)
         >>> doubled(max, 1, 3)
         6
     """
-    around = _Around(**{combinator: hook})
-    if kind == "coroutine":
-        return _coroutine(around)
-    if kind == "generator":
-        return _generator(around)
-    if kind == "async generator":
-        return _async_generator(around)
-    return _function(around)
+    around, run = _AROUND[combinator](hook, awaits=bool(code.co_flags & _AWAITS)), runner_of(code)
+
+    def wrapper(original: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return run(around, original, None, args, kwargs)
+
+    return wrapper
 
 
-def _nothing(*_: Any, **__: Any) -> None: ...
+class _Hooked(Around):
+    """Something of the user's around a call."""
+
+    def __init__(self, hook: Hook, *, awaits: bool) -> None:
+        self.hook = hook
+        self.awaits = awaits
+
+    def then(self, answer: Any, make: Callable[[Any], Any]) -> Any:
+        """What is made of the hook's answer, awaited where that is possible."""
+        if self.awaits and inspect.isawaitable(answer):
+            return _later(answer, make)
+        return make(answer)
 
 
-def _same_arguments(*args: Any, **kwargs: Any) -> Any:
-    return args, kwargs
+async def _later(answer: Any, make: Callable[[Any], Any]) -> Any:
+    return make(await answer)
 
 
-def _same(result: Any) -> Any:
-    return result
+class _Before(_Hooked):
+    def enter(self, args: Any, kwargs: Any) -> Any:
+        return self.then(self.hook(*args, **kwargs), lambda _: (args, kwargs))
 
 
-@dataclass(frozen=True)
-class _Around:
-    """What happens around a call."""
+class _FilterArguments(_Hooked):
+    def enter(self, args: Any, kwargs: Any) -> Any:
+        return self.then(self.hook(*args, **kwargs), self._pair)
 
-    before: Hook = _nothing
-    filter_args: Hook = _same_arguments
-    filter_result: Hook = _same
-    after: Hook = _nothing
-
-    def pair(self, answer: Any) -> Any:
-        """What ``filter_args`` answered, which has to be arguments and keywords."""
+    def _pair(self, answer: Any) -> Any:
+        """What the filter answered, which has to be arguments and keywords."""
         if isinstance(answer, tuple) and len(answer) == 2:
             args, kwargs = answer
             if isinstance(args, (tuple, list)) and isinstance(kwargs, dict):
                 return args, kwargs
-        name = getattr(self.filter_args, "__name__", self.filter_args)
+        name = getattr(self.hook, "__name__", self.hook)
         raise TypeError(f"filter_args: {name} has to return (args, kwargs), not {type(answer)}")
 
 
-async def _awaited(result: Any) -> Any:
-    return await result if inspect.isawaitable(result) else result
+class _FilterResult(_Hooked):
+    def hand_on(self, item: Any) -> Any:
+        return self.hook(item)
 
 
-def _function(around: _Around) -> Callable[..., Any]:
-    def wrapper(original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        around.before(*args, **kwargs)
-        args, kwargs = around.pair(around.filter_args(*args, **kwargs))
-        result = around.filter_result(original(*args, **kwargs))
-        around.after(result, *args, **kwargs)
-        return result
-
-    return wrapper
+class _After(_Hooked):
+    def ended(self, result: Any, args: Any, kwargs: Any) -> Any:
+        return self.hook(result, *args, **kwargs)
 
 
-def _coroutine(around: _Around) -> Callable[..., Any]:
-    async def wrapper(original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        await _awaited(around.before(*args, **kwargs))
-        args, kwargs = around.pair(await _awaited(around.filter_args(*args, **kwargs)))
-        result = await _awaited(around.filter_result(await original(*args, **kwargs)))
-        await _awaited(around.after(result, *args, **kwargs))
-        return result
-
-    return wrapper
-
-
-def _generator(around: _Around) -> Callable[..., Any]:
-    def wrapper(original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        around.before(*args, **kwargs)
-        args, kwargs = around.pair(around.filter_args(*args, **kwargs))
-        items = iter(original(*args, **kwargs))
-        result = yield from each(lambda: (items, next(items)), around.filter_result)
-        around.after(result, *args, **kwargs)
-        return result
-
-    return wrapper
-
-
-def _async_generator(around: _Around) -> Callable[..., Any]:
-    def wrapper(original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        async def begin() -> tuple[Any, Any]:
-            nonlocal args, kwargs
-            await _awaited(around.before(*args, **kwargs))
-            args, kwargs = around.pair(await _awaited(around.filter_args(*args, **kwargs)))
-            items = original(*args, **kwargs)
-            return items, await items.__anext__()
-
-        async def change(item: Any) -> Any:
-            return await _awaited(around.filter_result(item))
-
-        async def end() -> None:
-            await _awaited(around.after(None, *args, **kwargs))
-
-        return each_async(begin, change, end)
-
-    return wrapper
+_AROUND: dict[Combinator, type[_Hooked]] = {
+    "before": _Before,
+    "after": _After,
+    "filter_args": _FilterArguments,
+    "filter_result": _FilterResult,
+}

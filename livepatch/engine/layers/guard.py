@@ -9,8 +9,6 @@ exceptions that webuis use as answers (an HTTP 404). A generator that has handed
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 import logging
 import time
 import traceback
@@ -22,12 +20,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..answers import answer
 from ..changing.masking import holding
 from ..changing.registry import registry
-from .delegation import each, each_async
+from ..switching.kinds import kind_of
+from ..switching.running import Around, runner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from types import CodeType
 
     from ..switching.kinds import Kind
+    from ..switching.running import Runner
 
 log = logging.getLogger("livepatch")
 
@@ -114,18 +115,6 @@ class Guard:
         self.switch_off()  # once more: someone held the lock when the limit was reached
         return True
 
-    def passes_on(self, error: Exception, original: _Original) -> bool:
-        """Record what new code raised; whether the caller has to get it.
-
-        That is so for what is no failure, and where the layer below was called and did not return.
-        """
-        is_originals = error is original.raised
-        original.forget()
-        if is_originals or _is_answer(error):
-            return True
-        self.failed(error)
-        return original.was_called and not original.returned
-
     def failed(self, error: Exception) -> None:
         """Record a failure; switch the layer off at the last."""
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
@@ -165,204 +154,127 @@ def _is_answer(error: BaseException) -> bool:
     return any(f"{c.__module__}.{c.__qualname__}" in ANSWERS for c in type(error).__mro__)
 
 
-class _Original:
-    """``original`` as guarded code gets it: knows what became of the call."""
+class _Replaced(Around):
+    """Around a guarded replacement, of all its calls: it has no ``original``."""
 
-    def __init__(self, original: Any, kind: Kind) -> None:
-        self.original = original
-        self.was_called = False
-        self.returned = False
+    __slots__ = ("guard",)
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+
+    def raised(self, error: BaseException, below: Any, *, handed_on: bool) -> Any:
+        """The layer below, where the failure is the new code's and comes in time."""
+        if not isinstance(error, Exception) or _is_answer(error):
+            return None
+        self.guard.failed(error)
+        return None if handed_on else below
+
+
+class _Original(Around):
+    """Around the ``original`` of one call of a guarded wrapper: what became of it."""
+
+    __slots__ = ("error", "result", "returned", "was_called")
+
+    def __init__(self) -> None:
+        self.was_called = self.returned = False
         self.result: Any = None
-        self.raised: BaseException | None = None
-        self.call = {
-            "plain function": self._function,
-            "coroutine": self._coroutine,
-            "generator": self._generator,
-            "async generator": self._async_generator,
-        }[kind]
+        self.error: BaseException | None = None
 
-    def _function(self, *args: Any, **kwargs: Any) -> Any:
+    def enter(self, args: Any, kwargs: Any) -> Any:
         self.was_called = True
-        with self._noting():
-            self.result = self.original(*args, **kwargs)
-        self.returned = True
-        return self.result
+        return args, kwargs
 
-    async def _coroutine(self, *args: Any, **kwargs: Any) -> Any:
-        self.was_called = True
-        with self._noting():
-            self.result = await self.original(*args, **kwargs)
-        self.returned = True
-        return self.result
+    def ended(self, result: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002
+        self.returned, self.result = True, result
 
-    def _generator(self, *args: Any, **kwargs: Any) -> Any:
-        self.was_called = True
-        with self._noting():
-            return (yield from self.original(*args, **kwargs))
-
-    def _async_generator(self, *args: Any, **kwargs: Any) -> Any:
-        self.was_called = True
-        return _Watched(self.original(*args, **kwargs), self._note)
-
-    def forget(self) -> None:
-        """Let go of what ``original`` raised: it holds the frames that lead back to it.
-
-        Until the next garbage collection, these would keep what the call worked on in memory.
-        """
-        self.raised = None
-
-    def _note(self, error: Exception) -> None:
-        self.raised = error
-
-    @contextlib.contextmanager
-    def _noting(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.raised = error
-            raise
+    def raised(self, error: BaseException, below: Any, *, handed_on: bool) -> None:  # noqa: ARG002
+        self.error = error
 
 
-def guarded(new: Any, guard: Guard, kind: Kind, *, wraps: bool) -> Callable[..., Any]:
+class _Wrapped(Around):
+    """Around one call of a guarded wrapper."""
+
+    __slots__ = ("guard", "kind", "original")
+
+    def __init__(self, guard: Guard, kind: Kind) -> None:
+        self.guard = guard
+        self.kind = kind
+        self.original = _Original()
+
+    def ended(self, result: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002
+        self.original.error = None
+
+    def raised(self, error: BaseException, below: Any, *, handed_on: bool) -> Any:
+        """The layer below, or what it answered where it was called already."""
+        original = self.original
+        is_originals = error is original.error
+        # What ``original`` raised holds the frames that lead back to it: until the next garbage
+        # collection, these would keep what the call worked on in memory.
+        original.error = None
+        if is_originals or not isinstance(error, Exception) or _is_answer(error):
+            return None
+        self.guard.failed(error)
+        if handed_on:
+            return None
+        if not original.was_called:
+            return below
+        answering = _ANSWERING.get(self.kind) if original.returned else None
+        return answering and answering(original.result)
+
+
+def _answering(result: Any) -> Callable[..., Any]:
+    return lambda *_, **__: result
+
+
+def _answering_later(result: Any) -> Callable[..., Any]:
+    async def answer(*_: Any, **__: Any) -> Any:
+        return result
+
+    return answer
+
+
+_ANSWERING: dict[Kind, Callable[[Any], Callable[..., Any]]] = {
+    "plain function": _answering,
+    "coroutine": _answering_later,
+}
+
+
+def _watched(run: Runner, around: _Original, original: Any) -> Callable[..., Any]:
+    return lambda *args, **kwargs: run(around, original, None, args, kwargs)
+
+
+def _watched_coroutine(run: Runner, around: _Original, original: Any) -> Callable[..., Any]:
+    async def watched(*args: Any, **kwargs: Any) -> Any:  # some wrappers ask for its kind
+        return await run(around, original, None, args, kwargs)
+
+    return watched
+
+
+def guarded(new: Any, guard: Guard, code: CodeType, *, wraps: bool) -> Callable[..., Any]:
     """New code that falls back to the layer below when it fails.
 
     Args:
         new: the new code; with ``wraps`` it gets ``original`` as first argument.
         guard: records the failures.
-        kind: what the target is.
+        code: the target's, for its kind.
         wraps: whether ``new`` is a wrapper.
 
     Returns:
         A wrapper: ``guarded(original, *args, **kwargs)``.
     """
-    make = {
-        "plain function": _function,
-        "coroutine": _coroutine,
-        "generator": _generator,
-        "async generator": _async_generator,
-    }[kind]
+    run, kind, around = runner_of(code), kind_of(code), _Replaced(guard)
+    watch = _watched_coroutine if kind == "coroutine" else _watched
 
-    def call(tracked: _Original, *args: Any, **kwargs: Any) -> Any:
-        return new(tracked.call, *args, **kwargs) if wraps else new(*args, **kwargs)
-
-    return make(call, guard)
-
-
-def _function(call: Any, guard: Guard) -> Callable[..., Any]:
-    def guarded_function(original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if guard.lets_pass():
+    def guarded_replacement(original: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if guard.count >= guard.limit and guard.lets_pass():
             return original(*args, **kwargs)
-        tracked = _Original(original, "plain function")
-        try:
-            return call(tracked, *args, **kwargs)
-        except Exception as error:
-            if guard.passes_on(error, tracked):
-                raise
-        finally:
-            tracked.forget()
-        return tracked.result if tracked.returned else original(*args, **kwargs)
+        return run(around, new, original, args, kwargs)
 
-    return guarded_function
-
-
-def _coroutine(call: Any, guard: Guard) -> Callable[..., Any]:
-    async def guarded_coroutine(original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if guard.lets_pass():
-            return await original(*args, **kwargs)
-        tracked = _Original(original, "coroutine")
-        try:
-            result = call(tracked, *args, **kwargs)
-            return await result if inspect.isawaitable(result) else result
-        except Exception as error:
-            if guard.passes_on(error, tracked):
-                raise
-        finally:
-            tracked.forget()
-        return tracked.result if tracked.returned else await original(*args, **kwargs)
-
-    return guarded_coroutine
-
-
-def _generator(call: Any, guard: Guard) -> Callable[..., Any]:
-    def guarded_generator(original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if guard.lets_pass():
-            return (yield from original(*args, **kwargs))
-        tracked = _Original(original, "generator")
-        yielded = False
-
-        def begin() -> tuple[Any, Any]:
-            items = iter(call(tracked, *args, **kwargs))
-            return items, next(items)
-
-        def note(item: Any) -> Any:
-            nonlocal yielded
-            yielded = True
-            return item
-
-        try:
-            return (yield from each(begin, note))
-        except Exception as error:
-            if guard.passes_on(error, tracked) or yielded:
-                raise
-        finally:
-            tracked.forget()
-        return (yield from original(*args, **kwargs))
-
-    return guarded_generator
-
-
-def _async_generator(call: Any, guard: Guard) -> Callable[..., Any]:
-    def guarded_async_generator(original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if guard.lets_pass():
+    def guarded_wrapper(original: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if guard.count >= guard.limit and guard.lets_pass():
             return original(*args, **kwargs)
-        tracked = _Original(original, "async generator")
+        around = _Wrapped(guard, kind)
+        call = partial(new, watch(run, around.original, original))
+        return run(around, call, original, args, kwargs)
 
-        async def begin() -> tuple[Any, Any]:
-            try:
-                items = call(tracked, *args, **kwargs)
-                first = await items.__anext__()
-                return _Watched(items, lambda error: guard.passes_on(error, tracked)), first
-            except Exception as error:
-                if guard.passes_on(error, tracked):
-                    raise
-            items = original(*args, **kwargs)
-            return items, await items.__anext__()
-
-        async def note(item: Any) -> Any:
-            return item
-
-        async def nothing() -> None: ...
-
-        return each_async(begin, note, nothing)
-
-    return guarded_async_generator
-
-
-class _Watched:
-    """An asynchronous generator that tells what it raises."""
-
-    def __init__(self, items: Any, tell: Callable[[Exception], object]) -> None:
-        self.items = items
-        self.tell = tell
-
-    def __aiter__(self) -> _Watched:
-        return self
-
-    async def __anext__(self) -> Any:
-        return await self._told(self.items.__anext__())
-
-    async def asend(self, value: Any) -> Any:
-        return await self._told(self.items.asend(value))
-
-    async def athrow(self, error: BaseException) -> Any:
-        return await self._told(self.items.athrow(error))
-
-    async def aclose(self) -> None:
-        await self.items.aclose()
-
-    async def _told(self, step: Any) -> Any:
-        try:
-            return await step
-        except Exception as error:
-            self.tell(error)
-            raise
+    return guarded_wrapper if wraps else guarded_replacement

@@ -6,8 +6,6 @@ import itertools
 import time
 from dataclasses import replace
 from functools import partial
-from inspect import CO_VARARGS
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..answers import DONE, answer
@@ -16,7 +14,6 @@ from ..changing.events import remarks
 from ..changing.registry import registry
 from ..errors import PatchRefused
 from ..naming.lookup import what_is
-from ..naming.overrides import as_function
 from ..naming.targets import ClassTarget, Target, ValueTarget
 from ..reading.lazy import lazy_source
 from ..reading.sources import place, source_of
@@ -27,13 +24,13 @@ from ..writing.class_text import ClassText
 from ..writing.graft import Graft
 from ..writing.new_code import below_it, code_from_callable, code_from_text
 from .classes import body_of_class, merge, originals_of, refuse_instrumentation
-from .combinators import wrapper_of
 from .function_stacks import as_it_is, is_over_function, original_function, stack_of
 from .guard import DEFAULT_FAILURES, Guard, guarded
 from .patch import Patch
 from .pending import Pending, forget, wait_for_idle
 from .stacks import Layer, LayerPlacement, Part
 from .value_stacks import value_stack_of
+from .wrappers import check_wrapper, wrapper_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -218,6 +215,7 @@ def _patch(
     graft: Graft | None = None
     if isinstance(new, str):
         graft = Graft(asked, new, target, model, wanted.namespace)
+        check_wrapper(asked, wanted.verb, graft.code, target, model)
         new = model if dry_run else graft.build()
         text, facts = graft.source.strip("\n"), graft.facts
     elif callable(new):
@@ -226,17 +224,9 @@ def _patch(
     else:
         found = f"{what_is(new)} cannot be called"
         raise PatchRefused(asked, found, "give a function or its source text")
-    if wanted.verb == "wrap":
-        wrapper = new if isinstance(new, FunctionType) else as_function(new)
-        code = wrapper.__code__ if graft is None else graft.code
-        if not (code.co_argcount or code.co_flags & CO_VARARGS):
-            raise PatchRefused(
-                asked,
-                f"the wrapper ({place(code)}) takes no argument for `original`",
-                "write it as def wrapper(original, *args, **kwargs)",
-            )
-    else:
-        wrapper = wrapper_of(wanted.verb, new, kind_of(model.__code__))  # type: ignore[arg-type]
+    wrapper = new
+    if graft is None or not dry_run:
+        wrapper = wrapper_from(asked, wanted.verb, new, target, model)
     return Patch(wrapper, text, facts, clone(model), describes=False)
 
 
@@ -274,8 +264,7 @@ def _guarded(patch: Patch, model: Any, wanted: Wanted) -> Patch:
     if not wanted.guard:
         return patch
     guard = Guard(DEFAULT_FAILURES if wanted.guard is True else wanted.guard)
-    kind = kind_of(model.__code__)
-    function = guarded(patch.function, guard, kind, wraps=patch.handle is not None)
+    function = guarded(patch.function, guard, model.__code__, wraps=patch.handle is not None)
     handle = patch.handle or clone(model)
     facts = (*patch.facts, f"guarded: switched off after {guard.limit} failures")
     return Patch(function, lambda: patch.source, facts, handle, False, guard)

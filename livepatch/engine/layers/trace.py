@@ -9,10 +9,8 @@ holder may be waiting for the webui.
 
 from __future__ import annotations
 
-import inspect
 import sys
 import threading
-import types
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -28,8 +26,8 @@ from ..errors import PatchRefused
 from ..naming.targets import find_function
 from ..reading.summaries import arguments_in_words, summary
 from ..switching.kinds import kind_of
+from ..switching.running import Around, runner_of
 from ..switching.state import clone
-from .delegation import each, each_async
 from .function_stacks import is_over_function, stack_of
 from .patch import Patch
 from .stacks import Layer, LayerPlacement
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from types import FrameType, FunctionType
 
     from ..changing.change import Change
-    from ..switching.kinds import Kind
 
 OWNER = "trace"
 KEPT = 50  # traces whose records are kept
@@ -238,103 +235,35 @@ def _wrapper(trace: Trace, model: FunctionType) -> Callable[..., Any]:
     So the arguments and the caller are those of the call, not of the first ``await`` or ``next``.
     """
     code = model.__code__
-    names = code.co_varnames[: code.co_argcount]
-    run = _RUNS[kind_of(code)]
-    if code.co_flags & inspect.CO_ITERABLE_COROUTINE:
-        run = types.coroutine(run)
+    names, run = code.co_varnames[: code.co_argcount], runner_of(code)
+    yields = "generator" in kind_of(code)
 
     def traced(original: Any, /, *args: Any, **kwargs: Any) -> Any:
         call = trace.begin(names, args, kwargs)
-        return original(*args, **kwargs) if call is None else run(call, original, args, kwargs)
+        if call is None:
+            return original(*args, **kwargs)
+        return run(_Recorded(call, yields=yields), original, None, args, kwargs)
 
     return traced
 
 
-def _run(call: Call, original: Any, args: Any, kwargs: Any) -> Any:
-    call.start()
-    try:
-        result = original(*args, **kwargs)
-    except BaseException as error:
-        call.raised(error)
-        raise
-    call.returned(result)
-    return result
+class _Recorded(Around):
+    """Around a call that is recorded."""
 
-
-async def _run_coroutine(call: Call, original: Any, args: Any, kwargs: Any) -> Any:
-    call.start()
-    try:
-        result = await original(*args, **kwargs)
-    except BaseException as error:
-        call.raised(error)
-        raise
-    call.returned(result)
-    return result
-
-
-def _run_generator(call: Call, original: Any, args: Any, kwargs: Any) -> Any:
-    items = original(*args, **kwargs)
-    call.items = 0
-    call.start()
-    try:
-        result = yield from each(lambda: (items, next(items)), call.hand_on)
-    except BaseException as error:
-        call.raised(error)
-        raise
-    call.returned(result)
-    return result
-
-
-def _run_async_generator(call: Call, original: Any, args: Any, kwargs: Any) -> Any:
-    call.items = 0
-    items = _Watched(call, original(*args, **kwargs))
-
-    async def begin() -> tuple[Any, Any]:
-        call.start()
-        return items, await items.asend(None)
-
-    async def hand_on(item: Any) -> Any:
-        return call.hand_on(item)
-
-    async def end() -> None:
-        call.returned(None)
-
-    return each_async(begin, hand_on, end)
-
-
-_RUNS: dict[Kind, Callable[..., Any]] = {
-    "plain function": _run,
-    "coroutine": _run_coroutine,
-    "generator": _run_generator,
-    "async generator": _run_async_generator,
-}
-
-
-class _Watched:
-    """An asynchronous generator whose exceptions are noted."""
-
-    def __init__(self, call: Call, items: Any) -> None:
+    def __init__(self, call: Call, *, yields: bool) -> None:
         self.call = call
-        self.items = items
+        if yields:
+            self.hand_on = call.hand_on
 
-    async def asend(self, value: Any) -> Any:
-        return await self._noted(self.items.asend(value))
+    def enter(self, args: Any, kwargs: Any) -> Any:
+        self.call.start()
+        return args, kwargs
 
-    async def athrow(self, error: BaseException) -> Any:
-        return await self._noted(self.items.athrow(error))
+    def ended(self, result: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002
+        self.call.returned(result)
 
-    async def aclose(self) -> None:
-        self.call.raised(GeneratorExit())
-        await self.items.aclose()
-
-    async def _noted(self, step: Any) -> Any:
-        try:
-            return await step
-        except StopAsyncIteration:
-            raise
-        except BaseException as error:
-            self.call.raised(error)
-            raise
+    def raised(self, error: BaseException, below: Any, *, handed_on: bool) -> None:  # noqa: ARG002
+        self.call.raised(error)
 
 
 def _caller(frame: FrameType | None) -> str:

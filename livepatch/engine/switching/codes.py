@@ -81,6 +81,10 @@ class Parameters(NamedTuple):
             parts.append(f"**{self.var_keyword}")
         return parts
 
+    def named(self) -> set[str]:
+        """What a caller may give by its name."""
+        return {*self.positional[self.positional_only :], *self.keyword_only}
+
     def names(self) -> set[str]:
         """Every name that the list binds."""
         variadic = {self.var_positional, self.var_keyword} - {None}

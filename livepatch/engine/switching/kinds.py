@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import PatchRefused
 from ..reading.sources import place
+from .running import NOTHING, runner_of
 from .state import clone
 
 if TYPE_CHECKING:
@@ -47,17 +48,20 @@ def kind_of(code: CodeType) -> Kind:
     return _KINDS[code.co_flags & _SUSPENDS]
 
 
-def of_same_kind(new: FunctionType, old: FunctionType, asked: str) -> FunctionType:
+def of_same_kind(
+    new: FunctionType, old: FunctionType, asked: str, *, wraps: bool = False
+) -> FunctionType:
     """``new`` itself, or bridged to the kind of ``old`` where that is possible.
 
     A plain function can stand for a coroutine: its result, awaited where it can be, is the answer.
+    A plain wrapper can stand for any kind: it passes on what its ``original`` answered.
 
     Raises:
         PatchRefused: the kinds differ.
     """
-    check_kind(new.__code__, old, asked)
+    check_kind(new.__code__, old, asked, wraps=wraps)
     if kind_of(new.__code__) != kind_of(old.__code__):
-        return _awaitable(new)
+        return _bridged(new, old.__code__)
     # A generator that types.coroutine() made awaitable says so by a flag of its code.
     awaitable = old.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE
     if awaitable and not new.__code__.co_flags & awaitable:
@@ -66,23 +70,54 @@ def of_same_kind(new: FunctionType, old: FunctionType, asked: str) -> FunctionTy
     return new
 
 
-def check_kind(new: CodeType, old: FunctionType, asked: str) -> None:
+def check_kind(new: CodeType, old: FunctionType, asked: str, *, wraps: bool = False) -> None:
     """Raise ``PatchRefused`` where code of one kind cannot stand for a function of another."""
     new_kind, old_kind = kind_of(new), kind_of(old.__code__)
-    if new_kind == old_kind or (new_kind, old_kind) == ("plain function", "coroutine"):
+    if new_kind == old_kind or (
+        new_kind == "plain function" and (wraps or old_kind == "coroutine")
+    ):
         return
+    what = "wrapper" if wraps else "new code"
     raise PatchRefused(
         asked,
-        f"the original is a {old_kind} ({place(old)}), the new code is a {new_kind} "
+        f"the original is {_a(old_kind)} ({place(old)}), the {what} is {_a(new_kind)} "
         f"({place(new)}); callers chose how to call it by its kind",
-        f"write the new code as a {old_kind}: {_HOW_TO_WRITE[old_kind]}",
+        f"write the {what} as {_a(old_kind)}: {_HOW_TO_WRITE[old_kind]}",
     )
 
 
-def _awaitable(function: FunctionType) -> FunctionType:
+def check_hook(verb: str, hook: CodeType, old: FunctionType, asked: str) -> None:
+    """Raise ``PatchRefused`` where a hook of this kind would never run, or its answer be useless.
+
+    Around what is awaited, its answer is awaited. What a filter makes of a result may be a
+    generator.
+    """
+    kind, old_kind = kind_of(hook), kind_of(old.__code__)
+    fitting = {"plain function"}
+    if old_kind in ("coroutine", "async generator"):
+        fitting.add("coroutine")
+    if verb == "filter_result":
+        fitting.add("generator")
+    if kind in fitting:
+        return
+    raise PatchRefused(
+        asked,
+        f"the original is {_a(old_kind)} ({place(old)}), the hook is {_a(kind)} ({place(hook)}): "
+        "nobody would run it",
+        f"write the hook as a plain function: {_HOW_TO_WRITE['plain function']}",
+    )
+
+
+def _a(kind: Kind) -> str:
+    return f"an {kind}" if kind.startswith("a") else f"a {kind}"
+
+
+def _bridged(function: FunctionType, code: CodeType) -> FunctionType:
+    """A plain function that stands for one of another kind."""
+    run = runner_of(code)
+
     @functools.wraps(function)
-    async def bridge(*args: Any, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
-        return await result if inspect.isawaitable(result) else result
+    def bridge(*args: Any, **kwargs: Any) -> Any:
+        return run(NOTHING, function, None, args, kwargs)
 
     return bridge  # type: ignore[return-value]  # functools.wraps hides that it is a function
