@@ -183,6 +183,9 @@ def trampoline(
         "co_firstlineno": called_code.co_firstlineno if called_code else 1,
     }
     if FLAGS_MAKE_GENERATORS:
+        # What types.coroutine() made can be awaited because of a flag, on every version.
+        awaitable = standing_for.co_flags & inspect.CO_ITERABLE_COROUTINE
+        replaced["co_flags"] = template.co_flags | awaitable
         replaced["co_linetable"] = b"\xfe\x00" * (len(template.co_code) // 254 + 1)
     else:
         kind_flags = standing_for.co_flags & KIND_FLAGS
