@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -142,25 +143,31 @@ class ForeignNames(ast.NodeTransformer):
         self.class_names = [class_name]
         self.holder_of = holder_of
         self.holder_of_global = holder_of_global
-        self.bound_otherwise: set[str] = set()
         self.with_annotations = with_annotations
 
     def redirect(self, definition: ast.AST) -> None:
         """Turn the reads in a definition into look-ups elsewhere."""
-        for node in ast.walk(definition):
-            if isinstance(node, ast.NamedExpr):
-                self.bound_otherwise.add(node.target.id)
-            elif not isinstance(node, ast.Name):
-                self.bound_otherwise.update(_names_bound_by(node))
+        self.definition = definition
         self.visit(definition)
+
+    @functools.cached_property
+    def _bound_otherwise(self) -> set[str]:
+        """What a `def`, an import or the like binds: a name, for which nothing else can stand."""
+        bound: set[str] = set()
+        for node in ast.walk(self.definition):
+            if isinstance(node, ast.NamedExpr):
+                bound.add(node.target.id)
+            elif not isinstance(node, ast.Name):
+                bound.update(_names_bound_by(node))
+        return bound
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """Replace a name that is free in the code and found elsewhere."""
         name = self._mangled(node.id)
         binding = self._binding(name)
         if binding is _GLOBAL:
-            # A `def` or an import binds a name and nothing else: then all of it is the module's.
-            is_fixed = node.id in self.bound_otherwise or name in _NO_ATTRIBUTES
+            # Where one of its uses has to stay a name, all of them are the module's.
+            is_fixed = node.id in self._bound_otherwise or name in _NO_ATTRIBUTES
             place = None if is_fixed else self.holder_of_global(name)
             return node if place is None else _at(node, _attribute(place, name, node.ctx))
         if not isinstance(node.ctx, ast.Load) or name in _NO_ATTRIBUTES:

@@ -104,13 +104,17 @@ class Resolution:
 
     def constants(self) -> dict[int, object]:
         """What stands for the stand-ins in the compiled text."""
-        return {
-            NOTEBOOK: names_of(self.namespace, self.uses.notebook),
-            AROUND: names_of(self.place.around, self.uses.around),
+        made: dict[int, object] = {
             SAVED: Names(self.uses.saved),
             VALUES: Names(self.values),
             LOCALS: Names({"locals": locals}),
         }
+        # Making them takes a while, and most texts use none.
+        if self.uses.notebook:
+            made[NOTEBOOK] = names_of(self.namespace, self.uses.notebook)
+        if self.uses.around:
+            made[AROUND] = names_of(self.place.around, self.uses.around)
+        return made
 
     def _holder_of(self, name: str) -> int | None:
         module = self.place.module
