@@ -197,3 +197,15 @@ def test_the_text_of_a_function_that_was_moved(app, beside):
         )
         + "\n"
     )
+
+
+def test_the_text_of_a_class_has_the_methods_that_run(app, beside):
+    app.load(TEXT)
+    holder = beside.Holder
+    beside.edit(f"# above\n{BESIDE}")
+    assert source_of(holder).startswith("class Holder:\n    def new(self")
+    lp.replace(holder.new, "def new(self, x=1): return x")
+    assert source_of(holder).startswith("class Holder:\n    def new(self")
+    lp.restore_all()
+    beside.edit(BESIDE.replace('["method", only_there', '["edited", only_there'))
+    assert source_of(holder) is None

@@ -18,6 +18,8 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, NamedTuple
 
 from .compiled import Definition, is_compiled_from
+from .descriptors import called_by
+from .namespaces import namespace_of
 from .parsing import parse
 from .texts import is_text, texts
 
@@ -109,11 +111,25 @@ def source_of(function: Callable[..., object] | CodeType) -> str | None:
 
 
 def _text_of(thing: object) -> str | None:
-    """The text of a class."""
+    """The text of a class; None where it has other methods than run."""
     try:
-        return textwrap.dedent(inspect.getsource(thing))  # type: ignore[arg-type]
-    except (OSError, TypeError, IndexError, SyntaxError):
+        text = textwrap.dedent(inspect.getsource(thing))  # type: ignore[arg-type]
+        body = getattr(parse(text).body[0], "body", [])
+    except (OSError, TypeError, IndexError, SyntaxError, ValueError):
         return None
+    written: dict[str, list[Definition]] = {}
+    for one in body:
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            written.setdefault(one.name, []).append(one)
+    file = inspect.getfile(thing)  # type: ignore[arg-type]
+    for name, value in namespace_of(thing).items():
+        code = getattr(called_by(value) or value, "__code__", None)
+        # One with a layer runs code from elsewhere.
+        if name in written and isinstance(code, CodeType) and code.co_filename == file:
+            own = code.co_name == name and _called(code) is code
+            if own and not any(is_compiled_from(code, one) for one in written[name]):
+                return None
+    return text
 
 
 def definition_of(function: FunctionType) -> Definition | None:
