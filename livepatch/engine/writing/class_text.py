@@ -12,19 +12,19 @@ import __future__
 
 import ast
 import sys
-from dataclasses import dataclass, field
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PatchRefused
 from ..naming.slots import ABSENT
-from ..naming.unwrapping import unwrap
 from ..reading.compiled import future_flags
 from ..reading.descriptors import parts_of
 from ..reading.sources import definition_of, place
 from ..reading.texts import name_of, texts
 from ..switching.state import clone
-from .class_shape import Shape, is_harmless, is_simple
+from .class_body import Body, functions_in, maker_of
+from .class_scope import is_harmless, is_simple
+from .class_shape import Shape
 from .decorators import are_kept, listed
 from .graft import dedented, mention, parse_one
 from .names import mangled
@@ -45,46 +45,6 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from .names import FunctionNode
-
-# What the interpreter writes into every class body.
-HOUSEKEEPING = {
-    "__annotate__",
-    "__annotate_func__",
-    "__annotations__",
-    "__annotations_cache__",
-    "__classcell__",
-    "__classdictcell__",
-    "__conditional_annotations__",
-    "__firstlineno__",
-    "__module__",
-    "__qualname__",
-    "__static_attributes__",
-    "__type_params__",
-    "_abc_impl",
-}
-# Functions of these names become descriptors when their class is made.
-_WRAPPED = {
-    "__new__": staticmethod,
-    "__init_subclass__": classmethod,
-    "__class_getitem__": classmethod,
-}
-
-
-@dataclass
-class Body:
-    """What a class body defines.
-
-    Attributes:
-        attributes: by name; of a nested class that is there already, its own body.
-        bare: the names of functions whose decorators stay those around the live one.
-        remade: the names of what decorators make anew: it takes the live one's place.
-        of_class: the class that they were read from; None: no class was made of them.
-    """
-
-    attributes: dict[str, Any]
-    bare: set[str] = field(default_factory=set)
-    remade: set[str] = field(default_factory=set)
-    of_class: type | None = None
 
 
 class ClassText:
@@ -192,7 +152,7 @@ class ClassText:
         reduced = _Reduced(self, shape, definition, path, cls)
         definition.body = reduced.body or [ast.copy_location(ast.Pass(), definition)]
         maker = f"maker_{len(self.values)}"
-        self.values[maker] = _maker(cls, reduced.bare, reduced.remade)
+        self.values[maker] = maker_of(cls, reduced.bare, reduced.remade)
         definition.bases, definition.decorator_list = [], []
         definition.keywords = [ast.keyword("metaclass", value_named(maker))]
         ast.fix_missing_locations(definition)
@@ -353,7 +313,7 @@ class _Reduced:
             return []
         if self._is(statement, "typing.overload", "typing_extensions.overload"):
             return []
-        functions = [f for f in _functions(live, name, self.cls) if isinstance(f, FunctionType)]
+        functions = [f for f in functions_in(live, name, self.cls) if isinstance(f, FunctionType)]
         held = {name: None for f in functions for name in f.__code__.co_freevars}
         # From 3.14 on a branch that is dropped leaves an instruction: then no code is the same.
         used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
@@ -415,13 +375,6 @@ class _Reduced:
         return [statement]
 
 
-def _functions(live: object, name: str, cls: type) -> list[object]:
-    """The functions of an attribute: of a property each accessor, else what lies below it."""
-    if isinstance(live, property):
-        return list(parts_of(live).values())
-    return [unwrap(live, name, cls).innermost]
-
-
 def _assigned(statement: ast.stmt) -> list[str]:
     """The names that an assignment binds; none where it does more than that."""
     if not isinstance(statement, ast.Assign):
@@ -435,26 +388,9 @@ def _assigned(statement: ast.stmt) -> list[str]:
     return names if len(names) == len(targets) else []
 
 
-def _maker(cls: type, bare: set[str], remade: set[str]) -> Callable[..., Body]:
-    """What stands for the metaclass: it makes no class of a body."""
-
-    def body_of(_name: str, _bases: object, names: dict[str, Any]) -> Body:
-        cell = names.get("__classcell__")
-        if cell is not None:
-            cell.cell_contents = cls
-        attributes = {}
-        for name, value in names.items():
-            if name not in HOUSEKEEPING:
-                wrapped = _WRAPPED.get(name) if isinstance(value, FunctionType) else None
-                attributes[name] = value if wrapped is None else wrapped(value)
-        return Body(attributes, bare, remade)
-
-    return body_of
-
-
 def _methods(owner: type) -> Iterator[FunctionType]:
     """The functions that were written in a class's body, below descriptors and decorators."""
     for name, value in vars(owner).items():
-        for function in _functions(value, name, owner):
+        for function in functions_in(value, name, owner):
             if isinstance(function, FunctionType):
                 yield function
