@@ -111,25 +111,40 @@ def source_of(function: Callable[..., object] | CodeType) -> str | None:
 
 
 def _text_of(thing: object) -> str | None:
-    """The text of a class; None where it has other methods than run."""
+    """The text of a class; None where none in its file has the methods that run."""
     try:
-        text = textwrap.dedent(inspect.getsource(thing))  # type: ignore[arg-type]
-        body = getattr(parse(text).body[0], "body", [])
+        lines, near = inspect.findsource(thing)  # type: ignore[arg-type]
+        tree = parse("".join(lines))
     except (OSError, TypeError, IndexError, SyntaxError, ValueError):
         return None
+    name = getattr(thing, "__qualname__", None)
+    file = inspect.getfile(thing)  # type: ignore[arg-type]
+    found = [
+        (abs(_first_line(node) - 1 - near), _first_line(node))
+        for qualified_name, node in _definitions(tree, "")
+        if isinstance(node, ast.ClassDef)
+        and qualified_name == name
+        and _has_methods(node, thing, file)
+    ]
+    if not found:
+        return None
+    return textwrap.dedent("".join(inspect.getblock(lines[min(found)[1] - 1 :])))
+
+
+def _has_methods(node: ast.ClassDef, cls: object, file: str) -> bool:
+    """Whether the methods of a class that are written in a text are those that it has."""
     written: dict[str, list[Definition]] = {}
-    for one in body:
+    for one in node.body:
         if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
             written.setdefault(one.name, []).append(one)
-    file = inspect.getfile(thing)  # type: ignore[arg-type]
-    for name, value in namespace_of(thing).items():
+    for name, value in namespace_of(cls).items():
         code = getattr(called_by(value) or value, "__code__", None)
         # One with a layer runs code from elsewhere.
         if name in written and isinstance(code, CodeType) and code.co_filename == file:
             own = code.co_name == name and _called(code) is code
             if own and not any(is_compiled_from(code, one) for one in written[name]):
-                return None
-    return text
+                return False
+    return True
 
 
 def definition_of(function: FunctionType) -> Definition | None:
@@ -211,7 +226,8 @@ def _elsewhere(code: CodeType, lines: Sequence[str]) -> Source | None:
     candidates = [
         node
         for qualified_name, node in _definitions(tree, "")
-        if qualified_name == getattr(code, "co_qualname", qualified_name)
+        if not isinstance(node, ast.ClassDef)
+        and qualified_name == getattr(code, "co_qualname", qualified_name)
         and is_compiled_from(code, node)
     ]
     there = [node for node in candidates if _first_line(node) == code.co_firstlineno]
@@ -225,7 +241,7 @@ def _elsewhere(code: CodeType, lines: Sequence[str]) -> Source | None:
     return Source("".join(inspect.getblock(list(lines[first - 1 :]))), candidates[0])
 
 
-def _definitions(node: ast.AST, around: str) -> Iterator[tuple[str, Definition]]:
+def _definitions(node: ast.AST, around: str) -> Iterator[tuple[str, Definition | ast.ClassDef]]:
     """All definitions in a text, with their qualified names."""
     for child in ast.iter_child_nodes(node):
         inside = around
@@ -234,11 +250,12 @@ def _definitions(node: ast.AST, around: str) -> Iterator[tuple[str, Definition]]
             yield name, child
             inside = f"{name}.<locals>."
         elif isinstance(child, ast.ClassDef):
+            yield around + child.name, child
             inside = f"{around}{child.name}."
         yield from _definitions(child, inside)
 
 
-def _first_line(node: Definition) -> int:
+def _first_line(node: Definition | ast.ClassDef) -> int:
     decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
