@@ -14,8 +14,14 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.layers.function_stacks import patched_function
-from livepatch.engine.reading.namespaces import ancestors, is_class, namespace_of
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.layers.function_stacks import is_over_function, patched_function
+from livepatch.engine.reading.namespaces import (
+    ancestors,
+    attribute_of_class,
+    is_class,
+    namespace_of,
+)
 from livepatch.engine.reading.sources import place
 
 from .homes import Home, path_of
@@ -25,6 +31,7 @@ from .namespaces import (
     closed_over,
     functions_in,
     loaded_modules,
+    may_hold_functions,
     named_globals,
 )
 from .origins import Origin, Rank, origin_of
@@ -79,6 +86,16 @@ class _Search:
         self.told: set[tuple[int, str]] = set()  # holder and name that modules.patches tells of
         self.seen: set[int] = set()
         self.origins: dict[int, Origin] = {}
+        # Asked of every value that there is: whether one of a type can hold a function at all.
+        self.can_hold: dict[type, bool] = {}
+        # Of modules of an owner: whether globals, or a module of a name, are of its own people.
+        self.people: dict[Origin, dict[object, bool]] = {}
+        self.patched = {
+            id(one.function)
+            for stack in registry.patched.copy().values()
+            if is_over_function(stack)
+            for one in stack.functions
+        }
 
     def registered(self) -> Iterator[ForeignPatch]:
         """What the ``modules.patches`` of A1111 and Forge has written down."""
@@ -116,24 +133,73 @@ class _Search:
         home = Home(name, module, own, self._origin(own))
         if home.origin == _US:
             return
-        for name, value in own.copy().items():
-            if type(name) is not str or (id(module), name) in self.told:
+        for name, value in self._worth_a_look(home, own.copy()):
+            if self.told and (id(module), name) in self.told:
                 continue
-            if is_class(value):
-                yield from self._class(home, name, value)
-            for function in functions_in(value):
-                yield from self._function(home, None, name, function)
+            if not is_class(value):
+                for function in functions_in(value):
+                    yield from self._function(home, None, name, function)
+            elif (defined_in := attribute_of_class(value, "__module__")) != home.own_name:
+                if not self._is_of_own_people(home, str(defined_in)):
+                    yield from self._other_class(home, name, value)
+            elif id(value) not in self.seen:
+                self.seen.add(id(value))
+                attributes = self._worth_a_look(home, namespace_of(value))
+                if attributes:
+                    yield from self._class(home, value, attributes)
 
-    def _class(self, home: Home, name: str, cls: type) -> Iterator[ForeignPatch]:
-        namespace = namespace_of(cls)
-        if namespace.get("__module__") != home.own_name:
-            yield from self._other_class(home, name, namespace)
-            return
-        if id(cls) in self.seen:
-            return
-        self.seen.add(id(cls))
-        for attribute, value in namespace.items():
-            if type(attribute) is str and (id(cls), attribute) not in self.told:
+    def _worth_a_look(self, home: Home, namespace: dict[str, Any]) -> list[tuple[str, Any]]:
+        """What in a namespace may be a change of others: few of the values are.
+
+        Most are data, functions that the module's own source made and nobody touched, and what is
+        imported from the module's own people.
+        """
+        own, file, can_hold, patched = home.namespace, home.file, self.can_hold, self.patched
+        people = self.people.setdefault(home.origin, {})
+        wraps = home.own_name.partition(".")[0] in sys.stdlib_module_names
+        found = []
+        for name, value in namespace.items():
+            kind = type(value)
+            if kind is FunctionType:
+                their = value.__globals__
+                if their is own:
+                    if (
+                        value.__code__.co_filename == file
+                        and id(value) not in patched
+                        and not (wraps and "__wrapped__" in value.__dict__)
+                    ):
+                        continue
+                elif value.__closure__ is None and "__wrapped__" not in value.__dict__:
+                    is_own = people.get(id(their))
+                    if is_own is None:
+                        is_own = people[id(their)] = self._is_own(home, self._origin(their))
+                    if is_own:
+                        continue
+            else:
+                holds = can_hold.get(kind)
+                if holds is None:
+                    holds = can_hold[kind] = issubclass(kind, type) or may_hold_functions(kind)
+                if not holds:
+                    continue
+            if type(name) is str:
+                found.append((name, value))
+        return found
+
+    def _is_of_own_people(self, home: Home, module_name: str) -> bool:
+        """Whether a class that says it is of a module is nobody's change of this one."""
+        people = self.people.setdefault(home.origin, {})
+        is_own = people.get(module_name)
+        if is_own is None:
+            module = sys.modules.get(module_name)
+            is_own = module is None or self._is_own(home, self._origin(namespace_of(module)))
+            people[module_name] = is_own
+        return is_own
+
+    def _class(
+        self, home: Home, cls: type, attributes: list[tuple[str, Any]]
+    ) -> Iterator[ForeignPatch]:
+        for attribute, value in attributes:
+            if (id(cls), attribute) not in self.told:
                 for function in functions_in(value):
                     yield from self._function(home, cls, attribute, function)
 
@@ -244,16 +310,11 @@ class _Search:
         where = home.line_of(binding)
         yield _patch(home, cls, name, "code exchanged", function, origin, where)
 
-    def _other_class(
-        self, home: Home, name: str, namespace: dict[str, Any]
-    ) -> Iterator[ForeignPatch]:
+    def _other_class(self, home: Home, name: str, cls: type) -> Iterator[ForeignPatch]:
         """A module's name leads to a class of others, though its source may define one."""
-        module = sys.modules.get(str(namespace.get("__module__")))
-        if module is None or self._is_own(home, self._origin(namespace_of(module))):
-            return
         if home.is_c or not home.text or not defines(home.text, "class", name):
             return
-        authors = [f for value in namespace.values() for f in functions_in(value)]
+        authors = [f for value in namespace_of(cls).values() for f in functions_in(value)]
         authors = [behind_the_standard_library(function) for function in authors]
         if not authors or any(self._stranger(home, author) is None for author in authors):
             return

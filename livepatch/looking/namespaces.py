@@ -42,6 +42,11 @@ def functions_in(value: object) -> Iterator[FunctionType]:
             yield from functions_in(getattr(value, part))  # of no subclass: nothing is computed
 
 
+def may_hold_functions(kind: type) -> bool:
+    """Whether :func:`functions_in` may find one in a value of a type."""
+    return kind is FunctionType or kind is functools.partial or kind in KINDS
+
+
 def behind_the_standard_library(function: FunctionType) -> FunctionType:
     """The function that a helper of the standard library wraps (``@contextmanager``)."""
     seen = set()

@@ -29,6 +29,16 @@ def namespace_of(holder: object) -> dict[str, Any]:
     return namespace if type(namespace) is dict else {}
 
 
+def attribute_of_class(cls: type, name: str) -> Any:
+    """What stands in a class's own namespace, None where nothing does; the rest is not read.
+
+    Example:
+        >>> attribute_of_class(bool, "__module__") is None
+        True
+    """
+    return _of_type(cls).get(name)
+
+
 def is_class(value: object) -> bool:
     """Whether a value is a class; proxies are not."""
     return issubclass(type(value), type)
