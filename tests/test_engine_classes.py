@@ -1006,3 +1006,30 @@ def test_a_class_that_takes_no_values_takes_definitions(app):
     assert (module.C().me(), len(lp.patches())) == ("old", 0)
     lp.replace(app["C"], text + "1")
     assert module.C().me() == "new"
+
+
+COUNTER = """
+class Counter:
+    hits = 0
+    limit: int = 3
+    __kept = 1
+    def hit(self): type(self).hits += 1
+    def kept(self): return self.__kept
+"""
+
+
+def test_a_counter_that_the_text_has_as_the_class_has_it_goes_on(app):
+    counter = app.load(COUNTER).Counter
+    counter().hit()
+    counter.limit, counter._Counter__kept = 7, 8
+    text = COUNTER.replace("+= 1", "+= 10")
+    lp.replace(app["Counter"], text)
+    counter().hit()
+    assert (counter.hits, counter.limit, counter().kept()) == (11, 7, 8)
+    lp.replace(app["Counter"], text.replace("hits = 0", "hits = 5"))
+    assert (counter.hits, counter.limit) == (5, 7)
+    lp.replace(app["Counter"], text)
+    assert (counter.hits, counter.limit) == (11, 7)
+    lp.restore(app["Counter"])
+    counter().hit()
+    assert (counter.hits, counter.limit, counter().kept()) == (12, 7, 8)

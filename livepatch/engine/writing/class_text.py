@@ -264,7 +264,10 @@ class _Reduced:
                 found.append(ast.fix_missing_locations(ast.copy_location(assignment, statement)))
         return found
 
-    def _assigned(self, statement: ast.Assign, names: list[str]) -> Sequence[ast.stmt]:
+    def _assigned(
+        self, statement: ast.Assign, names: list[str], written: ast.stmt | None = None
+    ) -> Sequence[ast.stmt]:
+        """The statements for an assignment, which may have been written with an annotation."""
         shape = self.shape
         own_names = [mangled(self.cls.__name__, name) for name in names]
         if "__slots__" in names:
@@ -276,7 +279,11 @@ class _Reduced:
             return self._as_it_is(statement, names)
         shape.check_member(statement, own_names)
         if is_simple(statement.value, shape.scope):
-            return [statement]
+            # As the class's own text has it: a counter goes on, it does not begin anew.
+            is_unchanged = all(name in self.own for name in own_names) and shape.is_in_source(
+                written or statement
+            )
+            return self._as_it_is(statement, names) if is_unchanged else [statement]
         if shape.is_met(statement, own_names):
             return []
         if all(name in self.added for name in own_names):  # what it has become, as state
@@ -293,7 +300,7 @@ class _Reduced:
         if statement.value is None:
             return []
         plain = ast.copy_location(ast.Assign([statement.target], statement.value), statement)
-        return self._assigned(plain, [name])
+        return self._assigned(plain, [name], statement)
 
     def _nested(self, statement: ast.ClassDef) -> Sequence[ast.stmt]:
         name = mangled(self.cls.__name__, statement.name)
