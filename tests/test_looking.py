@@ -140,7 +140,7 @@ def test_a_line_of_the_source_is_found_with_the_function_around_it(webui):
         "tinyui.generate",
         "return prompt * min(steps, LIMIT)",
     )
-    assert paths(hits(r"\[0\] \* \w+")) == ["tinyui.Sampler.mottle"]
+    assert paths(hits(r"\[0\] \* coun\w+")) == ["tinyui.Sampler.mottle"]
 
 
 def test_names_come_before_lines_and_packages_only_with_all(webui):

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from livepatch.processes import ProcessIdentity
+from livepatch.processes.activity import Activity
 
 TELLS = (
     "import json; from livepatch.processes import ProcessIdentity as P;"
@@ -102,3 +103,10 @@ def test_what_cannot_be_a_process_is_none(change):
     data = ProcessIdentity.of_this_process().as_data()
     assert ProcessIdentity.from_data(data) == ProcessIdentity.of_this_process()
     assert ProcessIdentity.from_data({**data, **change}) is None
+
+
+def test_a_main_thread_that_hangs_on_a_disk_was_seen_so_at_both_ends():
+    reading = Activity(waits_for_a_disk=True)
+    assert reading.is_held_up_since(reading, 0.25)
+    assert not reading.is_held_up_since(Activity(), 0.25)
+    assert not Activity().is_held_up_since(reading, 0.25)

@@ -33,7 +33,8 @@ class Activity:
     def is_held_up_since(self, before: Activity, seconds: float) -> bool:
         """Whether something has kept the interpreter to itself in the time between.
 
-        It computes, and the threads that want their turn keep on asking for it.
+        It computes, and the threads that want their turn keep on asking for it. A page that is
+        read from a disk takes a moment: a main thread that hangs there was seen so at both ends.
 
         Args:
             before: the activity then.
@@ -42,7 +43,7 @@ class Activity:
         most = max((n - before.wakes.get(thread, n) for thread, n in self.wakes.items()), default=0)
         computed = self.seconds - before.seconds
         return (
-            self.waits_for_a_disk
+            (before.waits_for_a_disk and self.waits_for_a_disk)
             or computed > seconds * _SHARE_OF_A_CORE
             or most > seconds * _WAKES_PER_SECOND
         )
