@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from samples import functions
 
 import livepatch as lp
-from livepatch.engine import Change, ChangeDescription, apply, live_layers
+from livepatch.engine import Change, ChangeDescription, apply, live_layers, subscribe
 from livepatch.engine.changing.registry import registry
 
 
@@ -123,15 +124,22 @@ def test_restore_all_and_patches_know_what_is_no_function(board):
     assert board.shown == ("one",)
 
 
-def test_what_refuses_to_go_back_holds_nothing_else_up(board):
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (lp.ForeignChange("restore the wall", "someone painted it", "ask them"), lp.ForeignChange),
+        (TypeError("someone painted it"), lp.PatchRefused),
+    ],
+)
+def test_what_refuses_to_go_back_holds_nothing_else_up(board, error, raised):
     class Stubborn(Board):
         def way_back(self):
-            raise lp.ForeignChange("restore the wall", "someone painted it", "ask them")
+            raise error
 
     wall = Stubborn()
     write(wall, "paint")
     write(board, "one")
-    with pytest.raises(lp.ForeignChange, match="someone painted it"):
+    with pytest.raises(raised, match="someone painted it"):
         lp.restore_all()
     assert board.shown == ()
     apply(Take(wall, wall.notes, ()))
@@ -156,3 +164,40 @@ def test_what_cannot_be_shown_is_taken_back_with_all_that_was_shown(board, insid
         change()
     assert (board.notes, board.shown, other.notes, other.shown) == ((), (), (), ())
     assert len(lp.journal) == steps
+
+
+def test_what_cannot_be_shown_and_not_be_taken_back_is_named_and_the_rest_is_shown_again(board):
+    class Stuck(Unshowable):
+        def revert(self):
+            raise OSError("nor be taken back")
+
+    other = Board()
+
+    def change():
+        with lp.transaction():
+            apply(Take(board, (), ("one",)))
+            apply(Stuck(other, (), ("two",)))
+
+    with pytest.raises(LookupError, match="cannot be shown") as caught:
+        change()
+    assert "nor be taken back" in str(caught.value.__context__)
+    assert (board.notes, board.shown) == ((), ())
+    registry.changed.pop(id(other))
+
+
+def test_a_refused_change_leaves_what_is_said_of_the_layer():
+    target = "samples.functions.plain"
+    layer = lp.replace(target, lambda a, b=2: "new", name="one")
+
+    def refuse(_):
+        raise lp.PatchRefused("wrap", "not now", "later")
+
+    unsubscribe = subscribe("before_commit", refuse)
+    try:
+        with pytest.raises(lp.PatchRefused):
+            lp.wrap(target, lambda original, *a, **k: "wrapped", name="one")
+    finally:
+        unsubscribe()
+    assert (layer.verb, layer.state, functions.plain(1)) == ("replace", "active", "new")
+    lp.wrap(target, lambda original, *a, **k: "wrapped", name="one")
+    assert layer.verb == "wrap"

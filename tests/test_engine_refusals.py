@@ -126,6 +126,7 @@ def test_a_proxy_is_not_asked_what_it_stands_for(monkeypatch):
         with pytest.raises(lp.TargetNotFound):
             lp.replace(path, lambda: 0)
     assert "samples.functions.plain" in targets_beginning("samples.functions.")
+    assert "samples.functions.cached" in targets_beginning("samples.functions.ca")
     lp.replace("samples.functions.current_request", 1)
     assert functions.current_request == 1
     lp.restore("samples.functions.current_request")

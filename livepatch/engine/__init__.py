@@ -1,11 +1,13 @@
 """Replaces functions of a running program, whoever holds them, and puts them back exactly.
 
 Standard library only, and nothing else of the package: an exported extension carries a copy of
-this folder. As data, a change travels one way:
+this folder. A change travels one way:
 
-``naming`` (what is meant, and the place that holds it) → ``writing`` (the new code) → ``layers``
-(what lies on it, and what runs around a call) → ``switching`` (the code that calls run on) →
-``changing`` (all of it or nothing, and when; who is told).
+``verbs``, ``wrapping`` (what the user asks) → ``naming`` (what is meant, and the place that holds
+it) → ``writing`` (the new code, from what ``reading`` finds) → ``layers`` (what lies on the target
+now, and the step to what shall: ``plan``) → ``changing`` (all of it or nothing, and who is told).
+``changing`` drives the step: it calls back into ``layers``, and that into ``switching``, where the
+code is exchanged that calls run on. ``answers`` says what has been done.
 
 The rooms import downwards only, which CI holds: ``verbs``, ``layers``, ``writing``, ``naming``,
 ``switching``, ``reading``, ``plan``, ``changing``, ``errors``, ``shown``.

@@ -163,6 +163,7 @@ def restore_all() -> AnswerLine:
 
     Raises:
         ForeignChange: someone else changed a target since; all others are restored.
+        PatchRefused: a place does not take back what stood there; all others are restored.
 
     Example:
         >>> restore_all()

@@ -2,7 +2,7 @@
 
 Layers on functions, values, middleware, callbacks, hooks, routes: whatever changes the webui is a
 :class:`Change`. Transactions, undo, redo, the journal and reports are written once, against this
-protocol.
+protocol. Only traces (``layers/trace.py``) are steps that nobody records: they change no result.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ class Change(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Check what stands against a commit or a revert and raise it; change nothing."""
+        """Raise what stands against the commit or the revert.
+
+        Called by :func:`_prepared` alone, with ``registry.lock`` held: after every ``first()``,
+        before any commit. It may note how things are, and changes nothing in the webui.
+        """
 
     @abstractmethod
     def commit(self) -> None:
@@ -71,7 +75,8 @@ class Change(ABC):
     def revert(self) -> None:
         """Make true again what was before the commit; leave alone what others did since.
 
-        Where that cannot be done it raises, and what is left is listed like any other layer.
+        Where that cannot be done it raises. Layers that it could not take away have to stay
+        listed, so that a later restore takes them back: see ``Restack.revert``.
         """
 
     @abstractmethod
@@ -103,7 +108,7 @@ class Step:
     taken_back: list[Callable[[], object]] = field(default_factory=list, repr=False)
 
     def is_over(self) -> bool:
-        """Whether nothing can take it back any more but an undo."""
+        """Whether only an undo can still take it back."""
         return self.closed and (self.outer is None or self.outer.is_over())
 
     def commit(self) -> None:
@@ -120,7 +125,10 @@ class Step:
             masked(lambda: _all_or_nothing(changes, shown=shown))
 
     def roll_back(self) -> None:
-        """Make all of it untrue that can be; raise at the end what stood against the rest."""
+        """Make all of it untrue that can be; raise at the end what stood against the rest.
+
+        A change whose revert fails is committed again, so that it is whole, and is named.
+        """
         stuck: list[Stuck] = []
         with registry.lock:
             for take_back in reversed(self.taken_back):
@@ -200,8 +208,9 @@ def transaction(*, recorded: bool = True) -> Iterator[Step]:
 
     Each change is true as soon as its verb has answered, so that the body can look at what it does;
     requests to a webui see its middleware change once, as the outermost body ends. When the body
-    raises, everything done in it is taken back and the exception passes on. It is one step for undo
-    and redo.
+    raises, everything done in it is taken back and the exception passes on; where something cannot
+    be taken back, an error that names it is raised instead, with the body's exception as its
+    ``__context__``. It is one step for undo and redo.
 
     Args:
         recorded: whether it is a step of the journal; an extension's own changes are not.
@@ -229,8 +238,10 @@ def transaction(*, recorded: bool = True) -> Iterator[Step]:
                 try:
                     _show(step.changes)
                 except Exception:
-                    step.roll_back()
-                    _show(step.changes)
+                    try:
+                        step.roll_back()
+                    finally:
+                        _show(step.changes)
                     raise
             step.changes = [change for change in step.changes if change.is_recorded]
             if recorded and step.changes:

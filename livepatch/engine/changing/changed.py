@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import is_refusal
 from .registry import registry
 
 if TYPE_CHECKING:
@@ -54,9 +53,7 @@ def ways_back() -> tuple[dict[str, Change], list[Stuck]]:
     for position, thing in enumerate(tuple(registry.changed.values()), 1):
         try:
             change = thing.way_back()
-        except Exception as error:
-            if not is_refusal(error):
-                raise
+        except Exception as error:  # whatever it is: all others are taken back
             refused.append((thing.path, error))
         else:
             path = thing.path if thing.path not in changes else f"{thing.path} ({position})"

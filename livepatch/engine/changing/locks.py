@@ -1,4 +1,7 @@
-"""The lock of every part that a notebook's interrupt may find at work: for ``with`` alone."""
+"""The lock of every part that a notebook's interrupt may find at work.
+
+It is safe in ``with``; what takes it by ``acquire`` there goes through ``masking.holding``.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ else:
 
         Python 3.14 looks for interrupts when ``__enter__`` has returned from C, and the block that
         would give the lock back has not begun (https://github.com/python/cpython/issues/148874).
-        1,221 of 3,000 interrupts left such a lock locked for ever. No look follows a call that C
-        makes, as here by unpacking, nor the return of a function in Python.
+        1,221 of 3,000 interrupts left such a lock locked for ever. The interpreter does not look
+        after a call that was made from C, such as the one that ``map`` makes here, nor as a
+        function written in Python returns.
         """
 
         def __enter__(self) -> bool:

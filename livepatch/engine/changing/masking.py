@@ -29,8 +29,9 @@ def deliver(thread_id: int, raise_interrupt: Callable[[], None]) -> None:
 
     Args:
         thread_id: the thread's ``threading.get_ident()``.
-        raise_interrupt: raises ``KeyboardInterrupt`` in that thread; called under a lock, so that
-            no commit can begin between the question and the call.
+        raise_interrupt: raises ``KeyboardInterrupt`` in that thread; called with the mask's lock
+            held. A thread that begins a commit marks itself first and then waits for a delivery
+            under way: so it is asked about before its commit, or meets the interrupt there.
     """
     with registry.mask_lock:
         if thread_id in registry.masked_threads:
@@ -154,7 +155,7 @@ def _leave(thread_id: int) -> bool:
 
 
 def _wait_for_delivery() -> None:
-    """Let a delivery end that may have asked about this thread before its mask has changed.
+    """Wait for a delivery that may have read the mask before we changed it.
 
     One that begins later asks later. So the lock is the deliverer's alone, and mostly free: taking
     it at each commit cost a twentieth of one.

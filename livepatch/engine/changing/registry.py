@@ -1,8 +1,9 @@
 """The one place of the engine's state in a process.
 
 Exported extensions carry a copy of the engine under their own package name. All copies of one
-process share this object, found under a fixed name in ``sys.modules``: whoever comes first makes
-it.
+process that have the same ``VERSION`` share this object, found under a fixed name in
+``sys.modules``: whoever comes first makes it. Each copy has for itself what only its own code asks
+for: the open transaction, the texts of new code, the traces.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 # To be raised when a copy could not work any more with the stacks, layers or changes of an older
-# one. Copies of other versions keep to themselves: each takes the other's code for the webui's own.
+# one. Copies of other versions keep to themselves, with a lock and a mask of their own: each takes
+# the other's code for the webui's own, and is refused where the other lies on top.
 VERSION = 2
 SHARED_NAME = f"_livepatch_registry_{VERSION}"
 

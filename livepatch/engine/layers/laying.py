@@ -97,6 +97,7 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
         begun = time.perf_counter()
         changes = make()
         apply(*changes)
+        layer.verb = wanted.verb
         forget(layer)
         milliseconds = (time.perf_counter() - begun) * 1000
         done = f"{DONE[wanted.verb]} {target.path}{' again' if again else ''}"
@@ -318,7 +319,6 @@ def _changes(
     layer: Layer, parts: list[Part], verb: str, caches: Sequence[Callable[[], None]]
 ) -> list[Restack]:
     """The changes that put a layer there, and take it off where it has no part any more."""
-    layer.verb = verb
     now = [part.stack for part in parts]
     left = [stack for stack in layer.stacks if stack not in now]
     for stack in filter(is_over_function, now):

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)  # not frozen: that makes making one three times as long
 class Patch:
-    """What a layer puts in a target's place; nothing of it changes once it is laid.
+    """What a layer puts in a target's place.
+
+    Once it is laid, only ``text`` changes (found when it is asked for) and what the guard counts.
 
     Attributes:
         function: what calls shall run; of a plain value, the value.
@@ -26,7 +28,8 @@ class Patch:
         guard: records its failures, where it is guarded.
         given: what the user gave: a text, a callable, a class or a value.
         namespace: the names of the place where it was written.
-        order: counts the patches of the process, as they were made.
+        order: counts the patches of this copy of the engine, as they were made; layers may lie in
+            another order.
     """
 
     function: Any  # a FunctionType, or any value

@@ -28,7 +28,7 @@ class PatchedFunction:
 
     Attributes:
         function: the function; its identity never changes.
-        original: another function that does and says what it does and says without us.
+        original: a copy with the code and the attributes that it has without our layers.
         installed: the function's state as we left it.
     """
 

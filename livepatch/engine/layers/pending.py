@@ -77,7 +77,9 @@ class Pending:
         with registry.lock:
             if self.layer not in registry.pending:
                 return
-            apply(*self.make())
+            changes = self.make()
+            apply(*changes)
+            self.layer.verb = changes[0].verb
             forget(self.layer)
             self._answer("without waiting any longer")
 
@@ -148,7 +150,7 @@ def _give_up(pending: Pending) -> None:
 
 
 def forget(layer: Layer) -> bool:
-    """Let a layer wait no longer; whether it did. A transaction that is taken back lets it again.
+    """Let a layer wait no longer; whether it did. A rollback makes it wait again.
 
     The lock is held.
     """

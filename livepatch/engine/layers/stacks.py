@@ -213,7 +213,7 @@ class Stack(ABC):
 
     @abstractmethod
     def show(self, placements: Placements) -> None:
-        """Make the topmost layer that is on true, and each ``original`` the one below."""
+        """Switch the target to the topmost layer that is on, each ``original`` to the one below."""
 
     @abstractmethod
     def original_state(self) -> Any:
@@ -262,7 +262,7 @@ class Stack(ABC):
         return keys
 
     def install(self, asked: str, placements: Placements) -> None:
-        """Make the topmost layer that is on true; from now on these are the placements.
+        """Switch the target to the topmost layer that is on, then record the placements.
 
         Raises:
             PatchRefused: the place does not take what is put there.
@@ -278,7 +278,7 @@ class Stack(ABC):
         self.keep(placements)
 
     def keep(self, placements: Placements) -> None:
-        """Count these as the placements."""
+        """Record these as the placements; changes nothing in the target."""
         self.placements = placements
         keys = self.enter()
         if placements:

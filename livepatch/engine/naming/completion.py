@@ -6,7 +6,7 @@ import sys
 from types import FunctionType, ModuleType
 
 from ..changing.events import modules_named
-from ..reading.namespaces import is_a
+from ..reading.namespaces import is_a, namespace_of
 from .targets import loaded_module
 
 
@@ -54,7 +54,7 @@ def _holder(path: str) -> ModuleType | type | None:
 
 def _can_lead_on(value: object) -> bool:
     lead_on = is_a(value, FunctionType, type, staticmethod, classmethod, property)
-    return lead_on or hasattr(type(value), "__wrapped__")
+    return lead_on or "__wrapped__" in namespace_of(value)  # such as a cached function
 
 
 def _last(name: str) -> str:

@@ -17,8 +17,8 @@ from .constructors import forget_new, is_stand_in
 if TYPE_CHECKING:
     import functools
 
-# Type flags of Include/object.h: attributes of a class without the first cannot be set, nor those
-# of one with the second.
+# Type flags of Include/object.h: attributes can be set of a class that has HEAP_TYPE and has not
+# IMMUTABLE_TYPE.
 HEAP_TYPE = 1 << 9
 _IMMUTABLE_TYPE = 1 << 8
 

@@ -69,7 +69,8 @@ class Target:
         facts: what the answer has to say of the way to it: decorators that stay, another name.
         caches: empties the caches around it.
         override: where the function is ours and put into a place while layers lie on it.
-        is_named: whether that name was followed and led to the function; where not, it may.
+        is_named: whether that name was followed and led to the function; if False, nobody has
+            looked, and the name may lead there all the same.
         kind: the descriptor that it lies in, where that is a static or class method.
     """
 

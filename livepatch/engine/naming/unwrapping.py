@@ -38,7 +38,7 @@ class Unwrapped(NamedTuple):
     """What was found below.
 
     Attributes:
-        innermost: what nothing of ours can look below.
+        innermost: the innermost object that could be reached.
         facts: what stays around it, for the answer line.
         caches: empties the caches that were passed on the way.
     """
@@ -58,10 +58,12 @@ def unwrap(value: object, name: str | None, holder: object = None) -> Unwrapped:
             the definition where its own name leads to the value.
 
     Example:
-        >>> @functools.lru_cache
-        ... def add(a, b):
-        ...     return a + b
-        >>> unwrap(add, "add", sys.modules[__name__]).innermost is add
+        >>> import fnmatch
+        >>> cached = fnmatch._compile_pattern
+        >>> unwrap(cached, "_compile_pattern", fnmatch).innermost is cached.__wrapped__
+        True
+        >>> claims = functools.wraps(len)(lambda value: 0)  # it never calls len
+        >>> unwrap(claims, "claims").innermost is claims
         True
     """
     passed = [value, *_below_descriptors(value)]

@@ -205,7 +205,7 @@ class Graft:
         """
         if name == self.target.function.__name__ and not self.in_file:
             return None
-        if not is_notebooks:  # what the target's module has under that name, counts, but for
+        if not is_notebooks:  # a name of the module counts as it is, unless it is the target
             return self.original if value is self.target.function else None
         meaning = self.below.meaning(value, name)
         return None if meaning is value else meaning

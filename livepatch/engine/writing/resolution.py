@@ -61,7 +61,7 @@ class Resolution:
             that the notebook saved; None for any other value. Under the patch, such a name would
             lead back to the patch.
         itself: the name by which the text calls what it defines, where the place has none.
-        values: further values by name, for ``placeholder``.
+        values: further values by name, for ``value_named``.
 
     Attributes:
         uses: what was found out so far.
