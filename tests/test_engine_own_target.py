@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
+import operator
 import sys
 import textwrap
 import types
@@ -131,6 +132,38 @@ def closed_in_a_circle(old):
     return new
 
 
+def through_a_helper(old):
+    """A helper that holds the new code, and with it the target; the circle ends in the target."""
+
+    def helper(x):
+        return new(x - 1)
+
+    def new(x=1):
+        return ["new", *old(2)] if x == 0 else helper(x)
+
+    return new
+
+
+def calling_a_helper_each_time(old):
+    def helper(x):
+        return ["helper", *new(x - 1)] if x else old(2)
+
+    def new(x=1):
+        return ["new", *helper(x)]
+
+    return new
+
+
+def held_by_a_list_in_a_circle(old):
+    held = []
+
+    def new(x=1):
+        return old(x) if x == 0 else held[0](x - 1)
+
+    held.append(new)
+    return new
+
+
 # What means the webui's own code.
 LED = {
     "a closure": marked,
@@ -138,6 +171,9 @@ LED = {
     "closures of three": lambda old: marked(marked(marked(old))),
     "wraps": lambda old: functools.wraps(old)(marked(marked(old))),
     "a circle": closed_in_a_circle,
+    "a circle of two": through_a_helper,
+    "a circle of two, always": calling_a_helper_each_time,
+    "circles in a circle": lambda old: calling_a_helper_each_time(through_a_helper(old)),
     "a default value": with_default,
     "a keyword's default value": with_keyword_default,
     "a default value of a default value": lambda old: with_default(with_default(old)),
@@ -157,6 +193,7 @@ REFUSED = {
     "a list": (over(lambda old: [old], lambda held, x: held[0](x)), "held[0]"),
     "a dictionary": (over(lambda old: {"k": old}, lambda held, x: held["k"](x)), "held['k']"),
     "a set": (over(lambda old: {old}, lambda held, x: next(iter(held))(x)), "held[0]"),
+    "a list in a circle": (held_by_a_list_in_a_circle, "held[0], there in old"),
     "a list of closures": (over(lambda o: [marked(o)], lambda held, x: held[0](x)), "function"),
     "an attribute": (lambda old: asking(types.SimpleNamespace(old=old)), "held.old"),
     "an attribute's attribute": (
@@ -178,7 +215,8 @@ def target(request, app):
     app.load(TEXT)
 
     def given(name):
-        return app[name] if request.param == "by name" else getattr(app.module, name)
+        by_name = request.param == "by name"
+        return app[name] if by_name else operator.attrgetter(name)(app.module)
 
     return given
 
@@ -352,6 +390,124 @@ def test_what_the_code_looks_up_as_it_runs_means_the_new_code(app, target):
 
     lp.replace(target("tree"), new)
     assert module.tree(2) == ["new", 2, ["new", 1, []]]
+
+
+def by_module(module):
+    return lambda x=1: ["new", *module.f(x)]
+
+
+def by_module_before_a_condition(module):
+    def new(x=1):
+        if x > 5:
+            x = 5
+        for _ in range(3):
+            x += 1
+        with memoryview(b""):
+            answer = module.f(x)
+        return answer if answer else []
+
+    return new
+
+
+def below_a_cache(module):
+    return lambda x=1: ["new", *module.cached(x)]
+
+
+def by_the_class(module):
+    def run(self, x=1):
+        return ["new", *module.C.run(self, x)]
+
+    return run
+
+
+def by_an_instance(module):
+    def run(self, x=1):
+        return ["new", *self.run(x)]
+
+    return run
+
+
+def by_super(module):
+    class C(module.C):
+        def run(self, x=1):
+            return ["new", *super().run(x)]
+
+    return C.run
+
+
+CERTAIN = {
+    "the module's": ("f", by_module, "module.f"),
+    "what a condition does not skip": ("f", by_module_before_a_condition, "module.f"),
+    "below a cache": ("cached", below_a_cache, "module.cached"),
+    "the class's": ("C.run", by_the_class, "module.C.run"),
+    "the instance's": ("C.run", by_an_instance, "self.run"),
+}
+
+
+@pytest.mark.parametrize("case", CERTAIN)
+def test_what_would_never_end_is_refused(app, target, case):
+    """Each call of it calls itself, by a name that it looks up."""
+    name, make, written = CERTAIN[case]
+    steps = len(lp.journal)
+    with pytest.raises(lp.PatchRefused) as refused:
+        lp.replace(target(name), make(app.module))
+    three_lines(refused, f"replace {app[name]}", f"calls {written},", "lp.wrap")
+    assert len(lp.journal) == steps
+    assert not lp.patches()
+    assert app.module.f(2) == OWN
+
+
+@pytest.mark.parametrize("verb", ["wrap", "before", "after"])
+def test_a_wrapper_or_hook_that_would_never_end_is_refused(app, target, verb):
+    module = app.module
+    hook = {
+        "wrap": lambda original, x=1: module.f(x),
+        "before": lambda x=1: module.f(x) and None,
+        "after": lambda result, x=1: module.f(x),
+    }[verb]
+    with pytest.raises(lp.PatchRefused) as refused:
+        getattr(lp, verb)(target("f"), hook)
+    three_lines(refused, f"{verb} {app['f']}", "calls module.f,", "lp.wrap")
+    assert app.module.f(2) == OWN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(x=1): return ['new', *f(x)]",
+        "def f(x=1):\n    y = x + 1\n    return webui.f(y)",
+        "def f(x=1):\n    while x > 5: x -= 1\n    return webui.f(x)",
+        "def f(x=1):\n    try:\n        return webui.f(x)\n    finally:\n        x = 2",
+    ],
+)
+def test_a_text_that_would_never_end_is_refused(app, target, text):
+    with pytest.raises(lp.PatchRefused) as refused:
+        cell(target("f"), text, webui=app.module)
+    three_lines(refused, f"replace {app['f']}", "calls ", "never end", "lp.wrap")
+    assert app.module.f(2) == OWN
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return ['new', *webui.f(x - 1)] if x else []",
+        "return x and ['new', *webui.f(x - 1)] or []",
+        "if not x: return []\n    return ['new', *webui.f(x - 1)]",
+        "return ['new', *[i for i in range(x) for i in webui.f(i)]]",
+        "if x > 1: raise ValueError\n    return ['new', x]; webui.f(x)",
+        "webui.f.mark = x\n    return ['new', x]",
+        "return ['new', *webui.g(x)]",
+    ],
+)
+def test_what_may_end_calls_itself(app, target, body):
+    cell(target("f"), f"def f(x=1):\n    {body}", webui=app.module)
+    assert app.module.f(1)[0] == "new"
+
+
+def test_super_in_the_place_of_a_method_is_no_circle(app):
+    app.load(TEXT + "\nclass D(C):\n    def run(self, x=1): return ['own']\n")
+    lp.replace(app["D.run"], by_super(app.module))
+    assert app.module.D().run(2) == ["new", "run", "webui", 2]
 
 
 def test_what_names_an_object_for_something_else_is_not_refused(app, target):

@@ -42,7 +42,8 @@ def replace(
     A function is taken as it is now; what becomes of it later does not show through. Where it holds
     the target (in a closure, a default value, a partial, a global imported from there) that means
     the webui's own code. What it looks up as it runs (its own name, ``mod.function``) means the new
-    code: that is how a function calls itself.
+    code: that is how a function calls itself. Where no condition stands before such a call it would
+    never end, and is refused.
 
     Args:
         target: its dotted name, or the function itself, or a method of one instance (then only that

@@ -6,6 +6,7 @@ import itertools
 import time
 from dataclasses import replace
 from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..answers import DONE, answer
@@ -21,6 +22,7 @@ from ..switching.frames import running_calls
 from ..switching.kinds import kind_of
 from ..switching.state import clone
 from ..writing.class_text import ClassText
+from ..writing.endless import refuse_endless
 from ..writing.graft import Graft
 from ..writing.new_code import below_it, code_from_callable, code_from_text
 from .classes import body_of_class, merge, originals_of, refuse_instrumentation
@@ -210,6 +212,8 @@ def _patch(
             written = code_from_text(asked, new, target, model, wanted.namespace, dry_run=dry_run)
         else:
             written = code_from_callable(asked, _taken(asked, new, target), target, model)
+        if not dry_run:
+            refuse_endless(asked, written.function, target)
         return Patch(*written)
     text: Any
     facts: tuple[str, ...] = ()
@@ -226,6 +230,8 @@ def _patch(
         found = f"{what_is(new)} cannot be called"
         raise PatchRefused(asked, found, "give a function or its source text")
     wrapper = new
+    if isinstance(new, FunctionType) and not dry_run:
+        refuse_endless(asked, new, target, is_method=False)
     if graft is None or not dry_run:
         wrapper = wrapper_from(asked, wanted.verb, new, target, model)
     return Patch(wrapper, text, facts, clone(model), describes=False)

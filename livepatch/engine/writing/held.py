@@ -7,13 +7,15 @@ dictionary or an object belongs to others as well, who may change it: it is not 
 back but refused, with the way on which the target was found.
 
 What code looks up by a name as it runs is not held: an attribute of a module or a class, a name of
-the target's own module. There the new code is meant, as everywhere in the webui.
+the target's own module. There the new code is meant, as everywhere in the webui; where it could
+only go round in a circle, ``endless`` refuses it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+from collections import deque
 from itertools import islice
 from types import (
     BuiltinFunctionType,
@@ -38,9 +40,7 @@ if TYPE_CHECKING:
 
     from ..naming.targets import Target
 
-# A decorator around a decorator is two steps deep.
-_DEEPEST = 100
-_MOST = 1_000
+_MOST = 1_000  # things that are looked into
 _MOST_ITEMS = 200
 _CONTAINERS = (list, dict, set, frozenset)
 _PLAIN = frozenset(
@@ -81,8 +81,10 @@ class Below:
         self._targets = {id(target.function)}
         if target.override is not None and isinstance(target.override.slot, PartialCall):
             self._targets.add(id(target.override.value))  # it stays the object that it is
-        # By identity, of things that are held here so that nothing else gets the same.
-        self._leads: dict[int, tuple[Any, bool]] = {}
+        # By identity, of things that are kept here so that nothing else gets the same.
+        self._seen: dict[int, Any] = {}
+        self._holders: dict[int, list[int]] = {}
+        self._leading = set(self._targets)
         self._made: dict[int, Any] = {}
 
     def meaning(self, value: Any, written: str = "the new code") -> Any:
@@ -95,7 +97,7 @@ class Below:
         Raises:
             PatchRefused: it holds the target where nothing else can be put.
         """
-        return self._again(value, written) if self._is_target_or_leads_there(value) else value
+        return self._again(value, written) if self._leads_there(value) else value
 
     def names_of(self, function: FunctionType) -> set[str]:
         """The global names of a function that lead to the target, where they are not the module's.
@@ -127,37 +129,41 @@ class Below:
         leading, asked = set(), set(names_in(code))
         for name in names:
             for held in _with_attributes(namespace[name], name, asked):
-                if self._is_target_or_leads_there(held.value):
+                if self._leads_there(held.value):
                     if held.is_fixed:
                         self.refuse(held.value, held.written)
                     self.meaning(held.value, held.written)
                     leading.add(name)
         return leading
 
-    def _is_target_or_leads_there(self, value: Any) -> bool:
-        return id(value) in self._targets or self._leads_there(value, 0)
+    def _leads_there(self, value: Any) -> bool:
+        """Whether something is the target, or holds it, however deep and in whatever circle."""
+        todo = deque([] if type(value) in _PLAIN else [value])
+        while todo and len(self._seen) < _MOST:
+            holder = todo.popleft()
+            if id(holder) in self._seen or id(holder) in self._targets:
+                continue
+            self._seen[id(holder)] = holder
+            for held in _held_by(holder):
+                if type(held.value) in _PLAIN:
+                    continue
+                self._holders.setdefault(id(held.value), []).append(id(holder))
+                if id(held.value) in self._leading:
+                    self._note_leading(id(holder))
+                todo.append(held.value)
+        return self._is_known_to_lead(value)
 
-    def _leads_there(self, value: Any, depth: int) -> bool:
-        """Whether something holds the target, however deep."""
-        if type(value) in _PLAIN:
-            return False
-        known = self._leads.get(id(value))
-        if known is not None:
-            return known[1]
-        if depth > _DEEPEST or len(self._leads) > _MOST:
-            return False
-        self._leads[id(value)] = value, False
-        # A list: in a circle, each of them is to be known.
-        found = [
-            held
-            for held in _held_by(value)
-            if id(held.value) in self._targets or self._leads_there(held.value, depth + 1)
-        ]
-        self._leads[id(value)] = value, bool(found)
-        return bool(found)
+    def _note_leading(self, holder: int) -> None:
+        """What leads there, and with it all that hold it."""
+        todo = [holder]
+        while todo:
+            one = todo.pop()
+            if one not in self._leading:
+                self._leading.add(one)
+                todo.extend(self._holders.get(one, ()))
 
     def _is_known_to_lead(self, value: Any) -> bool:
-        return id(value) in self._targets or self._leads.get(id(value), (None, False))[1]
+        return id(value) in self._leading
 
     def _again(self, value: Any, written: str) -> Any:
         if id(value) in self._targets:
@@ -213,7 +219,7 @@ class Below:
         return any(map(self._is_known_to_lead, values))
 
     def refuse(self, value: Any, written: str) -> NoReturn:
-        """Say where the target is found.
+        """Say where the target is found: the shortest way to it.
 
         Args:
             value: what is, or leads to, the target.
@@ -222,11 +228,17 @@ class Below:
         Raises:
             PatchRefused: always.
         """
-        for _ in range(_DEEPEST):
+        ways, seen = deque([(value, written)]), {id(value)}
+        while ways:
+            value, written = ways.popleft()
             if id(value) in self._targets:
                 break
-            held = next(h for h in _held_by(value) if self._is_known_to_lead(h.value))
-            value, written = held.value, held.written.replace("{}", written)
+            for held in _held_by(value):
+                if self._is_known_to_lead(held.value) and id(held.value) not in seen:
+                    seen.add(id(held.value))
+                    inside = f"{written}, there in {held.written}"  # a variable of a function
+                    inside = held.written.replace("{}", written) if "{}" in held.written else inside
+                    ways.append((held.value, inside))
         raise PatchRefused(
             self.asked,
             f"the new code holds {self.path} itself, in {written}: there it would call itself "
