@@ -579,7 +579,7 @@ def test_what_the_text_lacks_stays_and_the_answer_says_so(app):
     app.load(STATE)
     answer = str(lp.replace(app["C"], "class C:\n    def me(self): return 'new'"))
     assert looks(app) == {**dict.fromkeys(looks(app), "old"), "me": "new"}
-    assert "what the text lacks stays: __init__, edge, cached and " in answer
+    assert "what the new class lacks stays: __init__, edge, cached and " in answer
 
 
 def test_definitions_can_be_added(app):

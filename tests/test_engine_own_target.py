@@ -487,6 +487,14 @@ def test_a_text_that_would_never_end_is_refused(app, target, text):
     assert app.module.f(2) == OWN
 
 
+@pytest.mark.parametrize("called", ["self.run(x)", "C.run(self, x)"])
+def test_a_text_of_a_class_that_would_never_end_is_refused(app, target, called):
+    with pytest.raises(lp.PatchRefused) as refused:
+        cell(target("C"), f"class C:\n    def run(self, x=1): return ['new', *{called}]")
+    three_lines(refused, f"replace {app['C']}", "never end", "lp.wrap")
+    assert app.module.C().run(2) == ["run", "webui", 2]
+
+
 @pytest.mark.parametrize(
     "body",
     [

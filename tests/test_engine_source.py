@@ -5,6 +5,7 @@ from __future__ import annotations
 import bdb
 import contextlib
 import gc
+import importlib
 import importlib.util
 import inspect
 import io
@@ -16,6 +17,9 @@ import sys
 import textwrap
 import threading
 import traceback
+import types
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -267,3 +271,62 @@ def test_a_function_without_a_text_is_refused(webui):
     with pytest.raises(lp.PatchRefused, match="has no text to compile there") as caught:
         lp.replace(webui.f, scope["new"])
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_looking_for_a_text_loads_no_lazy_module(tmp_path, monkeypatch):
+    """``inspect`` asks every loaded module for its file, and a lazy one is loaded by that."""
+    (tmp_path / "heavy_and_lazy.py").write_text("LOADED = True\n")
+    spec = importlib.util.spec_from_file_location("heavy_and_lazy", tmp_path / "heavy_and_lazy.py")
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    lazy = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, lazy)
+    spec.loader.exec_module(lazy)
+    made = types.ModuleType("made_without_file")
+    exec(compile("def f(x): return x", str(tmp_path / "gone.py"), "exec"), vars(made))
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    layer = lp.replace("made_without_file.f", "def f(x): return ['new', x]")
+    assert made.f(1) == ["new", 1]
+    layer.remove()
+    assert source_of(made.f) is None
+    assert "LOADED" not in object.__getattribute__(lazy, "__dict__")
+
+
+@pytest.mark.parametrize("name", ["in_archive", "package_in_archive"])
+def test_the_text_of_a_module_in_an_archive(tmp_path, monkeypatch, name):
+    archive = tmp_path / "webui.zip"
+    with zipfile.ZipFile(archive, "w") as written:
+        inside = f"{name}/__init__.py" if name.startswith("package") else f"{name}.py"
+        written.writestr(inside, "def f(x):\n    return x\n")
+    monkeypatch.syspath_prepend(str(archive))
+    module = importlib.import_module(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    assert source_of(module.f) == "def f(x):\n    return x\n"
+
+
+def test_texts_are_found_by_many_threads_at_once(tmp_path):
+    """More functions than texts are kept of, in more files than are kept."""
+    modules = []
+    for number in range(40):
+        path = tmp_path / f"many_{number}.py"
+        path.write_text("".join(f"def f{line}(x): return x + {line}\n" for line in range(40)))
+        names = {}
+        exec(compile(path.read_text(), str(path), "exec"), names)
+        modules.append(names)
+    ready = threading.Barrier(4)
+
+    def look(_):
+        ready.wait()
+        return [
+            line
+            for names in modules
+            for line in range(40)
+            if source_of(names[f"f{line}"]) != f"def f{line}(x): return x + {line}\n"
+        ]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert [*threads.map(look, range(4))] == [[], [], [], []]
+    finally:
+        sys.setswitchinterval(interval)

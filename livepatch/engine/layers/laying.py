@@ -179,7 +179,7 @@ def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> l
     if stays:
         facts.append(f"keeps the values of {_some(stays)}")
     if merged.lacking:
-        facts.append(f"what the text lacks stays: {_some(merged.lacking)}")
+        facts.append(f"what the new class lacks stays: {_some(merged.lacking)}")
     return [
         Part(stack, replace(patch, text=text, facts=(*facts, *patch.facts)), function)
         for stack, patch, function in merged.parts
@@ -212,8 +212,6 @@ def _patch(
             written = code_from_text(asked, new, target, model, wanted.namespace, dry_run=dry_run)
         else:
             written = code_from_callable(asked, _taken(asked, new, target), target, model)
-        if not dry_run:
-            refuse_endless(asked, written.function, target)
         return Patch(*written)
     text: Any
     facts: tuple[str, ...] = ()
@@ -230,9 +228,9 @@ def _patch(
         found = f"{what_is(new)} cannot be called"
         raise PatchRefused(asked, found, "give a function or its source text")
     wrapper = new
-    if isinstance(new, FunctionType) and not dry_run:
-        refuse_endless(asked, new, target, is_method=False)
     if graft is None or not dry_run:
+        if isinstance(new, FunctionType):
+            refuse_endless(asked, new, target, is_method=False)
         wrapper = wrapper_from(asked, wanted.verb, new, target, model)
     return Patch(wrapper, text, facts, clone(model), describes=False)
 

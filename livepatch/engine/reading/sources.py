@@ -8,18 +8,18 @@ it can still be had when the file is edited later.
 from __future__ import annotations
 
 import ast
-import collections
 import copy
 import inspect
 import linecache
+import os
 import sys
 import textwrap
-from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, NamedTuple
+from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .compiled import Definition, is_compiled_from
 from .descriptors import called_by
-from .namespaces import namespace_of
+from .namespaces import is_a, namespace_of
 from .parsing import parse
 from .texts import is_text, texts
 
@@ -43,18 +43,20 @@ class Source(NamedTuple):
 
 
 class _Sources:
-    """The texts that were found, each with the code that was compiled from it."""
+    """The texts that were found, each with the code that was compiled from it.
+
+    Threads find texts side by side: each step on a dictionary here is one that the interpreter does
+    not interrupt.
+    """
 
     def __init__(self) -> None:
         # Not by the code alone: two files may have the same function in the same line.
         self._found: dict[tuple[str, CodeType], Source] = {}
-        self._files: collections.OrderedDict[str, Sequence[str]] = collections.OrderedDict()
+        self._files: dict[str, Sequence[str]] = {}
 
     def keep(self, code: CodeType, source: Source) -> None:
         """Let a text be a code's."""
-        while len(self._found) >= _KEPT:
-            self._found.pop(next(iter(self._found)), None)
-        self._found[code.co_filename, code] = source
+        _put_last(self._found, (code.co_filename, code), source, _KEPT)
 
     def find(self, code: CodeType) -> Source | None:
         """The text of a code object; None where there is none, or it was edited since."""
@@ -64,10 +66,7 @@ class _Sources:
                 found = _at_its_line(code, lines) or _elsewhere(code, lines)
                 if found is not None:
                     self.keep(code, found)
-                    self._files[code.co_filename] = lines
-                    self._files.move_to_end(code.co_filename)
-                    while len(self._files) > _KEPT_FILES:
-                        self._files.popitem(last=False)
+                    _put_last(self._files, code.co_filename, lines, _KEPT_FILES)
                     break
         return found
 
@@ -80,14 +79,43 @@ class _Sources:
             return
         entry = linecache.cache.get(name, ())
         before = [entry[2]] if len(entry) == 4 else []
-        try:
-            now, _ = inspect.findsource(code)
-        except (OSError, TypeError, IndexError, SyntaxError):
-            now = []
+        now = lines_of(name)
         if now:
             yield now
         kept = [lines for lines in (self._files.get(name), *before) if lines is not None]
         yield from (lines for lines in kept if lines != now)
+
+
+def _put_last(kept: dict[Any, Any], key: object, value: object, most: int) -> None:
+    kept.pop(key, None)
+    kept[key] = value
+    for oldest in [*kept][:-most]:
+        kept.pop(oldest, None)
+
+
+def lines_of(name: str) -> Sequence[str]:
+    """The lines of a file as it is now, by the name that its code objects have; none without one.
+
+    ``inspect.findsource`` asks every loaded module for its file, which loads those that are lazy.
+
+    Example:
+        >>> lines_of("<string>")
+        []
+    """
+    if not name.startswith("<"):  # an old text of it may lie in the cache
+        linecache.checkcache(name)
+    lines = linecache.getlines(name)
+    if lines or name.startswith("<"):
+        return lines
+    # Of a module in an archive its loader has the text.
+    folder, file = os.path.split(name)
+    called = ("__main__", os.path.splitext(file)[0], os.path.basename(folder))  # or a package
+    for module_name, module in sys.modules.copy().items():
+        if module_name.rpartition(".")[2] in called and is_a(module, ModuleType):
+            names = namespace_of(module)
+            if names.get("__file__") == name:
+                return linecache.getlines(name, names)
+    return []
 
 
 _sources = _Sources()

@@ -132,7 +132,7 @@ def _attribute(one: _LookedUp, name: str) -> _LookedUp:
     elif is_a(value, type):
         places = ancestors(value)
     else:
-        places = (value, *ancestors(type(value)))  # type: ignore[assignment]
+        places = (value, *ancestors(type(value)))
     found = next((own[name] for own in map(namespace_of, places) if name in own), _NOTHING)
     return _LookedUp(f"{one.written}.{name}".lstrip("."), found, holder)
 

@@ -20,6 +20,7 @@ from ..reading.summaries import summary
 from ..switching.codes import global_names, names_in, uses_globals
 from ..switching.kinds import check_kind, of_same_kind
 from ..switching.state import FunctionState, clone
+from .endless import refuse_endless
 from .graft import Graft, names_around
 from .held import Below
 from .names import all_arguments
@@ -70,7 +71,7 @@ def code_from_text(
     """
     graft = Graft(asked, text, target, original, namespace)
     check_kind(graft.code, original, asked)
-    function = original if dry_run else of_same_kind(graft.build(), original, asked)
+    function = original if dry_run else _fitted(asked, graft.build(), target, original)
     return NewCode(function, graft.source.strip("\n"), graft.facts)
 
 
@@ -117,7 +118,14 @@ def code_from_callable(
         function = clone(function, cells)
     elif _runs_anywhere(function, original):
         function = clone(function, module=original.__globals__)
-    return NewCode(of_same_kind(function, original, asked), source)
+    return NewCode(_fitted(asked, function, target, original), source)
+
+
+def _fitted(
+    asked: str, function: FunctionType, target: Target, original: FunctionType
+) -> FunctionType:
+    refuse_endless(asked, function, target)
+    return of_same_kind(function, original, asked)
 
 
 def below_it(
@@ -176,7 +184,9 @@ def _moved(
     if graft.uses.saved:
         facts = (*facts, f"{', '.join(sorted(graft.uses.saved))} is the webui's own code")
     return NewCode(
-        of_same_kind(function, original, asked), functools.partial(source_of, new.__code__), facts
+        _fitted(asked, function, target, original),
+        functools.partial(source_of, new.__code__),
+        facts,
     )
 
 
