@@ -501,3 +501,37 @@ def test_the_users_own_wrapper_stays_as_it_is():
     before = plain_wrapper.__code__
     lp.wrap(PLAIN, plain_wrapper)
     assert plain_wrapper.__code__ is before
+
+
+ENDING = {
+    "before": lambda count: stop_here(),
+    "filter_args": lambda count: stop_here(),
+    "filter_result": lambda item: stop_here(),
+    "wrap": lambda original, count: stop_here(),
+}
+
+
+def all_items(target):
+    items = getattr(functions, target)(3)
+    return asyncio.run(collect(items)) if target == "stream" else list(items)
+
+
+def stop_here():
+    raise (StopAsyncIteration if functions.is_async else StopIteration)("by a hook")
+
+
+@pytest.mark.parametrize("target", ["numbers", "stream"])
+@pytest.mark.parametrize("verb", ENDING)
+def test_a_hook_that_raises_what_ends_generators_is_an_error(verb, target, monkeypatch):
+    """As in a generator of Python's own (PEP 479): what is lost would be lost in silence."""
+    monkeypatch.setattr(functions, "is_async", target == "stream", raising=False)
+    getattr(lp, verb)(f"samples.functions.{target}", ENDING[verb])
+    with pytest.raises(RuntimeError, match="raised Stop"):
+        all_items(target)
+
+
+@pytest.mark.parametrize("target", ["numbers", "stream"])
+def test_under_a_guard_the_webuis_own_items_come_then(target, monkeypatch):
+    monkeypatch.setattr(functions, "is_async", target == "stream", raising=False)
+    lp.wrap(f"samples.functions.{target}", ENDING["wrap"], guard=True)
+    assert all_items(target) == [0, 1, 2]

@@ -236,7 +236,7 @@ def _wrapper(trace: Trace, model: FunctionType) -> Callable[..., Any]:
     """
     code = model.__code__
     names, run = code.co_varnames[: code.co_argcount], runner_of(code)
-    yields = "generator" in kind_of(code)
+    yields = kind_of(code) in ("generator", "async generator")
 
     def traced(original: Any, /, *args: Any, **kwargs: Any) -> Any:
         call = trace.begin(names, args, kwargs)

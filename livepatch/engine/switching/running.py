@@ -131,8 +131,8 @@ def _generator(
             items = _iterated(call(*args, **kwargs), call)
             if around is NOTHING:
                 return (yield from items)
-            item = next(items)
-            while True:
+            item, is_over = _step(next, items)
+            while not is_over:
                 if around.hand_on is not None:
                     item = around.hand_on(item)
                 handed_on = True
@@ -145,20 +145,20 @@ def _generator(
                 except BaseException as error:
                     if not hasattr(items, "throw"):  # a plain iterator
                         raise
-                    item = items.throw(error)
+                    item, is_over = _step(items.throw, error)
                 else:
-                    item = next(items) if sent is None else items.send(sent)
-        except StopIteration as stop:
-            result = stop.value
-            break
+                    step = (next, items) if sent is None else (items.send, sent)
+                    item, is_over = _step(*step)
         except BaseException as error:
             call = around.raised(error, below, handed_on=handed_on)
             if call is None:
                 raise
+        else:
+            break
         around = NOTHING
     if around.ended is not None:
-        around.ended(result, args, kwargs)
-    return result
+        around.ended(item, args, kwargs)
+    return item
 
 
 async def _async_generator(
@@ -170,8 +170,8 @@ async def _async_generator(
             if around.enter is not None:
                 args, kwargs = await _awaited(around.enter(args, kwargs))
             items = _async_iterated(call(*args, **kwargs), call)
-            item = await items.__anext__()
-            while True:
+            item, is_over = await _async_step(items.__anext__)
+            while not is_over:
                 if around.hand_on is not None:
                     item = await _changed(item, around.hand_on(item))
                 handed_on = True
@@ -184,15 +184,16 @@ async def _async_generator(
                 except BaseException as error:
                     if not hasattr(items, "athrow"):  # a plain iterator
                         raise
-                    item = await items.athrow(error)
+                    item, is_over = await _async_step(items.athrow, error)
                 else:
-                    item = await (items.__anext__() if sent is None else items.asend(sent))
-        except StopAsyncIteration:
-            break
+                    step = (items.__anext__,) if sent is None else (items.asend, sent)
+                    item, is_over = await _async_step(*step)
         except BaseException as error:
             call = around.raised(error, below, handed_on=handed_on)
             if call is None:
                 raise
+        else:
+            break
         around = NOTHING
     if around.ended is not None:
         await _awaited(around.ended(None, args, kwargs))
@@ -210,6 +211,25 @@ _RUNNERS: dict[int, Runner] = {
     inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE: _awaitable_generator,
     inspect.CO_ASYNC_GENERATOR: _async_generator,
 }
+
+
+def _step(move: Any, *given: Any) -> tuple[Any, bool]:
+    """The next item; or what a generator returned, and that it is over.
+
+    Only a step of the generator itself may end it: a ``StopIteration`` of a hook is an error, which
+    becomes a ``RuntimeError`` as in every generator (PEP 479).
+    """
+    try:
+        return move(*given), False
+    except StopIteration as stop:
+        return stop.value, True
+
+
+async def _async_step(move: Any, *given: Any) -> tuple[Any, bool]:
+    try:
+        return await move(*given), False
+    except StopAsyncIteration:
+        return None, True
 
 
 async def _awaited(answer: Any) -> Any:
