@@ -476,8 +476,11 @@ def test_a_wrapper_or_hook_that_would_never_end_is_refused(app, target, verb):
     [
         "def f(x=1): return ['new', *f(x)]",
         "def f(x=1):\n    y = x + 1\n    return webui.f(y)",
+        "def f(x=1):\n    y = (x, [x, -x], {x: x})\n    return len(y), webui.f(x=max(x, 1))",
+        "def f(x=1):\n    return webui.f(*[x], **{})",
+        "def f(x=1):\n    return sum((webui.f(webui.g(x)[2])), [])",
         "def f(x=1):\n    while x > 5: x -= 1\n    return webui.f(x)",
-        "def f(x=1):\n    try:\n        return webui.f(x)\n    finally:\n        x = 2",
+        "def f(x=1):\n    with memoryview(b''):\n        return webui.f(x)",
     ],
 )
 def test_a_text_that_would_never_end_is_refused(app, target, text):
@@ -504,12 +507,36 @@ def test_a_text_of_a_class_that_would_never_end_is_refused(app, target, called):
         "return ['new', *[i for i in range(x) for i in webui.f(i)]]",
         "if x > 1: raise ValueError\n    return ['new', x]; webui.f(x)",
         "webui.f.mark = x\n    return ['new', x]",
+        "held = webui.f\n    return ['new', x]",
+        "try: [][x]\n    except IndexError: return ['new', x]\n    return webui.f(x)",
+        "try: [][x]\n    except IndexError: x = 0\n    else: webui.f(x)\n    return ['new', x]",
+        "global f\n    if x < 9: f = lambda x: ['newer', x]\n    return ['new', *f(x)]",
+        "return ['new', *map(len, [repr(webui.f)])]",
+        "import functools\n    functools.partial(webui.f, x)\n    return ['new', x]",
+        "return ['new', webui.f is len, x]",
+        "global f\n    f = lambda x: ['newer', x]\n    return ['new', *f(x)]",
         "return ['new', *webui.g(x)]",
     ],
 )
 def test_what_may_end_calls_itself(app, target, body):
     cell(target("f"), f"def f(x=1):\n    {body}", webui=app.module)
     assert app.module.f(1)[0] == "new"
+
+
+def test_a_generator_whose_items_nobody_asks_for_has_an_end(app, target):
+    module = app.load(TEXT + "\ndef count(n): yield n\n")
+    cell(app["count"], "def count(n):\n    yield n\n    yield from count(n + 1)")
+    items = module.count(5)
+    assert [next(items), next(items), next(items)] == [5, 6, 7]
+    with pytest.raises(lp.PatchRefused, match="never end"):
+        cell(app["count"], "def count(n):\n    yield from count(n + 1)")
+
+
+@pytest.mark.parametrize("called", ["await fetch(x)", "(await fetch(x), await webui.fetch(x))"])
+def test_a_coroutine_that_would_never_end_is_refused(app, called):
+    module = app.load(TEXT + "\nasync def fetch(n): return n\n")
+    with pytest.raises(lp.PatchRefused, match="never end"):
+        cell(app["fetch"], f"async def fetch(x): return {called}", webui=module)
 
 
 def test_super_in_the_place_of_a_method_is_no_circle(app):
