@@ -523,7 +523,7 @@ def test_what_may_end_calls_itself(app, target, body):
     assert app.module.f(1)[0] == "new"
 
 
-def test_a_generator_whose_items_nobody_asks_for_has_an_end(app, target):
+def test_a_generator_whose_items_nobody_asks_for_has_an_end(app):
     module = app.load(TEXT + "\ndef count(n): yield n\n")
     cell(app["count"], "def count(n):\n    yield n\n    yield from count(n + 1)")
     items = module.count(5)
