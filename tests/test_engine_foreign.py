@@ -354,6 +354,40 @@ def test_a_file_edited_since_it_was_loaded_proves_nothing(world):
     assert found() == {}
 
 
+def test_a_file_that_was_edited_and_loaded_again_is_read_again(world):
+    world.webui.plain = world.extension.new
+    assert found().keys() == {"fakewebui.plain"}
+    path = world.folder / "fakewebui.py"
+    path.write_text(f"{WEBUI}\n\ndef added(a):\n    return a\n\n\nclass Added:\n    pass\n")
+    exec(compile(path.read_text(), str(path), "exec"), vars(world.webui))
+    world.webui.added.__code__ = world.extension.new.__code__
+    world.webui.Added = world.extension.Model
+    world.extension.Model.__module__ = "fakelib.tools"
+    assert found().keys() == {"fakewebui.added", "fakewebui.Added"}
+
+
+MARGIN = '''\
+def first(): ...
+
+
+class Model:
+    TEXT = """
+at the margin
+"""
+
+    def forward(self): ...
+'''
+
+
+def test_a_text_at_the_margin_does_not_end_a_class(world):
+    module = load("fakewebui.margin", world.folder / "margin.py", MARGIN)
+    try:
+        module.Model.forward.__code__ = world.extension.new.__code__
+        assert found()["fakewebui.margin.Model.forward"].what == "code exchanged"
+    finally:
+        del sys.modules["fakewebui.margin"]
+
+
 def test_layers_in_the_place_of_inherited_and_builtin_functions_are_ours(world):
     layers = [
         lp.replace("fakewebui.Child.forward", lambda self, x: "ours"),
@@ -381,7 +415,17 @@ def test_nothing_is_computed_or_imported_on_the_way(world):
 
     sys.modules["lazy_module"], sys.modules["proxy_module"] = Lazy("lazy_module"), Proxy()
     world.webui.proxy = Proxy()
+
+    class Unhashable(type):
+        def __eq__(cls, other):
+            raise AssertionError
+
+        __hash__ = None
+
+    world.webui.Unhashable = Unhashable("Class", (), {"__module__": "fakelib.tools"})
+    world.webui.unhashable = world.webui.Unhashable()
     world.webui.partial = functools.partial(world.extension.new)
+    vars(world.webui)[("no", "name")] = world.extension.new
     before = set(sys.modules)
     try:
         assert found() == {}

@@ -14,16 +14,11 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.changing.registry import registry
-from livepatch.engine.layers.function_stacks import is_over_function, patched_function
-from livepatch.engine.reading.namespaces import (
-    ancestors,
-    attribute_of_class,
-    is_class,
-    namespace_of,
-)
+from livepatch.engine.layers.function_stacks import patched_function
+from livepatch.engine.reading.namespaces import ancestors, attribute_of_class, namespace_of
 from livepatch.engine.reading.sources import place
 
+from .candidates import Candidates
 from .homes import Home, path_of
 from .namespaces import (
     behind_the_standard_library,
@@ -31,16 +26,14 @@ from .namespaces import (
     closed_over,
     functions_in,
     loaded_modules,
-    may_hold_functions,
     named_globals,
 )
 from .origins import Origin, Rank, origin_of
-from .written import Binding, Written, defines, written_in
+from .people import US, People
+from .written import Binding, Written, written_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_US = Origin(Rank.PACKAGE, __name__.partition(".")[0])
 
 
 @dataclass(frozen=True)
@@ -85,17 +78,8 @@ class _Search:
     def __init__(self) -> None:
         self.told: set[tuple[int, str]] = set()  # holder and name that modules.patches tells of
         self.seen: set[int] = set()
-        self.origins: dict[int, Origin] = {}
-        # Asked of every value that there is: whether one of a type can hold a function at all.
-        self.can_hold: dict[type, bool] = {}
-        # Of modules of an owner: whether globals, or a module of a name, are of its own people.
-        self.people: dict[Origin, dict[object, bool]] = {}
-        self.patched = {
-            id(one.function)
-            for stack in registry.patched.copy().values()
-            if is_over_function(stack)
-            for one in stack.functions
-        }
+        self.people = People()
+        self.candidates = Candidates(self.people)
 
     def registered(self) -> Iterator[ForeignPatch]:
         """What the ``modules.patches`` of A1111 and Forge has written down."""
@@ -108,7 +92,7 @@ class _Search:
     def _registered(self, key: object, holder: Any, name: str, original: Any) -> ForeignPatch:
         self.told.add((id(holder), name))
         value = namespace_of(holder).get(name)
-        now = next(functions_in(value), None)
+        now = next(iter(functions_in(value)), None)
         what = "registered in modules.patches"
         if value is original:
             return ForeignPatch(
@@ -122,86 +106,36 @@ class _Search:
         if now is None:
             origin, by = Origin(Rank.WEBUI, str(key)), str(key)
         else:
-            origin, by = self._origin(now.__globals__), place(now)
+            origin, by = self.people.origin(now.__globals__), place(now)
         return ForeignPatch(
             f"{_dotted(holder)}.{name}", what, by, origin.name, place(original), origin.rank
         )
 
     def module(self, name: str, module: ModuleType) -> Iterator[ForeignPatch]:
         """What others changed in a module and in the classes that it defines."""
-        own = namespace_of(module)
-        home = Home(name, module, own, self._origin(own))
-        if home.origin == _US:
+        home = self.people.home(name, module)
+        if home.origin == US:
             return
-        for name, value in self._worth_a_look(home, own.copy()):
-            if self.told and (id(module), name) in self.told:
+        functions, classes = self.candidates.of(home, home.namespace.copy())
+        for name, function in functions:
+            if (id(module), name) not in self.told:
+                yield from self._function(home, None, name, function)
+        for name, cls in classes:
+            if (id(module), name) in self.told:
                 continue
-            if not is_class(value):
-                for function in functions_in(value):
-                    yield from self._function(home, None, name, function)
-            elif (defined_in := attribute_of_class(value, "__module__")) != home.own_name:
-                if not self._is_of_own_people(home, str(defined_in)):
-                    yield from self._other_class(home, name, value)
-            elif id(value) not in self.seen:
-                self.seen.add(id(value))
-                attributes = self._worth_a_look(home, namespace_of(value))
-                if attributes:
-                    yield from self._class(home, value, attributes)
+            defined_in = attribute_of_class(cls, "__module__")
+            if defined_in == home.own_name:
+                if id(cls) not in self.seen:
+                    self.seen.add(id(cls))
+                    yield from self._class(home, cls)
+            elif not self.people.owns_module(home, defined_in):
+                yield from self._other_class(home, name, cls)
 
-    def _worth_a_look(self, home: Home, namespace: dict[str, Any]) -> list[tuple[str, Any]]:
-        """What in a namespace may be a change of others: few of the values are.
-
-        Most are data, functions that the module's own source made and nobody touched, and what is
-        imported from the module's own people.
-        """
-        own, file, can_hold, patched = home.namespace, home.file, self.can_hold, self.patched
-        people = self.people.setdefault(home.origin, {})
-        wraps = home.own_name.partition(".")[0] in sys.stdlib_module_names
-        found = []
-        for name, value in namespace.items():
-            kind = type(value)
-            if kind is FunctionType:
-                their = value.__globals__
-                if their is own:
-                    if (
-                        value.__code__.co_filename == file
-                        and id(value) not in patched
-                        and not (wraps and "__wrapped__" in value.__dict__)
-                    ):
-                        continue
-                elif value.__closure__ is None and "__wrapped__" not in value.__dict__:
-                    is_own = people.get(id(their))
-                    if is_own is None:
-                        is_own = people[id(their)] = self._is_own(home, self._origin(their))
-                    if is_own:
-                        continue
-            else:
-                holds = can_hold.get(kind)
-                if holds is None:
-                    holds = can_hold[kind] = issubclass(kind, type) or may_hold_functions(kind)
-                if not holds:
-                    continue
-            if type(name) is str:
-                found.append((name, value))
-        return found
-
-    def _is_of_own_people(self, home: Home, module_name: str) -> bool:
-        """Whether a class that says it is of a module is nobody's change of this one."""
-        people = self.people.setdefault(home.origin, {})
-        is_own = people.get(module_name)
-        if is_own is None:
-            module = sys.modules.get(module_name)
-            is_own = module is None or self._is_own(home, self._origin(namespace_of(module)))
-            people[module_name] = is_own
-        return is_own
-
-    def _class(
-        self, home: Home, cls: type, attributes: list[tuple[str, Any]]
-    ) -> Iterator[ForeignPatch]:
-        for attribute, value in attributes:
-            if (id(cls), attribute) not in self.told:
-                for function in functions_in(value):
-                    yield from self._function(home, cls, attribute, function)
+    def _class(self, home: Home, cls: type) -> Iterator[ForeignPatch]:
+        functions, _ = self.candidates.of(home, namespace_of(cls))
+        for name, function in functions:
+            if (id(cls), name) not in self.told:
+                yield from self._function(home, cls, name, function)
 
     def _function(
         self, home: Home, cls: type | None, name: str, function: FunctionType
@@ -210,24 +144,24 @@ class _Search:
         if author.__globals__ is home.namespace:
             yield from self._exchanged(home, cls, name, author)
             return
-        origin = self._stranger(home, author)
+        origin = self.people.stranger(home, author)
         if origin is None:
-            author = self._guest(home, author) or author
-            origin = self._stranger(home, author)
+            author = self.people.guest(home, author) or author
+            origin = self.people.stranger(home, author)
         if origin is None:
             return
         if home.is_c:
             yield from _in_c(home, name, function, origin)
         elif cls is None:
             yield from self._in_module(home, name, function, author, origin)
-        elif not self._comes_with(cls, origin):
+        elif not self.people.comes_with(cls, origin):
             yield from self._in_class(home, cls, name, function, author, origin)
 
     def _in_module(
         self, home: Home, name: str, function: FunctionType, author: FunctionType, origin: Origin
     ) -> Iterator[ForeignPatch]:
         """A module's name leads to a function that another module's source made."""
-        if not home.text or name.encode() not in home.text or home.imports_from(author.__globals__):
+        if not home.outline or not home.mentions(name) or home.imports_from(author.__globals__):
             return
         outranks = origin.rank > home.origin.rank
         written = home.written
@@ -254,9 +188,9 @@ class _Search:
     ) -> Iterator[ForeignPatch]:
         """A class holds a function that another module's source made."""
         outranks = origin.rank > home.origin.rank
-        if not home.text or home.imports_from(author.__globals__):
+        if not home.outline or (not outranks and not home.may_define(cls, name)):
             return
-        if not outranks and not home.may_define(cls, name):
+        if home.imports_from(author.__globals__):
             return
         classes = path_of(cls)
         written = home.written
@@ -273,7 +207,7 @@ class _Search:
         elif outranks:
             below = next((c for c in ancestors(cls)[1:] if name in namespace_of(c)), None)
             if below is not None:
-                original = next(functions_in(namespace_of(below)[name]), None)
+                original = next(iter(functions_in(namespace_of(below)[name])), None)
                 where = place(original) if original else f"{_dotted(below)}.{name}, built in"
                 yield _patch(
                     home, cls, name, "inherited method overridden", function, origin, where
@@ -312,11 +246,11 @@ class _Search:
 
     def _other_class(self, home: Home, name: str, cls: type) -> Iterator[ForeignPatch]:
         """A module's name leads to a class of others, though its source may define one."""
-        if home.is_c or not home.text or not defines(home.text, "class", name):
+        if home.is_c or not home.may_define_class(name):
             return
         authors = [f for value in namespace_of(cls).values() for f in functions_in(value)]
         authors = [behind_the_standard_library(function) for function in authors]
-        if not authors or any(self._stranger(home, author) is None for author in authors):
+        if not authors or any(self.people.stranger(home, author) is None for author in authors):
             return
         written = home.written
         binding = written.binding([], name) if written else None
@@ -327,7 +261,7 @@ class _Search:
         if any(getattr(node, "keywords", None) for node in binding.definitions):
             return  # a metaclass answers what it likes
         if not any(home.imports_from(author.__globals__) for author in authors):
-            origin = self._origin(authors[0].__globals__)
+            origin = self.people.origin(authors[0].__globals__)
             where = home.line_of(binding)
             yield _patch(home, None, name, "class replaced", authors[0], origin, where)
 
@@ -347,37 +281,12 @@ class _Search:
             what = "class attribute replaced" if cls else "function replaced"
             yield _patch(home, cls, name, what, author, origin, home.line_of(binding))
             return
-        theirs = [wrapper for wrapper in wrappers if self._stranger(home, wrapper) is not None]
+        theirs = [
+            wrapper for wrapper in wrappers if self.people.stranger(home, wrapper) is not None
+        ]
         for wrapper in theirs or [author]:
-            its = self._origin(wrapper.__globals__)
+            its = self.people.origin(wrapper.__globals__)
             yield _patch(home, cls, name, "wrapper", wrapper, its, place(original))
-
-    def _stranger(self, home: Home, author: FunctionType) -> Origin | None:
-        """Whose function it is; None where it is of the module's own people or nobody's."""
-        origin = self._origin(author.__globals__)
-        is_generated = "__file__" not in author.__globals__ and origin.rank is not Rank.NOTEBOOK
-        return None if is_generated or self._is_own(home, origin) else origin
-
-    def _guest(self, home: Home, tool: FunctionType) -> FunctionType | None:
-        """The function that a webui's own tool has put there for an extension (CondFunc)."""
-        if tool.__closure__ is None:
-            return None
-        held = (value for value in closed_over(tool) if type(value) is FunctionType)
-        guests = (f for f in held if self._origin(f.__globals__).rank > home.origin.rank)
-        return next(guests, None)
-
-    def _is_own(self, home: Home, origin: Origin) -> bool:
-        # The standard library patches itself by design (warnings.showwarning), and what others make
-        # of its functions shows in what they wrap.
-        return origin == _US or origin.rank is Rank.STANDARD_LIBRARY or origin == home.origin
-
-    def _comes_with(self, cls: type, origin: Origin) -> bool:
-        """Whether a base or metaclass is of the same people: those may put methods into it."""
-        for relative in (*ancestors(cls)[1:], *ancestors(type(cls))):
-            module = sys.modules.get(str(namespace_of(relative).get("__module__")))
-            if module is not None and self._origin(namespace_of(module)) == origin:
-                return True
-        return False
 
     def _starred(self, home: Home, written: Written, name: str) -> bool:
         """Whether a ``from module import *`` may have bound the name."""
@@ -391,10 +300,10 @@ class _Search:
         level, module_name, name = imported
         module = sys.modules.get(home.absolute(level, module_name))
         source = namespace_of(module)
-        there = next(functions_in(source.get(name)), None)
+        there = next(iter(functions_in(source.get(name))), None)
         if there is None or there.__globals__ is author.__globals__:
             return False
-        came_from = self._origin(source)
+        came_from = self.people.origin(source)
         if came_from == origin:
             return False
         if origin.rank > max(came_from.rank, home.origin.rank):
@@ -413,17 +322,11 @@ class _Search:
         for module in loaded_modules().values():
             namespace = namespace_of(module)
             if namespace.get("__file__") == filename:
-                return namespace, self._origin(namespace)
+                return namespace, self.people.origin(namespace)
         named = {"__name__": filename, "__file__": filename}
         if filename.startswith("<"):
             return None, Origin(Rank.NOTEBOOK, "the notebook or generated code")
         return None, origin_of(named)
-
-    def _origin(self, namespace: dict[str, Any]) -> Origin:
-        origin = self.origins.get(id(namespace))
-        if origin is None:
-            origin = self.origins[id(namespace)] = origin_of(namespace)
-        return origin
 
 
 def _in_c(home: Home, name: str, function: FunctionType, origin: Origin) -> Iterator[ForeignPatch]:

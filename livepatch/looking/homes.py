@@ -8,7 +8,9 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from .written import Binding, Written, defines, imports, read, text_of_class, written_in
+from .namespaces import is_standard
+from .outlines import Outline, outline_of
+from .written import Binding, Written, imports, mentions, written_in
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,20 +26,30 @@ class Home:
         module: the module.
         namespace: its names.
         origin: whose it is.
+        own_people: what is known already of namespaces, by identity, and of modules, by name:
+            whether they are of its own people. Shared by all modules of one origin.
         own_name: the name that it gives itself; copies of a module have another one.
         file: its source file, empty where it has none.
+        is_standard: whether it is called as a module of the standard library.
     """
 
     def __init__(
-        self, name: str, module: ModuleType, namespace: dict[str, Any], origin: Origin
+        self,
+        name: str,
+        module: ModuleType,
+        namespace: dict[str, Any],
+        origin: Origin,
+        own_people: dict[int | str, bool],
     ) -> None:
         self.name = name
         self.module = module
         self.namespace = namespace
         self.origin = origin
+        self.own_people = own_people
         self.own_name = str(namespace.get("__name__"))
         filename = namespace.get("__file__")
         self.file = filename if type(filename) is str else ""
+        self.is_standard = is_standard(namespace)
 
     @property
     def is_c(self) -> bool:
@@ -45,11 +57,6 @@ class Home:
         return self.file.endswith((".so", ".pyd")) or (
             not self.file and type(self.namespace.get("__loader__")).__name__ != "NoneType"
         )
-
-    @functools.cached_property
-    def text(self) -> bytes | None:
-        """Its source text; None where there is none."""
-        return read(self.file)
 
     @functools.cached_property
     def written(self) -> Written | None:
@@ -89,21 +96,37 @@ class Home:
         above = package.split(".")[: len(package.split(".")) - level + 1]
         return ".".join([*above, *filter(None, [module_name])])
 
+    @functools.cached_property
+    def outline(self) -> Outline | None:
+        """What its text may define; None where there is no text."""
+        return outline_of(self.file)
+
     def may_define(self, cls: type | None, name: str) -> bool:
-        """Whether its text may define a name, in itself or a class: cheap, before parsing it."""
-        if not self.text or not defines(self.text, "def", name):
+        """Whether its text may define a function, in itself or a class: cheap, before parsing."""
+        outline = self.outline
+        if outline is None:
             return False
-        return cls is None or defines(text_of_class(self.text, path_of(cls)[-1]), "def", name)
+        return name in (
+            outline.functions if cls is None else outline.classes.get(path_of(cls)[-1], ())
+        )
+
+    def may_define_class(self, name: str) -> bool:
+        """Whether its text may define a class: as cheap."""
+        return self.outline is not None and name in self.outline.classes
+
+    def mentions(self, name: str) -> bool:
+        """Whether a name stands anywhere in its text."""
+        return self.outline is not None and self.outline.says(mentions, name)
 
     def imports_from(self, namespace: dict[str, Any]) -> bool:
         """Whether it imports from where a function comes: it may have put it there itself."""
-        if self.text is None:
+        if self.outline is None:
             return False
         first, *rest = str(namespace.get("__name__")).split(".")
         if first in ("extensions", "custom_nodes") and rest:  # a folder of extensions, no package
             own = f"{first}.{rest[0]}"
-            return imports(self.text, own) or f"from {first} ".encode() in self.text
-        return imports(self.text, first)
+            return self.outline.says(imports, own) or self.outline.says(mentions, f"from {first} ")
+        return self.outline.says(imports, first)
 
     @functools.cached_property
     def knows_its_file(self) -> bool:

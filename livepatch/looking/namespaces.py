@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from livepatch.engine.reading.cells import content
 from livepatch.engine.reading.descriptors import KINDS
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from types import CodeType
 
 _EMPTY = object()
+_DEEPEST = 100  # functions that wrap each other
+# By the identities of the types: a metaclass may have a __hash__ of its own.
+_PARTS = {
+    **{id(kind): row.parts for kind, row in KINDS.items()},
+    id(functools.partial): ("func",),
+}
 
 
 def loaded_modules() -> dict[str, ModuleType]:
@@ -30,34 +36,45 @@ def loaded_modules() -> dict[str, ModuleType]:
     return {name: loaded[name] for name in names.values()}
 
 
-def functions_in(value: object) -> Iterator[FunctionType]:
+def functions_in(value: object) -> list[FunctionType]:
     """The functions that a value of a namespace consists of: itself, or a property's three."""
     kind = type(value)
     if kind is FunctionType:
-        yield value  # type: ignore[misc]
-    elif kind is functools.partial:
-        yield from functions_in(value.func)  # type: ignore[attr-defined]
-    elif (descriptor := KINDS.get(kind)) is not None:
-        for part in descriptor.parts:
-            yield from functions_in(getattr(value, part))  # of no subclass: nothing is computed
+        return [value]  # type: ignore[list-item]
+    found = []
+    for part in _PARTS.get(id(kind), ()):
+        held = getattr(value, part)  # of no subclass: nothing is computed
+        if type(held) is FunctionType:
+            found.append(held)
+        elif held is not None:
+            found += functions_in(held)
+    return found
 
 
 def may_hold_functions(kind: type) -> bool:
     """Whether :func:`functions_in` may find one in a value of a type."""
-    return kind is FunctionType or kind is functools.partial or kind in KINDS
+    return kind is FunctionType or id(kind) in _PARTS
 
 
 def behind_the_standard_library(function: FunctionType) -> FunctionType:
     """The function that a helper of the standard library wraps (``@contextmanager``)."""
-    seen = set()
-    while id(function) not in seen:
-        seen.add(id(function))
-        module = str(function.__globals__.get("__name__")).partition(".")[0]
-        wrapped = function.__dict__.get("__wrapped__")
-        if module not in sys.stdlib_module_names or type(wrapped) is not FunctionType:
+    for _ in range(_DEEPEST):
+        # What wraps holds what it wraps; asked for its __dict__, a function makes one.
+        wrapped = function.__dict__.get("__wrapped__") if function.__closure__ else None
+        if type(wrapped) is not FunctionType or not is_standard(function.__globals__):
             break
         function = wrapped
     return function
+
+
+def is_function(value: object) -> TypeGuard[FunctionType]:
+    """Whether a value is a function; proxies are not."""
+    return type(value) is FunctionType
+
+
+def is_standard(namespace: dict[str, Any]) -> bool:
+    """Whether a namespace is one of the standard library's, by its name."""
+    return str(namespace.get("__name__")).partition(".")[0] in sys.stdlib_module_names
 
 
 def closed_over(function: FunctionType) -> Iterator[object]:
@@ -104,7 +121,7 @@ def chain(
             if is_function and value.__code__.co_name == name:  # type: ignore[attr-defined]
                 return [wrapper], value  # type: ignore[return-value]
         for value in held:
-            if id(value) not in seen and len(seen) < 100:
+            if id(value) not in seen and len(seen) < _DEEPEST:
                 below = path_from(value)
                 if below is not None:
                     return [wrapper, *below[0]], below[1]

@@ -43,11 +43,12 @@ class Origin(NamedTuple):
     name: str
 
 
-def origin_of(namespace: dict[str, Any]) -> Origin:
+def origin_of(namespace: dict[str, Any], main: tuple[str, str] | None = None) -> Origin:
     """Whose code has these globals.
 
     Args:
         namespace: a module's namespace, or a function's ``__globals__``.
+        main: what :func:`main_program` says, for who asks often.
 
     Example:
         >>> import textwrap
@@ -63,7 +64,7 @@ def origin_of(namespace: dict[str, Any]) -> Origin:
         return Origin(
             Rank.STANDARD_LIBRARY if is_standard else Rank.PACKAGE, name.partition(".")[0]
         )
-    return _origin(name, filename, *_main())
+    return _origin(name, filename, *(main or main_program()))
 
 
 @functools.lru_cache(maxsize=16384)
@@ -85,7 +86,7 @@ def _origin(name: str, filename: str, main_folder: str, main_package: str) -> Or
     return Origin(Rank.WEBUI, root)
 
 
-def _main() -> tuple[str, str]:
+def main_program() -> tuple[str, str]:
     """The folder of the program that runs, and its package where it was started with ``-m``."""
     main = sys.modules.get("__main__")
     own = getattr(main, "__dict__", {})

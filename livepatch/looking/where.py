@@ -225,10 +225,10 @@ class _Source:
 
 def _own_function(name: str, value: object, namespace: dict[str, Any]) -> FunctionType | None:
     """The function of the module's own source behind a value, below its decorators."""
-    function = next(functions_in(value), None)
+    function = next(iter(functions_in(value)), None)
     if function is None:
         wrapped = namespace_of(value).get("__wrapped__")  # functools.lru_cache and its like
-        function = next(functions_in(wrapped), None)
+        function = next(iter(functions_in(wrapped)), None)
     if function is None:
         return None
     if function.__globals__ is namespace and function.__code__.co_name == name:

@@ -69,6 +69,7 @@ class Written:
     stars: list[tuple[int, str]] = field(default_factory=list)
     rebinds: set[str] = field(default_factory=set)
     is_dynamic: bool = False
+    _bindings: dict[tuple[str, ...], Binding | None] = field(default_factory=dict)
 
     def binding(self, classes: Sequence[str], name: str) -> Binding | None:
         """How a name is bound, in the module or in a class of it.
@@ -80,6 +81,12 @@ class Written:
         Returns:
             None where there is no such class in the text, or more than one.
         """
+        asked = (*classes, name)
+        if asked not in self._bindings:
+            self._bindings[asked] = self._binding(classes, name)
+        return self._bindings[asked]
+
+    def _binding(self, classes: Sequence[str], name: str) -> Binding | None:
         cls = self.class_of(classes)
         if classes and cls is None:
             return None
@@ -111,37 +118,9 @@ def read(filename: str) -> bytes | None:
         return None
 
 
-def text_of_class(text: bytes, name: str) -> bytes:
-    r"""The lines of a text's ``class`` statements of a name, found by their indentation.
-
-    Example:
-        >>> text_of_class(b"class A:\n  def f(): ...\nclass B: ...", "A")
-        b'class A:\n  def f(): ...\n'
-    """
-    statement = f"class {name}".encode()
-    found = []
-    position = text.find(statement)
-    while position >= 0:
-        after = position + len(statement)
-        start = text.rfind(b"\n", 0, position) + 1
-        indent = text[start:position]
-        if not indent.strip() and not text[after : after + 1].isalnum():
-            following = rb"\n[ \t]{0,%d}[^\s#)\]}]" % len(indent)
-            end = re.compile(following).search(text, after)
-            found.append(text[start : end.start() + 1 if end else len(text)])
-        position = text.find(statement, after)
-    return b"".join(found)
-
-
-def defines(text: bytes, keyword: str, name: str) -> bool:
-    """Whether a text may define a name: cheap, and true more often than it should be.
-
-    Example:
-        >>> defines(b"def greet():", "def", "greet"), defines(b"greet()", "def", "greet")
-        (True, False)
-    """
-    wanted = f"{keyword} {name}".encode()
-    return wanted in text and re.search(rb"\b%s\b" % re.escape(wanted), text) is not None
+def mentions(text: bytes, name: str) -> bool:
+    """Whether a name stands anywhere in a text."""
+    return name.encode() in text
 
 
 def imports(text: bytes, package: str) -> bool:

@@ -21,7 +21,8 @@ def namespace_of(holder: object) -> dict[str, Any]:
         True
     """
     if issubclass(type(holder), type):
-        return dict(_of_type(holder))
+        copy: dict[str, Any] = _of_type(holder).copy()  # dict() would ask for name after name
+        return copy
     try:
         namespace = object.__getattribute__(holder, "__dict__")
     except Exception:  # it has none, or is a proxy that would have to compute its own
