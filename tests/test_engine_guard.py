@@ -68,6 +68,96 @@ def test_original_is_never_called_twice():
     assert len(layer.failures) == 1
 
 
+def test_a_wrapper_that_fails_after_original_answered_once_and_raised_once():
+    calls = []
+
+    def below(a):
+        calls.append(a)
+        if len(calls) == 2:
+            raise KeyError("second")
+        return "first"
+
+    def breaks(original, a):
+        original(a)
+        try:
+            original(a)
+        except KeyError:
+            raise ValueError("broken") from None
+
+    lp.replace(PLAIN, below)
+    layer = lp.wrap(PLAIN, breaks, guard=True)
+    assert functions.plain(1) == "first"
+    assert calls == [1, 1]
+    assert [failure.error for failure in layer.failures] == ["ValueError: broken"]
+
+
+def test_a_wrapper_that_makes_another_exception_of_what_original_raised():
+    def renamed(original, a):
+        try:
+            original(a)
+        except IndexError as error:
+            raise ValueError("no such item") from error
+
+    def raised_later(original, a):
+        try:
+            original(a)
+        except IndexError as error:
+            kept = error
+        raise kept
+
+    lp.replace(PLAIN, lambda a: [][a])
+    layer = lp.wrap(PLAIN, renamed, guard=True)
+    with pytest.raises(ValueError, match="no such item"):
+        functions.plain(1)
+    assert [failure.error for failure in layer.failures] == ["ValueError: no such item"]
+    layer.remove()
+    layer = lp.wrap(PLAIN, raised_later, guard=True)
+    with pytest.raises(IndexError):
+        functions.plain(1)
+    assert layer.failures == []
+
+
+@pytest.mark.parametrize("verb", ["replace", "wrap"])
+def test_parameters_may_be_called_as_a_guards_own(verb, monkeypatch):
+    def target(original, args=2, *, kwargs=3, new=4):
+        return ("old", original, args, kwargs, new)
+
+    def broken(*args, **kwargs):
+        raise ValueError("broken")
+
+    monkeypatch.setattr(functions, "target", target, raising=False)
+    layer = getattr(lp, verb)("samples.functions.target", broken, guard=9)
+    assert functions.target(1, args=5, kwargs=6) == ("old", 1, 5, 6, 4)
+    assert functions.target(original=1, new=0) == ("old", 1, 2, 3, 0)
+    assert len(layer.failures) == 2
+
+
+def test_what_original_raised_is_not_kept_by_a_wrapper_that_goes_on():
+    class Tensor: ...
+
+    kept = []
+
+    def below(a):
+        tensor = Tensor()
+        kept.append(weakref.ref(tensor))
+        raise MemoryError
+
+    def goes_on(original, a):
+        try:
+            original(a)
+        except MemoryError:
+            return "less"
+
+    lp.replace(PLAIN, below)
+    lp.wrap(PLAIN, goes_on, guard=True)
+    gc.disable()
+    try:
+        assert functions.plain(1) == "less"
+        assert [reference() for reference in kept] == [None]
+    finally:
+        gc.enable()
+
+
 def test_what_original_raises_and_what_is_an_answer_passes_uncounted():
     class HTTPException(Exception):
         __module__ = "starlette.exceptions"

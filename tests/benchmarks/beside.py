@@ -95,15 +95,17 @@ def main(checkout: str) -> None:
         judged = f"{limit}: {'ok' if ratio <= limit * NOISE else 'OVER'}" if limit else ""
         cells = (f"{ratio:.2f}", f"{middle:.2f}", f"{min(ours):.3f}", f"{min(theirs):.3f}", judged)
         print(f"| {name} | {' | '.join(cells)} |")
-    guard = {
-        side: (min(times["call: guard"][side]) - min(times["call: trampoline"][side])) * 1000
-        for side in ("ours", "theirs")
-    }
-    kept = "ok" if guard["ours"] <= NANOSECONDS_OF_GUARD else "OVER"
-    print(
-        f"\na guard adds {guard['ours']:.0f} ns a call, theirs {guard['theirs']:.0f} "
-        f"(limit {NANOSECONDS_OF_GUARD}: {kept})"
-    )
+    print()
+    for guarded, plain in (("guard", "trampoline"), ("guarded wrap", "wrap")):
+        ours, theirs = (
+            (min(times[f"call: {guarded}"][side]) - min(times[f"call: {plain}"][side])) * 1000
+            for side in ("ours", "theirs")
+        )
+        kept = "ok" if ours <= NANOSECONDS_OF_GUARD else "OVER"
+        print(
+            f"{guarded}: adds {ours:.0f} ns to a call, theirs {theirs:.0f} "
+            f"(limit {NANOSECONDS_OF_GUARD}: {kept})"
+        )
 
 
 def measured(folder: str) -> dict[str, float]:

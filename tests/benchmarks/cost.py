@@ -72,16 +72,24 @@ class Wrap(peers.Mechanism):
     """A wrapper that has the parameters of the original."""
 
     name = "livepatch: wrap"
+    guard = False
 
     def replace(self, program: Program) -> None:
         parameters = program.text.partition("(")[2].partition(")")[0]
         scope: dict = {}
         exec(f"def wrapper(original, {parameters}): return original({parameters})", scope)
-        self.ending = [lp.wrap(program.target, scope["wrapper"]).remove]
+        self.ending = [lp.wrap(program.target, scope["wrapper"], guard=self.guard).remove]
 
     @classmethod
     def missing(cls) -> bool:
         return not hasattr(lp, "wrap")
+
+
+class GuardedWrap(Wrap):
+    """The same, guarded."""
+
+    name = "livepatch: wrap with a guard"
+    guard = True
 
 
 class Guarded(peers.Mechanism):
@@ -151,6 +159,7 @@ CALLED = [
     Trampoline,
     Wrap,
     Guarded,
+    GuardedWrap,
     Restored,
     RestoredOften,
     Wrapt,

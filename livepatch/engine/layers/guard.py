@@ -15,11 +15,12 @@ import traceback
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from ..answers import answer
 from ..changing.masking import holding
 from ..changing.registry import registry
+from ..switching.codes import packed
 from ..switching.kinds import kind_of
 from ..switching.running import Around, runner_of
 
@@ -150,6 +151,10 @@ class Guard:
             log.exception("livepatch: %s could not be switched off", layer.target)
 
 
+def _is_failure(error: BaseException) -> TypeGuard[Exception]:
+    return isinstance(error, Exception) and not _is_answer(error)
+
+
 def _is_answer(error: BaseException) -> bool:
     return any(f"{c.__module__}.{c.__qualname__}" in ANSWERS for c in type(error).__mro__)
 
@@ -192,7 +197,7 @@ class _Original(Around):
 
 
 class _Wrapped(Around):
-    """Around one call of a guarded wrapper."""
+    """Around one call of a guarded wrapper of what can be suspended."""
 
     __slots__ = ("guard", "kind", "original")
 
@@ -218,25 +223,15 @@ class _Wrapped(Around):
             return None
         if not original.was_called:
             return below
-        answering = _ANSWERING.get(self.kind) if original.returned else None
-        return answering and answering(original.result)
+        is_answered = original.returned and self.kind == "coroutine"
+        return _answering(original.result) if is_answered else None
 
 
 def _answering(result: Any) -> Callable[..., Any]:
-    return lambda *_, **__: result
-
-
-def _answering_later(result: Any) -> Callable[..., Any]:
     async def answer(*_: Any, **__: Any) -> Any:
         return result
 
     return answer
-
-
-_ANSWERING: dict[Kind, Callable[[Any], Callable[..., Any]]] = {
-    "plain function": _answering,
-    "coroutine": _answering_later,
-}
 
 
 def _watched(run: Runner, around: _Original, original: Any) -> Callable[..., Any]:
@@ -250,6 +245,51 @@ def _watched_coroutine(run: Runner, around: _Original, original: Any) -> Callabl
     return watched
 
 
+_NOT_CALLED: Any = object()
+_NO_RESULT: Any = object()
+
+
+def _around_function(new: Any, guard: Guard) -> Callable[..., Any]:
+    """A guarded wrapper of a plain function: :class:`_Wrapped` and its runner, written out.
+
+    So it costs a call a third: 0.5 µs.
+    """
+
+    @packed
+    def guarded_function(original: Any, args: Any, kwargs: Any) -> Any:
+        if guard.count >= guard.limit and guard.lets_pass():
+            return original(*args, **kwargs)
+        result, raised = _NOT_CALLED, None
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            nonlocal result, raised
+            if result is _NOT_CALLED:
+                result = _NO_RESULT
+            try:
+                answer = original(*args, **kwargs)
+            except BaseException as error:
+                raised = error
+                raise
+            result = answer
+            return answer
+
+        try:
+            answer = new(watched, *args, **kwargs)
+        except BaseException as error:
+            is_originals, raised = error is raised, None
+            if is_originals or not _is_failure(error):
+                raise
+            guard.failed(error)
+            if result is _NO_RESULT:
+                raise
+        else:
+            raised = None
+            return answer
+        return original(*args, **kwargs) if result is _NOT_CALLED else result
+
+    return guarded_function
+
+
 def guarded(new: Any, guard: Guard, code: CodeType, *, wraps: bool) -> Callable[..., Any]:
     """New code that falls back to the layer below when it fails.
 
@@ -260,17 +300,21 @@ def guarded(new: Any, guard: Guard, code: CodeType, *, wraps: bool) -> Callable[
         wraps: whether ``new`` is a wrapper.
 
     Returns:
-        A wrapper: ``guarded(original, *args, **kwargs)``.
+        A packed wrapper: ``guarded(original, args, kwargs)``.
     """
     run, kind, around = runner_of(code), kind_of(code), _Replaced(guard)
+    if wraps and kind == "plain function":
+        return _around_function(new, guard)
     watch = _watched_coroutine if kind == "coroutine" else _watched
 
-    def guarded_replacement(original: Any, /, *args: Any, **kwargs: Any) -> Any:
+    @packed
+    def guarded_replacement(original: Any, args: Any, kwargs: Any) -> Any:
         if guard.count >= guard.limit and guard.lets_pass():
             return original(*args, **kwargs)
         return run(around, new, original, args, kwargs)
 
-    def guarded_wrapper(original: Any, /, *args: Any, **kwargs: Any) -> Any:
+    @packed
+    def guarded_wrapper(original: Any, args: Any, kwargs: Any) -> Any:
         if guard.count >= guard.limit and guard.lets_pass():
             return original(*args, **kwargs)
         around = _Wrapped(guard, kind)

@@ -143,6 +143,19 @@ def global_names(code: CodeType) -> set[str]:
 GENERIC = Parameters(var_positional="args", var_keyword="kwargs")
 
 
+_PACKED = "_livepatch_packed"
+
+
+def packed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a function of ours that gets a call's arguments as a tuple and a dictionary.
+
+    ``function(original, args, kwargs)``: what takes any arguments only to pass them on makes both
+    anew at each call otherwise, at 140 ns.
+    """
+    function.__dict__[_PACKED] = True
+    return function
+
+
 def trampoline(
     standing_for: CodeType,
     called: Callable[..., Any],
@@ -155,7 +168,8 @@ def trampoline(
     Args:
         standing_for: the code object that it takes the place of.
         called: the function that it calls, of the same kind as ``standing_for``.
-        handle: passed as the first argument where given: the ``original`` of a wrapper.
+        handle: passed as the first argument where given: the ``original`` of a wrapper. Those that
+            are :func:`packed` need one.
         matched: take over the parameter list of ``called`` (41 ns a call against 24 unpatched);
             otherwise ``*args, **kwargs`` (up to 170 ns), which does not depend on the defaults of
             the function that it runs in.
@@ -165,10 +179,11 @@ def trampoline(
     """
     called_code: CodeType | None = getattr(called, "__code__", None)
     parameters = GENERIC
-    if matched and called_code is not None:
+    is_packed = handle is not None and _PACKED in called.__dict__
+    if matched and called_code is not None and not is_packed:
         parameters = Parameters.of(called_code, skip=0 if handle is None else 1)
     template = _template(
-        parameters, kind_of(standing_for), standing_for.co_freevars, handle is not None
+        parameters, kind_of(standing_for), standing_for.co_freevars, handle is not None, is_packed
     )
     constants = {_CALLED: called, _HANDLE: handle}
     replaced: dict[str, Any] = {
@@ -197,7 +212,11 @@ def trampoline(
 
 @functools.lru_cache(maxsize=1024)
 def _template(
-    parameters: Parameters, kind: Kind, free_variables: tuple[str, ...], passes_handle: bool
+    parameters: Parameters,
+    kind: Kind,
+    free_variables: tuple[str, ...],
+    passes_handle: bool,
+    is_packed: bool,
 ) -> CodeType:
     """A compiled trampoline whose constants are still stand-ins."""
     cells = free_variables
@@ -207,7 +226,8 @@ def _template(
     # A constant condition folds to the constant; the dead branch keeps the free variables, and with
     # them the COPY_FREE_VARS opcode. Without it, reading frame.f_locals crashes 3.11 and 3.12.
     called = f"({_CALLED} if 1 else ({''.join(f'{cell}, ' for cell in cells)}))"
-    arguments = ([f"({_HANDLE} if 1 else 0)"] if passes_handle else []) + parameters.call()
+    arguments = [f"({_HANDLE} if 1 else 0)"] if passes_handle else []
+    arguments += ["args", "kwargs"] if is_packed else parameters.call()
     body = _body(kind, f"{called}({', '.join(arguments)})")
     source = (
         f"def make({', '.join(cells)}):\n"
