@@ -14,13 +14,13 @@ from livepatch.engine.changing.registry import registry
 from livepatch.engine.layers.function_stacks import is_over_function
 from livepatch.engine.reading.namespaces import attribute_of_class
 
-from .namespaces import functions_in, may_hold_functions
+from .namespaces import behind_the_standard_library, functions_in, may_hold_functions
 
 if TYPE_CHECKING:
     from .homes import Home
     from .people import People
 
-Named = tuple[str, Any]
+Named = tuple[object, Any]  # others may have put anything there as a name
 
 
 class _ByIdentity:
@@ -46,12 +46,14 @@ class Candidates:
     def __init__(self, people: People) -> None:
         self._people = people
         self._dull: set[type] | _ByIdentity = set()  # types whose values never hold a function
-        self._patched = {
-            id(one.function)
+        patched = [
+            one.function
             for stack in registry.patched.copy().values()
             if is_over_function(stack)
             for one in stack.functions
-        }
+        ]
+        self._patched = {id(function) for function in patched}
+        self._with_layers = {id(function.__globals__) for function in patched}
 
     def of(self, home: Home, namespace: dict[str, Any]) -> tuple[list[Named], list[Named]]:
         """What in a namespace is worth a closer look, with its names.
@@ -73,12 +75,12 @@ class Candidates:
     def _of(self, home: Home, namespace: dict[str, Any]) -> tuple[list[Named], list[Named]]:
         own, own_name, file, is_own = home.namespace, home.own_name, home.file, home.own_people
         dull, asked = self._dull, self._may_be_of_others
-        has_layers, may_wrap = bool(self._patched), home.is_standard
+        has_layers, may_wrap = id(own) in self._with_layers, home.is_standard
         functions: list[Named] = []
         classes: list[Named] = []
         for name, value in namespace.items():
             kind = type(value)
-            if kind in dull or type(name) is not str:
+            if kind in dull:
                 continue
             if kind is FunctionType:
                 their = value.__globals__  # what is asked below, in short: most end here
@@ -109,16 +111,15 @@ class Candidates:
 
         One without a closure runs no other, whatever its ``__wrapped__`` says.
         """
-        their = function.__globals__
-        if their is home.namespace:
-            filename = function.__code__.co_filename
-            if filename != home.file and not filename.startswith("<frozen "):
-                return True
-            if id(function) in self._patched:
-                return True
-            may_wrap = home.is_standard and function.__closure__ is not None
-            return may_wrap and "__wrapped__" in function.__dict__
+        people, their = self._people, function.__globals__
         if function.__closure__ is not None:
-            return True
-        is_own = home.own_people.get(id(their))
-        return not (self._people.owns(home, their) if is_own is None else is_own)
+            function = behind_the_standard_library(function)
+            if function.__globals__ is not home.namespace:
+                is_foreign = people.stranger(home, function) is not None
+                return is_foreign or people.guest(home, function) is not None
+        elif their is not home.namespace:
+            is_own = home.own_people.get(id(their))
+            return not (people.owns(home, their) if is_own is None else is_own)
+        filename = function.__code__.co_filename
+        is_made_here = filename == home.file or filename.startswith("<frozen ")
+        return not is_made_here or id(function) in self._patched

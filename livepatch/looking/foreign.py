@@ -111,17 +111,17 @@ class _Search:
             f"{_dotted(holder)}.{name}", what, by, origin.name, place(original), origin.rank
         )
 
-    def module(self, name: str, module: ModuleType) -> Iterator[ForeignPatch]:
+    def module(self, leading: str, module: ModuleType) -> Iterator[ForeignPatch]:
         """What others changed in a module and in the classes that it defines."""
-        home = self.people.home(name, module)
+        home = self.people.home(leading, module)
         if home.origin == US:
             return
         functions, classes = self.candidates.of(home, home.namespace.copy())
         for name, function in functions:
-            if (id(module), name) not in self.told:
+            if type(name) is str and (id(module), name) not in self.told:
                 yield from self._function(home, None, name, function)
         for name, cls in classes:
-            if (id(module), name) in self.told:
+            if type(name) is not str or (id(module), name) in self.told:
                 continue
             defined_in = attribute_of_class(cls, "__module__")
             if defined_in == home.own_name:
@@ -134,7 +134,7 @@ class _Search:
     def _class(self, home: Home, cls: type) -> Iterator[ForeignPatch]:
         functions, _ = self.candidates.of(home, namespace_of(cls))
         for name, function in functions:
-            if (id(cls), name) not in self.told:
+            if type(name) is str and (id(cls), name) not in self.told:
                 yield from self._function(home, cls, name, function)
 
     def _function(
