@@ -261,12 +261,13 @@ def _around_function(new: Any, guard: Guard) -> Callable[..., Any]:
             return original(*args, **kwargs)
         result, raised = _NOT_CALLED, None
 
+        # Passed on, an empty dictionary of keywords costs a call 10 ns.
         def watched(*args: Any, **kwargs: Any) -> Any:
             nonlocal result, raised
             if result is _NOT_CALLED:
                 result = _NO_RESULT
             try:
-                answer = original(*args, **kwargs)
+                answer = original(*args, **kwargs) if kwargs else original(*args)
             except BaseException as error:
                 raised = error
                 raise
@@ -274,7 +275,7 @@ def _around_function(new: Any, guard: Guard) -> Callable[..., Any]:
             return answer
 
         try:
-            answer = new(watched, *args, **kwargs)
+            answer = new(watched, *args, **kwargs) if kwargs else new(watched, *args)
         except BaseException as error:
             is_originals, raised = error is raised, None
             if is_originals or not _is_failure(error):
