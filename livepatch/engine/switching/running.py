@@ -132,7 +132,9 @@ def _generator(
             if around is NOTHING:
                 return (yield from items)
             item, is_over = _step(next, items)
-            while not is_over:
+            while True:  # no condition: see the test of interrupts at the end of loops
+                if is_over:
+                    break
                 if around.hand_on is not None:
                     item = around.hand_on(item)
                 handed_on = True
@@ -171,7 +173,9 @@ async def _async_generator(
                 args, kwargs = await _awaited(around.enter(args, kwargs))
             items = _async_iterated(call(*args, **kwargs), call)
             item, is_over = await _async_step(items.__anext__)
-            while not is_over:
+            while True:  # no condition: see the test of interrupts at the end of loops
+                if is_over:
+                    break
                 if around.hand_on is not None:
                     item = await _changed(item, around.hand_on(item))
                 handed_on = True
