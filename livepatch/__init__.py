@@ -1,48 +1,58 @@
-"""Change a running webui from a notebook, and put it back exactly."""
+"""Change a running webui from a notebook, and put it back exactly.
+
+The front door: each name is imported when it is asked for first. With the first of them comes what
+takes changes back, the engine and its journal, so that nothing has to be imported for that.
+"""
 
 from __future__ import annotations
 
-from livepatch.authoring.export import export
-from livepatch.authoring.lint.lint import lint
-from livepatch.authoring.watching import watch
-from livepatch.engine import (
-    Layer,
-    adopt,
-    after,
-    before,
-    filter_args,
-    filter_result,
-    replace,
-    restore,
-    restore_all,
-    transaction,
-    wrap,
-)
-from livepatch.errors import (
-    AttachFailed,
-    ExportRefused,
-    FileNotTrusted,
-    ForeignChange,
-    HostUnsupported,
-    KernelSilent,
-    LivepatchError,
-    NotAttached,
-    PatchRefused,
-    TargetNotFound,
-    WebuiAmbiguous,
-    WebuiNotFound,
-)
-from livepatch.history import journal, redo, undo
-from livepatch.hosts.callbacks import callbacks, hooks
-from livepatch.hosts.detect import host
-from livepatch.hosts.events import events
-from livepatch.hosts.inventory import extensions
-from livepatch.hosts.middleware import middleware
-from livepatch.hosts.routes import routes
-from livepatch.hosts.timing import timing
-from livepatch.magics import load_ipython_extension, unload_ipython_extension
-from livepatch.reach.attach import attach, detach
-from livepatch.reports import foreign, patches
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from livepatch.authoring.export import export
+    from livepatch.authoring.lint.lint import lint
+    from livepatch.authoring.watching import watch
+    from livepatch.engine import (
+        Layer,
+        adopt,
+        after,
+        before,
+        filter_args,
+        filter_result,
+        replace,
+        restore,
+        restore_all,
+        transaction,
+        wrap,
+    )
+    from livepatch.errors import (
+        AttachFailed,
+        ExportRefused,
+        FileNotTrusted,
+        ForeignChange,
+        HostUnsupported,
+        KernelSilent,
+        LivepatchError,
+        NotAttached,
+        PatchRefused,
+        TargetNotFound,
+        WebuiAmbiguous,
+        WebuiNotFound,
+    )
+    from livepatch.history.journal import journal, redo, undo
+    from livepatch.hosts.callbacks import callbacks, hooks
+    from livepatch.hosts.detect import host
+    from livepatch.hosts.events import events
+    from livepatch.hosts.inventory import extensions
+    from livepatch.hosts.middleware import middleware
+    from livepatch.hosts.routes import routes
+    from livepatch.hosts.timing import timing
+    from livepatch.magics import load_ipython_extension, unload_ipython_extension
+    from livepatch.reach.attach import attach, detach
+    from livepatch.reports.foreign import foreign
+    from livepatch.reports.patches import patches
 
 __version__ = "0.1.0"
 
@@ -92,16 +102,94 @@ __all__ = [
     "wrap",
 ]
 
+_HOMES = {
+    "livepatch.authoring.export": ("export",),
+    "livepatch.authoring.lint.lint": ("lint",),
+    "livepatch.authoring.watching": ("watch",),
+    "livepatch.engine": (
+        "Layer",
+        "adopt",
+        "after",
+        "before",
+        "filter_args",
+        "filter_result",
+        "replace",
+        "restore",
+        "restore_all",
+        "transaction",
+        "wrap",
+    ),
+    "livepatch.errors": (
+        "AttachFailed",
+        "ExportRefused",
+        "FileNotTrusted",
+        "ForeignChange",
+        "HostUnsupported",
+        "KernelSilent",
+        "LivepatchError",
+        "NotAttached",
+        "PatchRefused",
+        "TargetNotFound",
+        "WebuiAmbiguous",
+        "WebuiNotFound",
+    ),
+    "livepatch.history.journal": (
+        "journal",
+        "redo",
+        "undo",
+    ),
+    "livepatch.hosts.callbacks": (
+        "callbacks",
+        "hooks",
+    ),
+    "livepatch.hosts.detect": ("host",),
+    "livepatch.hosts.events": ("events",),
+    "livepatch.hosts.inventory": ("extensions",),
+    "livepatch.hosts.middleware": ("middleware",),
+    "livepatch.hosts.routes": ("routes",),
+    "livepatch.hosts.timing": ("timing",),
+    "livepatch.magics": (
+        "load_ipython_extension",
+        "unload_ipython_extension",
+    ),
+    "livepatch.reach.attach": (
+        "attach",
+        "detach",
+    ),
+    "livepatch.reports.foreign": ("foreign",),
+    "livepatch.reports.patches": ("patches",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
 
 def __getattr__(name: str) -> object:
-    """``lp.django``, imported when it is asked for: Django is an extra."""
-    if name != "django":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+    """A public name, from the module that it is at home in; or a room of the package."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        return _room(name)
+    if home != "livepatch.errors":
+        importlib.import_module("livepatch.history")
+    found: object = getattr(importlib.import_module(home), name)
+    globals()[name] = found
+    return found
 
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _room(name: str) -> object:
+    """``lp.errors`` and the like; ``lp.django`` needs Django, which is an extra."""
+    room = f"{__name__}.{name}"
+    if name.startswith("_") or importlib.util.find_spec(room) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return importlib.import_module("livepatch.django")
+        return importlib.import_module(room)
     except ImportError as error:
+        if name != "django":
+            raise
+        from livepatch.errors import HostUnsupported
+
         raise HostUnsupported(
             "lp.django",
             f"{error}: there is no Django in this process's environment",

@@ -15,13 +15,17 @@ The rooms import downwards only, which CI holds: ``verbs``, ``layers``, ``writin
 
 from __future__ import annotations
 
-from .changing.change import Change, ChangeDescription, Step, apply, transaction
-from .changing.events import subscribe
-from .errors import ForeignChange, LivepatchError, PatchRefused, TargetNotFound
-from .layers.adopting import adopt
-from .layers.stacks import Layer
-from .verbs import live_layers, replace, restore, restore_all
-from .wrapping import after, before, filter_args, filter_result, wrap
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .changing.change import Change, ChangeDescription, Step, apply, transaction
+    from .changing.events import subscribe
+    from .errors import ForeignChange, LivepatchError, PatchRefused, TargetNotFound
+    from .layers.adopting import adopt
+    from .layers.stacks import Layer
+    from .verbs import live_layers, replace, restore, restore_all
+    from .wrapping import after, before, filter_args, filter_result, wrap
 
 __all__ = [
     "Change",
@@ -46,3 +50,45 @@ __all__ = [
     "transaction",
     "wrap",
 ]
+
+_HOMES = {
+    ".changing.change": (
+        "Change",
+        "ChangeDescription",
+        "Step",
+        "apply",
+        "transaction",
+    ),
+    ".changing.events": ("subscribe",),
+    ".errors": (
+        "ForeignChange",
+        "LivepatchError",
+        "PatchRefused",
+        "TargetNotFound",
+    ),
+    ".layers.adopting": ("adopt",),
+    ".layers.stacks": ("Layer",),
+    ".verbs": (
+        "live_layers",
+        "replace",
+        "restore",
+        "restore_all",
+    ),
+    ".wrapping": (
+        "after",
+        "before",
+        "filter_args",
+        "filter_result",
+        "wrap",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """A name of the engine, imported when it is asked for: who wants an error wants no more."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(_HOME_OF[name], __name__), name)
+    globals()[name] = found
+    return found

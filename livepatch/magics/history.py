@@ -9,7 +9,8 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from livepatch.history import journal, redo, undo
-from livepatch.reports import Answer, JournalReport
+from livepatch.reports import Answer
+from livepatch.reports.journal import JournalReport
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -24,7 +24,9 @@ from livepatch.engine.layers.owners import NOTEBOOK
 from livepatch.engine.layers.stacks import is_on
 from livepatch.engine.naming.targets import ClassTarget, ValueTarget, find
 from livepatch.engine.reading.sources import source_of
-from livepatch.reports import Answer, Report, foreign, patches
+from livepatch.reports import Answer, Report
+from livepatch.reports.foreign import foreign
+from livepatch.reports.patches import patches
 
 from .settings import NotebookSettings
 

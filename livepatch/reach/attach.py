@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from livepatch.engine.changing.locks import Lock
+
+# Here, not where they are called: at the end of an attachment nothing has to be imported.
+from livepatch.engine.verbs import restore_all
 from livepatch.errors import AttachFailed, LivepatchError
+from livepatch.history import journal
 from livepatch.kernel.limits import ask_for_descriptors
 from livepatch.processes.process import start_time
 from livepatch.reach.folder import connection_key, normal_name, runtime_folder, socket_base
@@ -290,8 +294,6 @@ def keep_journal(name: str, cell_now: Callable[[], int | None] | None = None) ->
         name: the webui's name.
         cell_now: says the number of the cell that runs; default: that of the kernel in a webui.
     """
-    from livepatch.history import journal
-
     if os.environ.get(JOURNAL_VARIABLE) != "off":
         journal.cell_now = cell_now or _cell_now
         journal.keep(name)
@@ -336,29 +338,27 @@ def _take_out(attachment: Attachment, timeout: float) -> None:
 
 def _end_journal() -> None:
     """What is live now is what a replay after the next start may bring back."""
-    from livepatch.history import journal
-
     journal.cell_now = None
     journal.end()
 
 
 def _stop_watching() -> None:
     """The next save must not patch what is restored now."""
-    from livepatch.authoring.watching import stop_all
-
-    stop_all()
+    _call_if_loaded("livepatch.authoring.watching", "stop_all")
 
 
 def _answer_older_scripts_no_more() -> None:
     """The notebooks that wanted it went with the kernel."""
-    from livepatch.authoring.older_scripts import answer_no_more
-
-    answer_no_more()
+    _call_if_loaded("livepatch.authoring.older_scripts", "answer_no_more")
 
 
 def _restore_all_patches() -> None:
-    from livepatch import engine
-    from livepatch.measure import end_every_timing
+    _call_if_loaded("livepatch.measure", "end_every_timing")
+    restore_all()
 
-    end_every_timing()
-    engine.restore_all()
+
+def _call_if_loaded(module: str, function: str) -> None:
+    """End what a part of livepatch does; one that nobody has imported does nothing."""
+    loaded = sys.modules.get(module)
+    if loaded is not None:
+        getattr(loaded, function)()
