@@ -10,6 +10,8 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING
 
+from livepatch.engine.on_demand import on_demand
+
 if TYPE_CHECKING:
     from livepatch.authoring.export import export
     from livepatch.authoring.lint.lint import lint
@@ -51,8 +53,8 @@ if TYPE_CHECKING:
     from livepatch.hosts.timing import timing
     from livepatch.magics import load_ipython_extension, unload_ipython_extension
     from livepatch.reach.attach import attach, detach
-    from livepatch.reports.foreign import foreign
-    from livepatch.reports.patches import patches
+    from livepatch.reports.layers import patches
+    from livepatch.reports.others import foreign
 
 __version__ = "0.1.0"
 
@@ -156,22 +158,19 @@ _HOMES = {
         "attach",
         "detach",
     ),
-    "livepatch.reports.foreign": ("foreign",),
-    "livepatch.reports.patches": ("patches",),
+    "livepatch.reports.others": ("foreign",),
+    "livepatch.reports.layers": ("patches",),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_from_home = on_demand(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> object:
     """A public name, from the module that it is at home in; or a room of the package."""
-    home = _HOME_OF.get(name)
-    if home is None:
+    if name not in __all__:
         return _room(name)
-    if home != "livepatch.errors":
+    if name not in _HOMES["livepatch.errors"]:
         importlib.import_module("livepatch.history")
-    found: object = getattr(importlib.import_module(home), name)
-    globals()[name] = found
-    return found
+    return _from_home(name)
 
 
 def __dir__() -> list[str]:

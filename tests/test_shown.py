@@ -10,7 +10,7 @@ from livepatch.authoring.watched_file import WatchError
 from livepatch.engine.answers import answer
 from livepatch.engine.shown import shown
 from livepatch.errors import LivepatchError
-from livepatch.reports.diff import Diff
+from livepatch.reports.differences import Diff
 from livepatch.reports.report import Answer, Report
 
 HOSTILE = {

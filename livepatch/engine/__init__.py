@@ -15,8 +15,9 @@ The rooms import downwards only, which CI holds: ``verbs``, ``layers``, ``writin
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from .on_demand import on_demand
 
 if TYPE_CHECKING:
     from .changing.change import Change, ChangeDescription, Step, apply, transaction
@@ -82,13 +83,5 @@ _HOMES = {
         "wrap",
     ),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    """A name of the engine, imported when it is asked for: who wants an error wants no more."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(importlib.import_module(_HOME_OF[name], __name__), name)
-    globals()[name] = found
-    return found
+__getattr__ = on_demand(__name__, _HOMES)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from livepatch.history.replaying import Replayed
     from livepatch.history.sessions import SavedSession
     from livepatch.reports import Report
-    from livepatch.reports.diff import Diff
+    from livepatch.reports.differences import Diff
 
 
 LAST = "last"  # of the sessions before this one

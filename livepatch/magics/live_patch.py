@@ -25,8 +25,8 @@ from livepatch.engine.layers.stacks import is_on
 from livepatch.engine.naming.targets import ClassTarget, ValueTarget, find
 from livepatch.engine.reading.sources import source_of
 from livepatch.reports import Answer, Report
-from livepatch.reports.foreign import foreign
-from livepatch.reports.patches import patches
+from livepatch.reports.layers import patches
+from livepatch.reports.others import foreign
 
 from .settings import NotebookSettings
 

@@ -9,9 +9,9 @@ from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from livepatch.engine.layers.trace import traces
-from livepatch.reports.diff import diff
-from livepatch.reports.trace import end_trace, trace, traced
-from livepatch.reports.where import where
+from livepatch.reports.calls import end_trace, trace, traced
+from livepatch.reports.differences import diff
+from livepatch.reports.found import where
 
 from .live_patch import TARGET_HELP
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from livepatch.engine.layers.trace import Call
     from livepatch.looking.where import Hit
     from livepatch.reports import Answer, Report
-    from livepatch.reports.diff import Diff
+    from livepatch.reports.differences import Diff
 
 
 @magics_class

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from livepatch.engine.errors import LivepatchError, TargetNotFound
 
-from .diff import Diff, html_diff, original_source, unified
+from .differences import Diff, html_diff, original_source, unified
 from .html import QUIET, TEXT, escape
 from .text import text_table
 
