@@ -36,4 +36,4 @@ def answer(*facts: str) -> AnswerLine:
         >>> answer("restored textwrap.dedent", "1 layer taken off")
         restored textwrap.dedent · 1 layer taken off
     """
-    return AnswerLine(" · ".join(map(shown, facts)))
+    return AnswerLine(shown(" · ".join(facts)))

@@ -261,8 +261,8 @@ class FunctionStack(Stack):
 
     def keep(self, placements: Placements) -> None:
         """Count these as the placements."""
-        may_ask = self.override is not None or "<locals>" in self.function.__qualname__
-        if placements and not self.placements and may_ask:
+        is_first = bool(placements) and not self.placements
+        if is_first and (self.override is not None or "<locals>" in self.function.__qualname__):
             self._loaded_as = loaded_as(self.path)
         super().keep(placements)
 

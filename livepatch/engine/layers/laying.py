@@ -250,8 +250,8 @@ def _taken(asked: str, new: Any, target: Target) -> Any:
             f"the new code is the target itself ({place(new)})",
             "give another function; restore takes a change back",
         )
-    given = next((kind for kind in (staticmethod, classmethod) if isinstance(new, kind)), None)
-    if given is not None:
+    if isinstance(new, (staticmethod, classmethod)):
+        given = staticmethod if isinstance(new, staticmethod) else classmethod
         in_class = target.owner_class is not None
         if given is not target.kind and (in_class or given is classmethod):
             is_what = f"a {_KINDS[target.kind]}" if in_class else "a function"

@@ -28,14 +28,16 @@ class PatchedFunction:
 
     Attributes:
         function: the function; its identity never changes.
-        original: a copy with the code and the attributes that it has without our layers.
+        original: a copy with the code and the attributes that it has without our layers;
+            never changed, another one is set.
+        original_state: the state of that.
         installed: the function's state as we left it.
     """
 
     def __init__(self, function: FunctionType) -> None:
         self.function = function
         self.original: Any = clone(function)  # a FunctionType; mypy takes one for a method
-        self.installed = FunctionState.of(self.original)
+        self.original_state = self.installed = FunctionState.of(self.original)
         self._runs: Patch | None = None
         self._speaker: FunctionType | None = None
 
@@ -48,8 +50,8 @@ class PatchedFunction:
 
         Who exchanges the code alone leaves the defaults, doc and signature of our layer behind.
         """
-        now, own = FunctionState.of(self.function), FunctionState.of(self.original)
-        kept = FunctionState(*map(_kept, now, self.installed, own))
+        now = FunctionState.of(self.function)
+        kept = FunctionState(*map(_kept, now, self.installed, self.original_state))
         theirs = clone(self.function)
         theirs.__code__ = kept.code
         theirs.__defaults__ = kept.defaults
@@ -72,16 +74,18 @@ class PatchedFunction:
     def set_original(self, function: FunctionType) -> None:
         """Count something else as the webui's own; it is installed with the layers next time."""
         if self.original is not function:
-            self.original = function
+            self.original, self.original_state = function, FunctionState.of(function)
             self.forget()
 
     def _is_as_before(self) -> bool:
         """Whether the function is what it was when it was looked at last: spares a clone."""
         attributes, kept = self.function.__dict__, self.original.__dict__
-        return (
-            self.installed.is_that_of(self.function)
-            and attributes.keys() == kept.keys()
-            and _same(attributes.values(), map(kept.__getitem__, attributes))
+        return self.installed.is_that_of(self.function) and (
+            not (attributes or kept)
+            or (
+                attributes.keys() == kept.keys()
+                and _same(attributes.values(), map(kept.__getitem__, attributes))
+            )
         )
 
     def forget(self) -> None:
@@ -147,30 +151,26 @@ class PatchedFunction:
         if is_led and is_described:
             return
         self.forget()  # what fails in the middle is done again
-        if is_led:
-            led = self.installed
-        elif patch is None:
-            led = FunctionState.of(self.original)
-            switch_calls(self.function, led, self.original)
+        if patch is None:
+            state = self.original_state
+            switch_calls(self.function, state, self.original)
         else:
-            led = lead(self.function, patch.function, patch.handle)
-        described = led
-        if is_led or speaker is not (patch.function if patch else None):
-            described = FunctionState.of(speaker or self.original)
-        state = led.describing(described, self._signature(patch, speaker))
+            led = self.installed if is_led else lead(self.function, patch.function, patch.handle)
+            described = led
+            if is_led or speaker is not patch.function:
+                described = FunctionState.of(speaker) if speaker else self.original_state
+            state = led.describing(described, self._signature(patch, speaker))
         state.describe(self.function)
         self.installed = state
         self._runs, self._speaker = patch, speaker
 
-    def _signature(
-        self, patch: Patch | None, speaker: FunctionType | None
-    ) -> inspect.Signature | None:
+    def _signature(self, patch: Patch, speaker: FunctionType | None) -> inspect.Signature | None:
         """What only wraps takes any arguments: the signature shown is that of the layer below.
 
         So does what stands for something else, and names it or its signature.
         """
-        signature = None if speaker else self.original.__dict__.get("__signature__")
-        if (patch is not None and not patch.describes) or (
+        signature = None if speaker else self.original_state.signature
+        if not patch.describes or (
             speaker is not None and not _NAMES_A_SIGNATURE.isdisjoint(speaker.__dict__)
         ):
             with contextlib.suppress(TypeError, ValueError):  # a builtin without one

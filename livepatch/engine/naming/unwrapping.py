@@ -66,9 +66,13 @@ def unwrap(value: object, name: str | None, holder: object = None) -> Unwrapped:
         >>> unwrap(claims, "claims").innermost is claims
         True
     """
-    passed = [value, *_below_descriptors(value)]
+    passed = [value]
+    if not is_a(value, FunctionType):
+        passed += _below_descriptors(value)
     if _may_decorate(passed[-1], name):
         passed += _to_definition(passed[-1], lambda one: _is_definition(one, name, holder, passed))
+    if len(passed) == 1:
+        return Unwrapped(value, (), ())
     facts: list[str] = []
     caches: list[Callable[[], None]] = []
     for wrapper in passed[:-1]:
@@ -89,7 +93,7 @@ def is_made_around(function: FunctionType) -> object | None:
 
     SQLAlchemy's ``__init__`` of a mapped class keeps the function that was there.
     """
-    if not is_generated(function):
+    if not function.__dict__ or not is_generated(function):
         return None
     kept = (one for one in _attributes(function) if is_a(one, FunctionType, type(object.__init__)))
     return next((one for one in kept if one.__name__ == function.__name__), None)  # type: ignore[attr-defined]

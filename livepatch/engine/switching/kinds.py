@@ -59,8 +59,8 @@ def of_same_kind(
     Raises:
         PatchRefused: the kinds differ.
     """
-    check_kind(new.__code__, old, asked, wraps=wraps)
     if kind_of(new.__code__) != kind_of(old.__code__):
+        check_kind(new.__code__, old, asked, wraps=wraps)
         return _bridged(new, old.__code__)
     # A generator that types.coroutine() made awaitable says so by a flag of its code.
     awaitable = old.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE

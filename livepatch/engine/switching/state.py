@@ -114,8 +114,14 @@ def clone(
     copy.__module__ = function.__module__
     if sys.version_info >= (3, 12):
         copy.__type_params__ = function.__type_params__
-    copy.__dict__.update(function.__dict__)
-    FunctionState.of(function).describe(copy)
+    if function.__dict__:
+        copy.__dict__.update(function.__dict__)  # a signature that somebody has set is among it
+    copy.__doc__ = function.__doc__
+    annotate = getattr(function, "__annotate__", None)
+    if annotate is not None:
+        copy.__annotate__ = annotate  # type: ignore[attr-defined]
+    else:
+        copy.__annotations__ = function.__annotations__
     return copy
 
 

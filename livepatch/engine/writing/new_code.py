@@ -7,15 +7,15 @@ import builtins
 import contextlib
 import functools
 import inspect
+from operator import is_not
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PatchRefused
 from ..naming.overrides import as_function
 from ..naming.targets import dotted_name
-from ..reading.descriptors import called_by
 from ..reading.parsing import parse
-from ..reading.sources import definition_of, keep_source, place, source_of, why_no_source
+from ..reading.sources import definition_of, keep_source, source_of, why_no_source
 from ..reading.summaries import summary
 from ..switching.codes import global_names, names_in, uses_globals
 from ..switching.kinds import check_kind, of_same_kind
@@ -86,19 +86,11 @@ def code_from_callable(
     holds the webui's own code there: see ``held``.
 
     Raises:
-        PatchRefused: it cannot be called, is not of the target's kind, or is the target itself.
+        PatchRefused: it cannot be called, or is not of the target's kind.
     """
-    if isinstance(new, (staticmethod, classmethod)):
-        new = called_by(new)
     if not callable(new):
         raise PatchRefused(
             asked, f"the new code is a {type(new).__name__}, not a function", "give a function"
-        )
-    if new is target.function:
-        raise PatchRefused(
-            asked,
-            f"the new code is the target itself ({place(new)})",
-            "give another function; restore takes a change back",
         )
     below = Below(asked, target, original)
     if not isinstance(new, FunctionType):
@@ -113,9 +105,10 @@ def code_from_callable(
     leading = below.names_of(function)
     if leading or _needs_place(function, target, original):
         return _moved(asked, function, target, original, leading)
-    cells, own = _cells_in_place(function, target, original), function.__closure__ or ()
-    if any(cell is not given for cell, given in zip(cells, own, strict=True)):
-        function = clone(function, cells)
+    if function.__closure__:
+        cells = _cells_in_place(function, target, original)
+        if any(map(is_not, cells, function.__closure__)):
+            function = clone(function, cells)
     elif _runs_anywhere(function, original):
         function = clone(function, module=original.__globals__)
     return NewCode(_fitted(asked, function, target, original), source)
@@ -269,13 +262,12 @@ def _needs_place(new: FunctionType, target: Target, original: FunctionType) -> b
     own, module = new.__globals__, original.__globals__
     if own is module:
         return False
+    suspects = [n for n in names_in(new.__code__) if n not in own and not hasattr(builtins, n)]
+    if not suspects:
+        return False
     around = names_around(original, target.owner_class)
     if own is around:
         return False
-    suspects = [
-        name
-        for name in names_in(new.__code__)
-        if (name in module or name in around) and name not in own and not hasattr(builtins, name)
-    ]
+    suspects = [name for name in suspects if name in module or name in around]
     # Reading the instructions takes a while, and most such names are attributes.
     return bool(suspects) and not global_names(new.__code__).isdisjoint(suspects)
