@@ -138,7 +138,9 @@ class Below:
 
     def _leads_there(self, value: Any) -> bool:
         """Whether something is the target, or holds it, however deep and in whatever circle."""
-        todo = deque([] if type(value) in _PLAIN else [value])
+        if type(value) in _PLAIN or _holds_nothing(value):
+            return id(value) in self._targets
+        todo = deque([value])
         while todo and len(self._seen) < _MOST:
             holder = todo.popleft()
             if id(holder) in self._seen or id(holder) in self._targets:
@@ -246,6 +248,15 @@ class Below:
             "write it for lp.wrap, whose `original` is the webui's code, or put that into a "
             "variable of its own",
         )
+
+
+def _holds_nothing(value: Any) -> bool:
+    """Whether it is a function that has nothing but its code, as most new code is."""
+    return (
+        type(value) is FunctionType
+        and not (value.__closure__ or value.__defaults__ or value.__kwdefaults__)
+        and FunctionType not in map(type, value.__code__.co_consts)
+    )
 
 
 def _held_by(value: Any) -> Iterator[_Held]:
