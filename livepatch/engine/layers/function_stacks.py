@@ -69,12 +69,15 @@ class FunctionStack(Stack):
 
     def patched(self, function: object) -> PatchedFunction | None:
         """What is known of one of its functions; None of one that it does not lead."""
-        return next((one for one in self.functions if one.function is function), None)
+        for one in self.functions:
+            if one.function is function:
+                return one
+        return None
 
     def _keys(self) -> tuple[Hashable, ...]:
         """The identities of the functions, and the place of an override."""
         place_key = (self.override.slot.key,) if self.override else ()
-        return (*(id(patched.function) for patched in self.functions), *place_key)
+        return (*[id(patched.function) for patched in self.functions], *place_key)
 
     @property
     def model(self) -> Any:  # a FunctionType; mypy takes one for a method

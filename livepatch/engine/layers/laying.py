@@ -89,7 +89,6 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
     about = target.cls if isinstance(target, ClassTarget) else None
     with registry.lock:
         layer = _layer_of(target, about, wanted, [part.stack for part in parts])
-        again = layer.placement is not None
         _tell_guards(layer, parts)
         make = partial(_changes, layer, parts, wanted.verb, getattr(target, "caches", ()))
         if wanted.when == "idle":
@@ -102,6 +101,7 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
         layer.verb = wanted.verb
         forget(layer)
         milliseconds = (time.perf_counter() - begun) * 1000
+        again = any(p.layer is layer for change in changes for p in change.before)
         done = f"{DONE[wanted.verb]} {target.path}{' again' if again else ''}"
         facts = [*_facts(target, layer, parts), *remarks(changes)]
         layer.answer = answer(done, *facts, f"{milliseconds:.2f} ms", *running_facts(before))
@@ -326,14 +326,12 @@ def _changes(
     now = [part.stack for part in parts]
     left = [stack for stack in layer.stacks if stack not in now]
     for stack in filter(is_over_function, now):
-        stack.caches += tuple(cache for cache in caches if cache not in stack.caches)
-    return [
-        *(
-            stack.with_placement(LayerPlacement(layer, patch), verb, function)
-            for stack, patch, function in parts
-        ),
-        *(stack.without(layer) for stack in left),
+        stack.caches += tuple([cache for cache in caches if cache not in stack.caches])
+    changes = [
+        stack.with_placement(LayerPlacement(layer, patch), verb, function)
+        for stack, patch, function in parts
     ]
+    return changes + [stack.without(layer) for stack in left]
 
 
 def _wait(asked: str, layer: Layer, parts: list[Part], make: Any) -> None:
@@ -359,7 +357,9 @@ def _what_may_last(stack: Stack) -> list[str]:
     """What keeps the old code or an old result, and cannot be counted."""
     if not is_over_function(stack):
         return []
-    suspends = kind_of(stack.model.__code__) != "plain function"
+    # Layers leave the kind as it is.
+    function = stack.function if stack.override is None else stack.override.model
+    suspends = kind_of(function.__code__) != "plain function"
     return ["calls begun before may finish on the old code"] if suspends else []
 
 

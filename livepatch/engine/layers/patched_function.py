@@ -159,7 +159,9 @@ class PatchedFunction:
             described = led
             if is_led or speaker is not patch.function:
                 described = FunctionState.of(speaker) if speaker else self.original_state
-            state = led.describing(described, self._signature(patch, speaker))
+            signature = self._signature(patch, speaker)
+            is_said = described is led and signature is led.signature
+            state = led if is_said else led.describing(described, signature)
         state.describe(self.function)
         self.installed = state
         self._runs, self._speaker = patch, speaker

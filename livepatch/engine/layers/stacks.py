@@ -288,7 +288,10 @@ class Stack(ABC):
 
     def placement_of(self, layer: Layer) -> LayerPlacement | None:
         """Where a layer lies on this stack."""
-        return next((p for p in self.placements if p.layer is layer), None)
+        for placement in self.placements:
+            if placement.layer is layer:
+                return placement
+        return None
 
     def layer_of(self, about: object, owner: str, name: str) -> Layer | None:
         """The layer of an identity, if there is one."""
@@ -308,8 +311,8 @@ class Stack(ABC):
             verb: what is done.
             function: what the target is now, where it is a function.
         """
-        kept = tuple(placement if p.layer is placement.layer else p for p in self.placements)
-        after = kept if placement in kept else (*self.placements, placement)
+        kept = [placement if p.layer is placement.layer else p for p in self.placements]
+        after = tuple(kept) if placement in kept else (*self.placements, placement)
         return Restack(self, after, placement, verb, function)
 
     def with_all(self, placements: Placements, about: LayerPlacement, verb: str) -> Restack:
@@ -329,9 +332,9 @@ class Stack(ABC):
             layers: which.
             leaves_foreign: whether what somebody else put on top is to stay, and is no hindrance.
         """
-        after = tuple(p for p in self.placements if p.layer not in layers)
-        placement = next(p for p in self.placements if p.layer in layers)
-        step = Restack(self, after, placement, "restore")
+        after = tuple([p for p in self.placements if p.layer not in layers])
+        taken = [p for p in self.placements if p.layer in layers]
+        step = Restack(self, after, taken[0], "restore")
         step.leaves_foreign = leaves_foreign
         return step
 

@@ -71,7 +71,7 @@ def look_up(asked: str, path: str) -> Found:
             f"{path!r} is not a dotted name",
             "write it as package.module.function, package.module.Class.method or module.D['key']",
         )
-    module, length = _module_in(parts)
+    module, length = _module_in(path)
     if module is None:
         _no_module(asked, path)
     holder: Any = module
@@ -91,7 +91,7 @@ def module_of(path: str) -> ModuleType | None:
         >>> module_of("textwrap.TextWrapper.wrap").__name__
         'textwrap'
     """
-    return _module_in(_parts(path) or [])[0]
+    return _module_in(path)[0]
 
 
 def path_parts(path: str) -> list[Any]:
@@ -102,14 +102,13 @@ def path_parts(path: str) -> list[Any]:
         ['TextWrapper', 'wrap']
     """
     parts = _parts(path) or []
-    return [name for name, _ in parts[_module_in(parts)[1] :]]
+    return [name for name, _ in parts[_module_in(path)[1] :]]
 
 
-def _module_in(parts: list[tuple[Any, bool]]) -> tuple[ModuleType | None, int]:
+def _module_in(path: str) -> tuple[ModuleType | None, int]:
     """The module that a path begins with, and how many of its parts name it."""
-    leading = next((i for i, (_, is_key) in enumerate(parts) if is_key), len(parts))
-    for length in range(min(leading, len(parts) - 1), 0, -1):
-        module = loaded_module(".".join(str(part) for part, _ in parts[:length]))
+    for name, length in _module_names(path):
+        module = loaded_module(name)
         if module is not None:
             return module, length
     return None, 0
@@ -188,6 +187,18 @@ def _parts(path: str) -> list[tuple[Any, bool]] | None:
     names = [name for name, is_key in parts if not is_key]
     well_formed = position == len(path) and parts and all(name.isidentifier() for name in names)
     return parts if well_formed else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _module_names(path: str) -> tuple[tuple[str, int], ...]:
+    """What the module that a path begins with may be called, the longest first.
+
+    Each with how many of the parts it has.
+    """
+    parts = _parts(path) or []
+    leading = next((i for i, (_, is_key) in enumerate(parts) if is_key), len(parts))
+    lengths = range(min(leading, len(parts) - 1), 0, -1)
+    return tuple([(".".join(name for name, _ in parts[:length]), length) for length in lengths])
 
 
 def _shown(parts: list[tuple[Any, bool]]) -> str:

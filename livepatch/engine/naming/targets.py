@@ -298,7 +298,9 @@ def _kind_of(value: object) -> type | None:
     """Of a static or class method, which of them it is."""
     if is_a(value, MethodType):
         return classmethod if is_a(value.__self__, type) else None  # type: ignore[attr-defined]
-    return next((kind for kind in (staticmethod, classmethod) if is_a(value, kind)), None)
+    if is_a(value, staticmethod):
+        return staticmethod
+    return classmethod if is_a(value, classmethod) else None
 
 
 def _value(asked: str, path: str, slot: Slot) -> ValueTarget:
@@ -321,10 +323,12 @@ def _is_callable(unwrapped: Unwrapped) -> bool:
 def _class_of(function: FunctionType) -> type | None:
     """The class in whose body a function was written: its own name leads there."""
     *classes, name = function.__qualname__.split(".")
+    if not classes:
+        return None
     holder: Any = sys.modules.get(function.__module__ or "")
     for part in classes:
         holder = namespace_of(holder).get(part)
-    if not classes or not isinstance(holder, type):
+    if not isinstance(holder, type):
         return None
     value = namespace_of(holder).get(name)
     is_there = value is function or function in parts_of(value).values()
