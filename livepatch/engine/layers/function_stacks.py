@@ -203,7 +203,7 @@ class FunctionStack(Stack):
     ) -> Sequence[Change]:
         """The definition made anew that stands in a function, or that the name leads to."""
         arrived: list[Change] = []
-        if any(one.difference() and one.is_redefined() for one in self.functions):
+        if [one for one in self.functions if one.difference() and one.is_redefined()]:
             arrived.append(Rebase(self, installs=installs))
         if function is not None and self.override is None and self.patched(function) is None:
             arrived.append(TakeIn(self, function))

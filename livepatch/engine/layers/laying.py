@@ -325,7 +325,7 @@ def _changes(
     """The changes that put a layer there, and take it off where it has no part any more."""
     now = [part.stack for part in parts]
     left = [stack for stack in layer.stacks if stack not in now]
-    for stack in filter(is_over_function, now):
+    for stack in filter(is_over_function, now if caches else ()):
         stack.caches += tuple([cache for cache in caches if cache not in stack.caches])
     changes = [
         stack.with_placement(LayerPlacement(layer, patch), verb, function)

@@ -154,8 +154,9 @@ def forget(layer: Layer) -> bool:
 
     The lock is held.
     """
-    pending, step = registry.pending.pop(layer, None), open_step()
-    if pending is not None and step is not None:
+    pending = registry.pending.pop(layer, None)
+    step = None if pending is None else open_step()
+    if step is not None:
         step.taken_back.append(lambda: _wait_again(pending))
     return pending is not None
 

@@ -280,11 +280,10 @@ class Stack(ABC):
     def keep(self, placements: Placements) -> None:
         """Record these as the placements; changes nothing in the target."""
         self.placements = placements
-        keys = self.enter()
         if placements:
-            registry.patched[keys[0]] = self
+            registry.patched[self.enter()[0]] = self
         else:
-            registry.patched.pop(keys[0], None)
+            registry.patched.pop(self.keys[0], None)
 
     def placement_of(self, layer: Layer) -> LayerPlacement | None:
         """Where a layer lies on this stack."""
@@ -375,6 +374,7 @@ class Restack(Replan[LayerPlacement]):
         self.placement = placement
         self.verb = verb
         self.function = function
+        self._asked = f"{verb} {stack.path}"
         self._fresh: Any = None
         if stack.steps is not None or open_step() is not None:
             if stack.steps is None:
@@ -387,16 +387,16 @@ class Restack(Replan[LayerPlacement]):
 
     def prepare(self) -> None:
         """Refuse where someone else changed what is there, or where no code can change."""
-        asked = self._asked
-        if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        is_gil_enabled = getattr(sys, "_is_gil_enabled", None)  # from 3.13 on
+        if is_gil_enabled is not None and not is_gil_enabled():
             raise PatchRefused(
-                asked,
+                self._asked,
                 "this Python runs without its GIL: there, changing a function's code while others "
                 "call it is not safe (cpython gh-145272)",
                 "start the webui with PYTHON_GIL=1",
             )
         if not self.leaves_foreign:
-            self.stack.check(asked, self._adds)
+            self.stack.check(self._asked, self._adds)
         # Before anything changes: a commit that an interrupt cut in two begins from here again.
         self._fresh = None if self.stack.placements else self.stack.fresh_state()
 
@@ -419,10 +419,6 @@ class Restack(Replan[LayerPlacement]):
         except Exception:
             self._stay_listed()
             raise
-
-    @property
-    def _asked(self) -> str:
-        return f"{self.verb} {self.stack.path}"
 
     def _adds(self) -> bool:
         """Whether the way it would go now, forth or back, puts something of ours there."""

@@ -296,6 +296,8 @@ def _overridden(path: str, override: Override, *facts: str) -> Target:
 
 def _kind_of(value: object) -> type | None:
     """Of a static or class method, which of them it is."""
+    if type(value) is FunctionType:
+        return None
     if is_a(value, MethodType):
         return classmethod if is_a(value.__self__, type) else None  # type: ignore[attr-defined]
     if is_a(value, staticmethod):

@@ -201,12 +201,10 @@ def trampoline(
         # What types.coroutine() made can be awaited because of a flag, on every version.
         awaitable = standing_for.co_flags & inspect.CO_ITERABLE_COROUTINE
         replaced["co_flags"] = template.co_flags | awaitable
-        replaced["co_linetable"] = b"\xfe\x00" * (len(template.co_code) // 254 + 1)
     else:
         kind_flags = standing_for.co_flags & KIND_FLAGS
         replaced["co_flags"] = (template.co_flags & ~KIND_FLAGS) | kind_flags
         replaced["co_qualname"] = standing_for.co_qualname  # type: ignore[attr-defined]
-        replaced["co_linetable"] = _one_line(len(template.co_code) // 2)
     return template.replace(**replaced)
 
 
@@ -235,7 +233,8 @@ def _template(
         f"{body}\n"
         " return trampoline"
     )
-    return _inner_code(_inner_code(compile(source, "<livepatch>", "exec")))
+    code = _inner_code(_inner_code(compile(source, "<livepatch>", "exec")))
+    return code.replace(co_linetable=_one_line(len(code.co_code)))
 
 
 def _inner_code(code: CodeType) -> CodeType:
@@ -282,10 +281,12 @@ _DELEGATE_ASYNC_GENERATOR = """\
    return"""
 
 
-@functools.lru_cache(maxsize=256)
-def _one_line(code_units: int) -> bytes:
+def _one_line(length_of_code: int) -> bytes:
     """A location table (CPython's Objects/locations.md): all on the first line, no columns."""
+    if FLAGS_MAKE_GENERATORS:  # that of 3.10
+        return b"\xfe\x00" * (length_of_code // 254 + 1)
     table = bytearray()
+    code_units = length_of_code // 2
     while code_units > 0:
         length = min(8, code_units)
         table += bytes((0x80 | (13 << 3) | (length - 1), 0))
