@@ -350,7 +350,7 @@ def _facts(target: AnyTarget, layer: Layer, parts: list[Part]) -> list[str]:
         told = dict.fromkeys(fact for part in parts for fact in part.patch.facts)
         return [lies, f"changed: {', '.join(names)}", *told]
     facts = [*getattr(target, "facts", ()), *parts[0].patch.facts, *_what_may_last(parts[0].stack)]
-    return [lies, *(fact for fact in facts if fact)]
+    return [lies, *filter(None, facts)]
 
 
 def _what_may_last(stack: Stack) -> list[str]:

@@ -25,9 +25,9 @@ def lead(
     Returns:
         The state that its calls run on now; what it says of itself is still its own.
     """
-    state = FunctionState.of(new)
-    if handle is not None or not can_swap(new, function):
-        state = state.running(trampoline(function.__code__, new, handle=handle))
+    is_swap = handle is None and can_swap(new, function)
+    code = new.__code__ if is_swap else trampoline(function.__code__, new, handle=handle)
+    state = FunctionState.of(new, code)
     switch_calls(function, state, new, handle)
     return state
 
