@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from livepatch import __version__
 from livepatch.errors import LivepatchError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="livepatch", description="Change a running AI webui from a notebook."
     )
-    parser.add_argument("--version", action="version", version=f"livepatch {version('livepatch')}")
+    parser.add_argument("--version", action="version", version=f"livepatch {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
         *(_add_demo, _add_run, _add_attach, _add_install, _add_uninstall),

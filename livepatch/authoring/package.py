@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import platform
 import re
-from importlib.metadata import version as version_of
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from livepatch import __version__
 from livepatch.hosts.detect import host
 
 from .carried.callbacks import Callback
@@ -34,7 +34,7 @@ def made_with(flavor: str) -> dict[str, str | None]:
     return {
         "flavor": flavor,
         "version": host().version,
-        "livepatch": version_of("livepatch"),
+        "livepatch": __version__,
         "python": platform.python_version(),
     }
 

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
+from livepatch.addresses import url_text
 from livepatch.errors import HostUnsupported
 
 from .base import Host, attribute_of, names_of_main
@@ -42,8 +43,7 @@ class AiohttpHost(Host):
         for runner in _runners():
             for address in list(getattr(runner, "addresses", None) or ()):
                 if isinstance(address, tuple):
-                    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address[0], address[0])
-                    return f"http://{host}:{address[1]}"
+                    return url_text(address[0], address[1])
         return None
 
     @property

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepatch.addresses import url_text
 from livepatch.registries.extension import Extension
 from livepatch.registries.facts import name_of, place_of
 from livepatch.registries.store import ListStore, UnknownStore
@@ -58,8 +59,7 @@ class ComfyuiHost(AiohttpHost):
         address, port = getattr(server, "address", None), getattr(server, "port", None)
         if not address or not port:
             return None
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(str(address), str(address))
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return url_text(str(address), port)
 
     def app(self) -> Any:
         """The aiohttp app; None while it starts."""

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepatch.addresses import url_text
 from livepatch.registries.extension import Extension
 from livepatch.web.django_stack import django_handler
 
@@ -96,4 +97,4 @@ def _address_of_runserver() -> str | None:
         return None
     given = next((word for word in sys.argv[2:] if not word.startswith("-")), "127.0.0.1:8000")
     host, _, port = given.rpartition(":")
-    return f"http://{host or '127.0.0.1'}:{port}"
+    return url_text(host, port)

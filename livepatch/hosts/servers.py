@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from livepatch.addresses import url_text
 from livepatch.engine.switching.frames import all_stacks
 
 if TYPE_CHECKING:
@@ -258,7 +259,4 @@ def _has_certificate(config: Any) -> bool:
 
 
 def _url(scheme: str, host: str, port: int) -> str:
-    reachable = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
-    if ":" in reachable:
-        reachable = f"[{reachable}]"
-    return f"{scheme}://{reachable}:{port}"
+    return url_text(host, port, scheme)

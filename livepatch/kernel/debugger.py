@@ -19,6 +19,7 @@ import threading
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from livepatch.addresses import endpoint_text
 from livepatch.errors import LivepatchError
 from livepatch.kernel.context import inside
 
@@ -72,7 +73,8 @@ class WebuiDebugger:
         host, port = self.endpoint
         return (
             "the debugger is on: a breakpoint stops every thread of the webui, its requests too · "
-            f"it listens on {host}:{port}, without a password, for every user of this machine · "
+            f"it listens on {endpoint_text(host, port)}, without a password, "
+            "for every user of this machine · "
             "Python runs slower meanwhile · restart the kernel once (patches stay), and JupyterLab "
             "shows its bug button · afterwards: %webui debugger off"
         )

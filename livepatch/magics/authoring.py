@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @magics_class
-class Authoring(Magics):
+class LivepatchAuthoringMagics(Magics):
     """From what was tried to an extension that other webuis load."""
 
     shell: InteractiveShell

@@ -20,7 +20,7 @@ ACTIONS = ("load", "reload", "disable", "enable", "unload")
 
 
 @magics_class
-class Django(Magics):
+class LivepatchDjangoMagics(Magics):
     """Load and unload the apps of a running Django server."""
 
     shell: InteractiveShell

@@ -33,18 +33,29 @@ KEEPING = ("pre_run_cell", "post_run_cell")
 
 def magics_classes() -> list[type[Magics]]:
     """The classes whose magics are ours; one for each file of this room."""
-    from .authoring import Authoring
-    from .django import Django
-    from .history import History
-    from .hosts import Hosts
+    from .authoring import LivepatchAuthoringMagics
+    from .django import LivepatchDjangoMagics
+    from .history import LivepatchHistoryMagics
+    from .hosts import LivepatchHostsMagics
     from .live_patch import LivePatch
-    from .looking import Looking
-    from .pages import Pages
-    from .watching import Watching
-    from .web import Web
-    from .webui import Webui
+    from .looking import LivepatchLookingMagics
+    from .pages import LivepatchPagesMagics
+    from .watching import LivepatchWatchingMagics
+    from .web import LivepatchWebMagics
+    from .webui import LivepatchWebuiMagics
 
-    return [LivePatch, Looking, History, Webui, Web, Pages, Hosts, Authoring, Watching, Django]
+    return [
+        LivePatch,
+        LivepatchLookingMagics,
+        LivepatchHistoryMagics,
+        LivepatchWebuiMagics,
+        LivepatchWebMagics,
+        LivepatchPagesMagics,
+        LivepatchHostsMagics,
+        LivepatchAuthoringMagics,
+        LivepatchWatchingMagics,
+        LivepatchDjangoMagics,
+    ]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -113,7 +124,10 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
             shell.events.unregister(event, call)
     manager = shell.magics_manager
     for cls in magics_classes():
-        ours = manager.registry.pop(cls.__name__, None)
+        ours = manager.registry.get(cls.__name__)
+        if not isinstance(ours, cls):
+            continue  # somebody else's class of that name
+        del manager.registry[cls.__name__]
         for kind in ("line", "cell"):
             for name in cls.magics[kind]:
                 if getattr(manager.magics[kind].get(name), "__self__", None) is ours:

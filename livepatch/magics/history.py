@@ -26,7 +26,7 @@ LAST = "last"  # of the sessions before this one
 
 
 @magics_class
-class History(Magics):
+class LivepatchHistoryMagics(Magics):
     """Go back and forth in what was changed, and look at it."""
 
     shell: InteractiveShell

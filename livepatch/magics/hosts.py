@@ -58,7 +58,7 @@ def _arguments(magic: Callable[..., Any]) -> Any:
 
 
 @magics_class
-class Hosts(Magics):
+class LivepatchHostsMagics(Magics):
     """See and change what the running webui calls: callbacks, hooks, extensions."""
 
     shell: InteractiveShell

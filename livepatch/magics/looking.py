@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @magics_class
-class Looking(Magics):
+class LivepatchLookingMagics(Magics):
     """Look at the running webui: where a function is, who calls it, what was changed of it."""
 
     @magic_arguments()

@@ -31,7 +31,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS",
 
 
 @magics_class
-class Pages(Magics):
+class LivepatchPagesMagics(Magics):
     """See and change what the running webui answers: its routes and its Gradio events."""
 
     shell: InteractiveShell

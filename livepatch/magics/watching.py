@@ -24,7 +24,7 @@ NOTHING = "nothing is watched · %watch FOLDER runs its files now and on every s
 
 
 @magics_class
-class Watching(Magics):
+class LivepatchWatchingMagics(Magics):
     """Changes that live in files, and follow them."""
 
     shell: InteractiveShell

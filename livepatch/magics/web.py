@@ -25,7 +25,7 @@ ACTIONS = ("add", "remove", "replace", "move", "guard")
 
 
 @magics_class
-class Web(Magics):
+class LivepatchWebMagics(Magics):
     """See and change the live web stack of the running webui."""
 
     shell: InteractiveShell

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @magics_class
-class Webui(Magics):
+class LivepatchWebuiMagics(Magics):
     """Look at the webui from the notebook, and run code where the webui runs its own."""
 
     shell: InteractiveShell

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from livepatch.addresses import url_text
 from livepatch.engine.changing.locks import Lock
 from livepatch.errors import HostUnsupported, LivepatchError
 from livepatch.hosts.detect import host
@@ -33,8 +34,6 @@ START_PATIENCE = 60.0
 LOOK_INTERVAL = 0.1
 
 # Where one that listens on every address is reached.
-_REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-
 # The webui's name among the loaded modules where the script's own is taken.
 OTHER_NAME = "webui_script"
 
@@ -188,6 +187,5 @@ def _answer(asked: str, webui: GuestWebui, name: str) -> str:
 def _address(webui: GuestWebui) -> str | None:
     for name in webui.addresses[:1]:
         if isinstance(name, tuple):
-            reachable = _REACHABLE.get(name[0]) or str(name[0])
-            return f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{name[1]}"
+            return url_text(str(name[0]), name[1])
     return host().address

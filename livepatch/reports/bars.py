@@ -84,7 +84,9 @@ class TimingReport(Report[Any]):
 
     def _html(self) -> str:
         if not self.items:
-            return f'<p style="color:{TEXT};margin:0">{escape(self.title)}: {self.empty}</p>'
+            return (
+                f'<p style="color:{TEXT};margin:0">{escape(self.title)}: {escape(self.empty)}</p>'
+            )
         headings = list(self.columns)
         headings.insert(-1, "")
         head = "".join(

@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import livepatch as lp
 from livepatch.demo import script_callbacks, shared
-from livepatch.magics.hosts import Hosts  # the listing is what %callbacks shows, rendering included
+from livepatch.magics.hosts import (
+    LivepatchHostsMagics,  # the listing is what %callbacks shows, rendering included
+)
 
 COUNT, FILES, ROUNDS, TIMES = 1000, 20, 15, 60
 LISTING_GOAL = 50.0  # ms
@@ -58,7 +60,7 @@ def listing() -> float:
 def main() -> int:
     """Print the figures; 0 if they are within the goals."""
     print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    assert Hosts.callbacks is not None
+    assert LivepatchHostsMagics.callbacks is not None
     register()
     listed = [listing() for _ in range(ROUNDS)]
     print(
