@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livepatch import __version__
 from livepatch.errors import LivepatchError
+from livepatch.own_version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="livepatch", description="Change a running AI webui from a notebook."
     )
-    parser.add_argument("--version", action="version", version=f"livepatch {__version__}")
+    parser.add_argument("--version", action="version", version=f"livepatch {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
         *(_add_demo, _add_run, _add_attach, _add_install, _add_uninstall),

@@ -8,8 +8,8 @@ import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from livepatch import __version__
 from livepatch.hosts.detect import host
+from livepatch.own_version import VERSION
 
 from .carried.callbacks import Callback
 from .carried.changes import Hook, Layer
@@ -34,7 +34,7 @@ def made_with(flavor: str) -> dict[str, str | None]:
     return {
         "flavor": flavor,
         "version": host().version,
-        "livepatch": __version__,
+        "livepatch": VERSION,
         "python": platform.python_version(),
     }
 

@@ -33,7 +33,6 @@ START_PATIENCE = 60.0
 # Seconds between two looks for a server whose sockets are not Python's (uvloop).
 LOOK_INTERVAL = 0.1
 
-# Where one that listens on every address is reached.
 # The webui's name among the loaded modules where the script's own is taken.
 OTHER_NAME = "webui_script"
 

@@ -52,12 +52,12 @@ class LintReport(Report[Finding]):
 
     def sarif(self) -> str:
         """SARIF 2.1.0, which code hosts and editors read."""
-        from livepatch import __version__
+        from livepatch.own_version import VERSION
 
         used = sorted({finding.code for finding in self})
         driver = {
             "name": "livepatch",
-            "version": __version__,
+            "version": VERSION,
             "rules": [_rule(code) for code in used],
         }
         results = [_result(finding, used.index(finding.code)) for finding in self]
