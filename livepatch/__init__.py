@@ -11,7 +11,6 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from livepatch.engine.on_demand import on_demand
-from livepatch.own_version import VERSION
 
 if TYPE_CHECKING:
     from livepatch.authoring.export import export
@@ -57,7 +56,7 @@ if TYPE_CHECKING:
     from livepatch.reports.layers import patches
     from livepatch.reports.others import foreign
 
-__version__ = VERSION
+__version__ = "0.1.0"
 
 __all__ = [
     "AttachFailed",
