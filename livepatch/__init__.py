@@ -11,6 +11,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from livepatch.engine.on_demand import on_demand
+from livepatch.own_version import VERSION
 
 if TYPE_CHECKING:
     from livepatch.authoring.export import export
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from livepatch.reports.layers import patches
     from livepatch.reports.others import foreign
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "AttachFailed",
