@@ -40,6 +40,13 @@ FUNCTION = "def new(a):\n    return a"
         ("samples.functions.plain", "def new(a):\n    yield a", lp.PatchRefused, "gener", "plain"),
         ("samples.functions.plain", 7, lp.PatchRefused, "a int, not", "give a function"),
         ("samples.functions.plain", functions.plain, lp.PatchRefused, "target itself", "another"),
+        (
+            "samples.functions.Child.static",
+            vars(functions.Child)["static"],
+            lp.PatchRefused,
+            "target itself",
+            "another",
+        ),
         (functions.fetch, "def new(a):\n    yield a", lp.PatchRefused, "coroutine", "async def"),
     ],
 )

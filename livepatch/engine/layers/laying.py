@@ -244,12 +244,6 @@ _KINDS: dict[type | None, str] = {
 
 def _taken(asked: str, new: Any, target: Target) -> Any:
     """A callable as it is at this moment, below the static or class method that it may come as."""
-    if new is target.function:
-        raise PatchRefused(
-            asked,
-            f"the new code is the target itself ({place(new)})",
-            "give another function; restore takes a change back",
-        )
     if isinstance(new, (staticmethod, classmethod)):
         given = staticmethod if isinstance(new, staticmethod) else classmethod
         in_class = target.owner_class is not None
@@ -262,6 +256,12 @@ def _taken(asked: str, new: Any, target: Target) -> Any:
                 f"give a function with the parameters that {target.path} has",
             )
         new = new.__func__
+    if new is target.function:
+        raise PatchRefused(
+            asked,
+            f"the new code is the target itself ({place(new)})",
+            "give another function; restore takes a change back",
+        )
     return as_it_is(new, target.function)
 
 
