@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import pathlib
+import shutil
 
 import export_support
 import pytest
@@ -149,6 +150,70 @@ def test_a_module_that_is_loaded_later_is_changed_then(tmp_path):
     assert seen[6:9] == [True, "SourceFileLoader", "SourceFileLoader"]
     assert seen[9:] == [["wrapped", 1], 2, True, 2]
     assert told == ""
+
+
+@pytest.fixture(scope="module")
+def exports_that_wait(tmp_path_factory):
+    """Three exports; what each of them changes of the sample is seen on its own."""
+    folder = tmp_path_factory.mktemp("waiting")
+    works = {
+        "first": lambda: lp.replace(f"{T}.SCALE", 9),
+        "second": export_support.wrap_another,
+        "third": lambda: lp.replace(f"{T}.noted", lambda a: "third"),
+    }
+    sources = {}
+    for name, change in works.items():
+        change()
+        sources[name] = lp.export(folder, name=name, flavor="plain").path / "src"
+        lp.restore_all()
+    return sources
+
+
+SEVERAL_WAIT = """
+    import importlib, itertools
+    sys.path[:0] = sys.argv[2:]
+    names = [f"{name}_changes" for name in ("first", "second", "third")]
+    packages = [importlib.import_module(name) for name in names]
+    finders, failed = [*sys.meta_path], []
+    def seen():
+        sys.modules.pop("samples.exported", None), sys.modules.pop("samples", None)
+        try:
+            import samples.exported as late
+        except RecursionError as error:
+            return [repr(error)]
+        return [late.SCALE, late.wrapped(1)[0], late.noted(1)]
+    unchanged = seen()
+    changed = [9, "another", "third"]
+    for order in (o for count in (1, 2, 3) for o in itertools.permutations(range(3), count)):
+        for first_gone in (None, *order):
+            sys.modules.pop("samples.exported", None), sys.modules.pop("samples", None)
+            told = [warning for n in order for warning in packages[n].apply()]
+            if first_gone is not None:  # the others go on waiting
+                packages[first_gone].remove()
+            expected = [changed[n] if n in order and n != first_gone else unchanged[n]
+                        for n in range(3)]
+            got = seen()
+            for n in order:
+                packages[n].remove()
+            if (told, got) != ([], expected) or sys.meta_path != finders:
+                failed.append([order, first_gone, told, got])
+                sys.meta_path[:] = finders
+    print(json.dumps([unchanged, failed]))
+"""
+
+
+def test_several_that_wait_for_one_module_are_all_told(exports_that_wait):
+    (unchanged, failed), told = fresh(SEVERAL_WAIT, *exports_that_wait.values())
+    assert (len(unchanged), failed, told) == (3, [], "")
+
+
+@pytest.mark.parametrize("old", ["first", "second", "third"])
+def test_one_of_livepatch_0_1_waits_beside_them(old, exports_that_wait, tmp_path):
+    own = shutil.copytree(exports_that_wait[old], tmp_path / "src")
+    (waiting,) = own.glob("*/runtime/waiting.py")
+    waiting.write_text((export_support.TESTS / "samples" / "waiting_of_0_1.py").read_text())
+    (unchanged, failed), told = fresh(SEVERAL_WAIT, *{**exports_that_wait, old: own}.values())
+    assert (len(unchanged), failed, told) == (3, [], "")
 
 
 def test_it_belongs_to_itself_beside_a_notebook(tmp_path, monkeypatch):

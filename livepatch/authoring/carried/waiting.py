@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.abc
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
+
+from livepatch.engine.changing.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -32,7 +35,7 @@ def modules_to_come(target: str) -> set[str]:
     return {name for name in prefixes if name not in sys.modules}
 
 
-class WhenLoaded(importlib.abc.MetaPathFinder):
+class WhenLoaded:
     """Calls something after one of some modules was loaded; it loads nothing itself.
 
     Args:
@@ -43,27 +46,72 @@ class WhenLoaded(importlib.abc.MetaPathFinder):
     def __init__(self, names: Collection[str], call: Callable[[], object]) -> None:
         self.names = frozenset(names)
         self.call = call
-        sys.meta_path.insert(0, self)
+        with registry.lock:
+            finder = _finder()
+            if finder is None:
+                finder = _Finder()
+                sys.meta_path.insert(0, finder)
+            finder.waiting.append(self)
 
     def stop(self) -> None:
         """Wait no longer."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+        with registry.lock:
+            finder = _finder()
+            if finder is not None and self in finder.waiting:
+                finder.waiting.remove(self)
+                if not finder.waiting:
+                    sys.meta_path.remove(finder)
+
+
+def _finder() -> Any:
+    """The one finder of all exports in this process; None while nobody waits."""
+    return next((f for f in sys.meta_path if getattr(f, "registry", None) is registry), None)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Tells all who wait for a module that it is loaded.
+
+    Every export carries this file. Finders of several copies would ask each other without end, so
+    whoever comes first makes the one that they share, as they share the engine's registry: no
+    class of this copy's is relied on, attributes count.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry
+        self.waiting: list[Any] = []
+        self._asking: set[tuple[int, str]] = set()
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         """What the other finders answer, with a loader that tells us when it is done."""
-        if fullname not in self.names:
+        asked = (threading.get_ident(), fullname)
+        # An export of livepatch 0.1, or of another engine, asks us back while we ask its finder.
+        if asked in self._asking or not self._waiting_for(fullname):
             return None
+        self._asking.add(asked)
+        try:
+            spec = self._found_by_others(fullname, path, target)
+        finally:
+            self._asking.discard(asked)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Telling(spec.loader, lambda: self._tell(fullname))
+        return spec
+
+    def _found_by_others(self, fullname: str, path: Any, target: Any) -> Any:
         for finder in [*sys.meta_path]:
             find = getattr(finder, "find_spec", None)
-            if find is None or isinstance(finder, WhenLoaded):
+            if find is None or finder is self:
                 continue
             spec = find(fullname, path, target)
             if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Telling(spec.loader, self.call)
                 return spec
         return None
+
+    def _waiting_for(self, name: str) -> list[Any]:
+        return [one for one in [*self.waiting] if name in one.names]
+
+    def _tell(self, name: str) -> None:
+        for one in self._waiting_for(name):
+            one.call()
 
 
 class _Telling(importlib.abc.Loader):
