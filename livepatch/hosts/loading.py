@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from livepatch.engine import LivepatchError, live_layers, transaction
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.change import apply, taken_back
+from livepatch.engine.changing.masking import certainly
 from livepatch.engine.naming.slots import ABSENT
 from livepatch.errors import HostUnsupported, PatchRefused
 from livepatch.registries.containers import InAttribute, InDict, InList, InSet, Snapshot
@@ -127,35 +128,43 @@ def _brought_in(
     begun = time.perf_counter()
     threads = {*threading.enumerate()}
     before = Snapshot(loader.containers())
+    loaded = LoadedExtension(loading.name, loading.path, facts=loading.facts)
+
+    def take_back() -> None:
+        if loaded.is_there:  # an interrupt came when it was all in, and in the journal
+            return
+        for put in reversed(before.differences(loading.belongs)):
+            put.take_out()
+        loader.forget_orders({id(c) for c in loader.containers().values()})
+
     try:
         with transaction() as step:
             loader.load(loading)
             made = tuple(step.changes)
-            puts = _of_others(before.differences(loading.belongs))
-            milliseconds = (time.perf_counter() - begun) * 1000
-            loaded = LoadedExtension(
-                loading.name, loading.path, puts, list(made), milliseconds, loading.facts
-            )
+            loaded.puts = _of_others(before.differences(loading.belongs))
+            loaded.changes = list(made)
+            loaded.milliseconds = (time.perf_counter() - begun) * 1000
             loader.forget_orders(loaded.touched())
             apply(ExtensionChange(loaded, comes=True, know=_know_by(loader)))
-    except Exception as error:
-        for put in reversed(before.differences(loading.belongs)):
-            put.take_out()
-        loader.forget_orders({id(c) for c in loader.containers().values()})
-        _refuse(asked, loading, error)
+    except BaseException as error:  # an end of the process or of the cell, too, leaves no half
+        certainly(take_back)
+        if isinstance(error, (Exception, SystemExit)):
+            _refuse(asked, loading, error)
+        raise
     new = [t.name for t in threading.enumerate() if t not in threads and _is_its(t, loading)]
     if new:
         loaded.facts.append(f"started {', '.join(new)}: threads end by themselves only")
     return loaded, made
 
 
-def _refuse(asked: str, loading: Loading, error: Exception) -> NoReturn:
+def _refuse(asked: str, loading: Loading, error: Exception | SystemExit) -> NoReturn:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if loading.belongs(frame.filename)]
     where = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
     if isinstance(error, SyntaxError) and error.filename:
         where = f" ({error.filename}:{error.lineno})"
-    found = error.found if isinstance(error, LivepatchError) else f"{type(error).__name__}: {error}"
+    said = ": ".join(filter(None, [type(error).__name__, str(error)]))
+    found = error.found if isinstance(error, LivepatchError) else said
     raise PatchRefused(
         asked,
         f"it raised {found}{where}; nothing of it stays",

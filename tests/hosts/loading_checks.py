@@ -78,6 +78,75 @@ def check_load_reload_and_unload(webui: Webui, folder: Path, main: Path, works: 
     assert webui.run(LEFT.format(folder=str(folder))) == []
 
 
+WAITS = """
+import time
+print("waiting", flush=True)
+until = time.monotonic() + 30
+while time.monotonic() < until:
+    pass
+"""
+
+
+INTERRUPTED_AT_THE_END = """
+from livepatch.engine import subscribe
+def interrupt(step):
+    end_interrupts()
+    raise KeyboardInterrupt
+end_interrupts = subscribe("step", interrupt)
+"""
+
+
+def check_what_ends_while_it_loads(webui: Webui, folder: Path, main: Path, works: str) -> None:
+    """An exit, an interrupt or the like while an extension loads leaves nothing of it.
+
+    Args:
+        webui: the webui.
+        folder: the extension's folder.
+        main: its file that says ``WORD = "first"``.
+        works: an expression that answers the word when the extension works, None when not.
+    """
+    webui.run("import os; own_modules, own_process = set(sys.modules), os.getpid()")
+    own = main.read_text()
+    load = f"lp.extensions().load({str(folder)!r})"
+    for verb, before in ((load, None), (f"lp.extensions().reload({folder.name!r})", "first")):
+        modules = webui.run(LEFT.format(folder=str(folder)))
+        steps = webui.run("len(lp.journal)")
+
+        def is_as_before(
+            before: object = before, modules: object = modules, steps: object = steps
+        ) -> bool:
+            left = webui.run(LEFT.format(folder=str(folder)))
+            seen = (webui.run(works), left, webui.run("len(lp.journal)"))
+            assert seen == (before, modules, steps)
+            present = webui.run(f"{folder.name!r} in lp.extensions()")
+            return present is (before is not None) and webui.run("os.getpid() == own_process")
+
+        for end, said in (("sys.exit(3)", "SystemExit: 3"), ("raise SystemExit", "SystemExit")):
+            main.write_text(f"{own}\nimport sys\n{end}\n")
+            refused = webui.run(f"error(lambda: {verb})")
+            line = len(main.read_text().splitlines())
+            assert f"it raised {said} ({main}:{line}); nothing of it stays" in refused
+            assert len(refused.splitlines()) == 3
+            assert is_as_before()
+
+        main.write_text(f"{own}\nraise GeneratorExit\n")
+        assert webui.client.run(verb).error == "GeneratorExit"
+        assert is_as_before()
+
+        main.write_text(own + WAITS)
+        assert webui.client.run_and_interrupt(verb, waits=True).error == "KeyboardInterrupt"
+        assert is_as_before()
+
+        main.write_text(own)
+        if before is None:  # interrupted when it is in and recorded: it stays, as a whole
+            webui.run(INTERRUPTED_AT_THE_END)
+            assert webui.client.run(load).error == "KeyboardInterrupt"
+            assert webui.run("len(lp.journal)") == steps + 1
+    webui.run("lp.undo()")
+    assert webui.run(works) is None
+    assert webui.run(LEFT.format(folder=str(folder))) == []
+
+
 def check_nonsense(webui: Webui, folder: Path) -> None:
     """What is no extension changes nothing."""
     refused = webui.run(f"error(lambda: lp.extensions().load({str(folder / 'nowhere')!r}))")

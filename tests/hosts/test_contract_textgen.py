@@ -7,7 +7,11 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
-from loading_checks import check_load_reload_and_unload, check_nonsense
+from loading_checks import (
+    check_load_reload_and_unload,
+    check_nonsense,
+    check_what_ends_while_it_loads,
+)
 from running import Webui, started, webuis_of
 
 if TYPE_CHECKING:
@@ -327,6 +331,10 @@ def live(webui: Webui, tmp_path: Path) -> Iterator[Path]:
 
 def test_an_extension_is_loaded_reloaded_and_unloaded(webui: Webui, live: Path) -> None:
     check_load_reload_and_unload(webui, live, live / "script.py", "works()")
+
+
+def test_what_ends_while_it_loads_leaves_nothing(webui: Webui, live: Path) -> None:
+    check_what_ends_while_it_loads(webui, live, live / "script.py", "works()")
 
 
 def test_what_a_loaded_extension_has_is_its_own(webui: Webui, live: Path) -> None:
