@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from web_support import AiohttpServer, in_thread
 
@@ -99,6 +102,59 @@ def test_one_function_can_stand_in_two_places(server):
     assert server.seen() == ["named", "own", "named"]
     stack.remove(first)
     assert server.seen() == ["own", "named"]
+
+
+def counted_app(alive):
+    """An app, and a middleware class each of whose instances is counted while it is alive."""
+
+    class Counted:
+        def __init__(self):
+            alive.add(self)
+
+        async def __call__(self, request, handler):
+            request.match_info.setdefault("seen", []).append("counted")
+            return await handler(request)
+
+    return build_app(own), Counted
+
+
+def test_what_was_taken_back_for_good_is_kept_by_nobody():
+    alive = weakref.WeakSet()
+    server, counted = counted_app(alive)
+    with server:
+        stack = lp.middleware(server.app)
+        for _ in range(100):
+            stack.add(counted)
+            assert server.seen() == ["counted", "own"]
+            lp.undo()
+            assert server.seen() == ["own"]
+        gc.collect()
+        assert len(alive) == 1  # a redo brings it back
+        lp.redo()
+        assert server.seen() == ["counted", "own"]
+        lp.undo()
+
+
+def test_what_was_removed_comes_back_while_the_journal_has_it():
+    alive = weakref.WeakSet()
+    server, counted = counted_app(alive)
+    with server:
+        stack = lp.middleware(server.app)
+        for _ in range(100):
+            stack.add(counted).remove()
+        gc.collect()
+        first = len(alive)
+        lp.undo()
+        assert server.seen() == ["counted", "own"]
+        (layer, _) = stack
+        assert (layer.kind, layer.state, first) == ("added", "active", 100)
+        for _ in range(199):
+            lp.undo()
+        assert server.seen() == ["own"]
+        del layer
+        lp.replace("samples.functions.plain", lambda a: "new")  # none of them can be redone now
+        gc.collect()
+        assert len(alive) == 0
 
 
 def test_an_app_without_any_middleware_gets_its_first():

@@ -240,6 +240,45 @@ print(json.dumps([said, same]))
     assert same
 
 
+def test_what_was_taken_back_for_good_is_kept_by_nobody():
+    said = run(
+        CHANGES
+        + """
+import gc, weakref
+alive, counts = weakref.WeakSet(), []
+
+
+class Counted(Stamp):
+    def __init__(self, get_response, text="counted "):
+        super().__init__(get_response, text)
+        alive.add(self)
+
+
+stack = lp.middleware(application)
+for _ in range(100):
+    stack.add(Counted)
+    assert get("/items/1/")[1] == "counted ", get("/items/1/")
+    lp.undo()
+gc.collect()
+counts.append(len(alive))  # a redo brings it back
+lp.redo()
+said = [get("/items/1/")[1]]
+stack.remove("Counted")
+lp.undo()
+said.append(get("/items/1/")[1])
+lp.undo()
+lp.replace("json.decoder.JSONDecoder.decode", lambda self, text: text)
+gc.collect()
+counts.append(len(alive))
+print(json.dumps([counts, said, get("/items/1/")[1], names()]))
+"""
+    )
+    counts, seen, left, names = said
+    assert counts == [1, 0]
+    assert seen == ["counted ", "counted "]
+    assert (left, names) == ("nothing", ["SecurityMiddleware", "simple", "Marks"])
+
+
 def test_a_view_middleware_counts_and_a_broken_one_changes_nothing():
     said = run(
         CHANGES

@@ -28,7 +28,7 @@ class Entry:
         undone: whether it is taken back at present.
         cell: the number of the notebook's cell that made it, where one did.
         superseded: whether its step is forgotten: a watched file has newer versions, and undo
-            goes back by one of them.
+            goes back by one of them; or it was undone, and what came after keeps it from redo.
     """
 
     number: int
@@ -42,6 +42,10 @@ class Entry:
     def __str__(self) -> str:
         what = ", ".join(f"{c.verb} {c.target} ({c.owner}'s {c.name!r})" for c in self.changes)
         return f"{self.number}. {what}{' · undone' if self.undone else ''}"
+
+    def let_go(self) -> None:
+        """Forget the way back, and all that it keeps in memory; the entry stays in the record."""
+        self.step, self.superseded = type(self.step)(), True
 
     def line(self, step: Step) -> Line:
         """What a file says of it.

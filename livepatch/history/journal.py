@@ -92,6 +92,8 @@ class Journal(Sequence[Entry]):
             entry = Entry(self._count, step, changes, cell=cell)
             self._begin()  # of what was before
             self._entries.append(entry)
+            for dropped in self._redoable:
+                dropped.let_go()  # neither undo nor redo reaches it any more
             self._redoable.clear()
             if self._writer is not None:
                 self._writer.append(lambda: entry.line(step))
@@ -101,10 +103,11 @@ class Journal(Sequence[Entry]):
 
     def supersede(self, step: Step) -> None:
         """Forget how a step is undone, and what it keeps in memory; it stays in the record."""
-        for entry in reversed(self._listed()):
-            if entry.step is step:
-                entry.step, entry.superseded = type(step)(), True
-                return
+        with registry.lock:  # an undo that has chosen the step takes it back first
+            for entry in reversed(self._entries):
+                if entry.step is step:
+                    entry.let_go()
+                    return
 
     @property
     def path(self) -> Path | None:

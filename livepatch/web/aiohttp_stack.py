@@ -16,7 +16,7 @@ from livepatch.engine import PatchRefused
 from livepatch.engine.reading.sources import place
 
 from .facts import owner_of
-from .layer import MiddlewareLayer, Placements
+from .layer import KnownLayers, MiddlewareLayer, Placements
 from .stack import MiddlewareStack
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class AiohttpStack(MiddlewareStack):
 
     def __init__(self, owner: Any, path: str) -> None:
         super().__init__(owner, path)
-        self._layers: dict[int, MiddlewareLayer] = {}
+        self._layers = KnownLayers()
         self._app_own: tuple[Any, Any, bool] | None = None
         self._was_started = False
         self._published: Any = None
@@ -61,11 +61,13 @@ class AiohttpStack(MiddlewareStack):
             found = list(self.owner._middlewares)
         layers: list[MiddlewareLayer] = []
         for middleware in found:
-            layer = self._layers.get(id(middleware))
-            if layer is None or layer in layers:
+            layer = self._layers.of(middleware)
+            is_second = layer in layers  # the webui has it twice
+            if layer is None or is_second:
                 owner = owner_of(middleware, {})
                 layer = MiddlewareLayer(self, middleware, {}, owner, "webui", middleware)
-                self._layers.setdefault(id(middleware), layer)
+                if not is_second:
+                    self._layers.know(layer, middleware)
             layers.append(layer)
         return layers
 
@@ -93,7 +95,7 @@ class AiohttpStack(MiddlewareStack):
         # Each layer is an object of its own, so that one function can stand in two places.
         instance = _Once(made)
         layer = MiddlewareLayer(self, cls, options, owner, "added", instance)
-        self._layers[id(instance)] = layer
+        self._layers.know(layer, instance)
         return layer
 
     def is_published(self) -> bool:

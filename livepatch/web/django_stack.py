@@ -17,7 +17,7 @@ from livepatch.engine.plan.plan import carry_over
 
 from . import django_chain
 from .facts import owner_of
-from .layer import MiddlewareLayer, MiddlewarePlacement
+from .layer import KnownLayers, MiddlewareLayer, MiddlewarePlacement
 from .links import Link, find_links
 from .stack import MiddlewareStack
 
@@ -51,7 +51,7 @@ class DjangoStack(MiddlewareStack):
 
     def __init__(self, owner: Any, path: str) -> None:
         super().__init__(owner, path)
-        self._layers: dict[int, MiddlewareLayer] = {}
+        self._layers = KnownLayers()
         self._timed: list[tuple[Link, Any, Any]] = []
         self._webuis: tuple[django_chain.Chain, Made] | None = None
 
@@ -70,9 +70,9 @@ class DjangoStack(MiddlewareStack):
             module, _, attribute = name.rpartition(".")
             cls = getattr(sys.modules.get(module), attribute, None)
             if name not in live and cls is not None:
-                layer = self._layers.get(id(cls))
+                layer = self._layers.of(cls)
                 layer = layer or MiddlewareLayer(self, cls, {}, owner_of(cls, {}), "webui")
-                self._layers[id(cls)] = layer
+                self._layers.know(layer, cls)
                 found.append(layer)
         return found
 
@@ -83,13 +83,16 @@ class DjangoStack(MiddlewareStack):
     def look(self, asked: str) -> list[MiddlewareLayer]:
         """The middlewares that requests go through; none before the chain is made."""
         found, _ = self._walk(asked)
+        return self._layers_of(found)
+
+    def _layers_of(self, found: Iterable[_Found]) -> list[MiddlewareLayer]:
         layers = []
         for one in found:
-            layer = self._layers.get(id(one.instance))
-            if layer is None or layer.instance is not one.instance:
+            layer = self._layers.of(one.instance)
+            if layer is None:
                 cls = _class_of(one.instance)
                 layer = MiddlewareLayer(self, cls, {}, owner_of(cls, {}), "webui", one.instance)
-                self._layers[id(one.instance)] = layer
+                self._layers.know(layer, one.instance)
             layers.append(layer)
         return layers
 
@@ -103,9 +106,8 @@ class DjangoStack(MiddlewareStack):
                 link.put(own)
         if meter is not None:
             found, end = self._walk(f"time {self.path}")
-            layers = [self._layers[id(one.instance)] for one in found]
             links = [*(one.held_by for one in found), end]
-            for link, layer in zip(links, [*layers, None], strict=True):
+            for link, layer in zip(links, [*self._layers_of(found), None], strict=True):
                 own = link.get()
                 ours = meter.timed_response(own, layer)
                 setattr(ours, TIMED, own)
@@ -154,8 +156,7 @@ class DjangoStack(MiddlewareStack):
             entries = [self._entry(p.layer, made) for p in shown if p.on]
             chain = django_chain.Chain.of(django_chain.build(self.owner, entries))
         for layer, instance in made.items():
-            layer.instance = instance
-            self._layers[id(instance)] = layer
+            self._layers.give_instance(layer, instance)
         chain.put(self.owner)
         if meter is not None:
             self.measure_by(meter)

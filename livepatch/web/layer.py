@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,6 +104,39 @@ class MiddlewareLayer:
 
     def __repr__(self) -> str:
         return f"<MiddlewareLayer {self.name} · {self.owner} · {self.state}>"
+
+
+class KnownLayers:
+    """The layers of a stack by what they stand for: the middleware, or what declares it.
+
+    It keeps none of them: a layer is known for as long as it is placed, can come back by an undo or
+    a redo, or the user holds it. What a layer stands for lives as long as the layer, so that no
+    other object gets its ``id()``.
+    """
+
+    def __init__(self) -> None:
+        self._by_id: weakref.WeakValueDictionary[int, MiddlewareLayer] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def of(self, thing: Any) -> MiddlewareLayer | None:
+        """The layer that stands for a thing; None where none is known."""
+        layer = self._by_id.get(id(thing))
+        is_its = layer is not None and any(
+            thing is known for known in (layer.instance, layer.cls, layer.spec)
+        )
+        return layer if is_its else None
+
+    def know(self, layer: MiddlewareLayer, thing: Any) -> None:
+        """Let a layer stand for a thing that it holds."""
+        self._by_id[id(thing)] = layer
+
+    def give_instance(self, layer: MiddlewareLayer, instance: Any) -> None:
+        """Let a layer stand for another middleware than before."""
+        if self.of(layer.instance) is layer:
+            del self._by_id[id(layer.instance)]
+        layer.instance = instance
+        self.know(layer, instance)
 
 
 MiddlewarePlacement = Placement[MiddlewareLayer, None]
