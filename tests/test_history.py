@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 from samples import functions
+from soak import undoers
 
 import livepatch as lp
 from livepatch.engine import subscribe
@@ -218,6 +219,13 @@ def test_changes_undos_and_looks_in_several_threads_do_not_disturb_each_other(jo
             assert all(entry.number for entry in journal)
 
     assert all_at_once(change, undo, undo, undo, look) == []
+
+
+def test_two_undoers_and_a_writer_take_each_step_back_once(journal):
+    undone, steps = undoers.change_and_undo(journal, lambda number: number < 300)
+    assert undone == dict.fromkeys(range(1, 301), 1)
+    assert steps == 300
+    assert states() == (OLD, 3)
 
 
 def test_what_others_did_to_the_function_meanwhile_stays():
