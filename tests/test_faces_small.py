@@ -76,3 +76,17 @@ def test_magics_of_others_with_our_names_stay(name, first):
     shell.run_line_magic("unload_ext", "livepatch")
     assert isinstance(shell.magics_manager.registry.get(name), theirs)
     assert shell.run_line_magic("mine", "") == "theirs"
+
+
+def test_one_is_singular_and_several_are_plural(app, tmp_path):
+    app.load("def f(): return 'own'\n")
+    livepatch.wrap(app["f"], lambda original: original(), name="one")
+    livepatch.wrap(app["f"], lambda original: original(), name="two")
+    layer = livepatch.replace(app["f"], lambda: "new", guard=1)
+    assert "switched off after 1 failure " in f"{layer} "
+    assert "2 other layers stay" in str(livepatch.restore(app["f"], name="replace"))
+    assert "1 other layer stays" in str(livepatch.restore(app["f"], name="two"))
+    assert "restored 1 target " in f"{livepatch.restore_all()} ".replace(" ·", "")
+    patch = tmp_path / "patch.py"
+    patch.write_text(f"import livepatch as lp\nlp.replace({app['f']!r}, lambda: 'watched')\n")
+    assert "1 layer of its files stays: " in str(livepatch.watch(patch).stop())

@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
 import sys
 from pathlib import Path
 
@@ -82,6 +83,13 @@ def test_the_engine_needs_the_standard_library_only(path):
         else:
             continue
         assert [n for n in names if n and n.partition(".")[0] not in sys.stdlib_module_names] == []
+
+
+def test_a_number_and_its_noun_are_put_together_in_one_place():
+    """``counted`` of ``engine/answers`` knows one from several."""
+    plural = re.compile(r"""['"]e?s['"] ?\*|['"]e?s['"] if""")
+    found = [relative(path) for path in FILES if plural.search(path.read_text(encoding="utf-8"))]
+    assert found == []
 
 
 def test_no_room_bears_the_name_of_a_public_function():

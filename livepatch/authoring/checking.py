@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from livepatch.engine.answers import counted
 from livepatch.errors import ExportRefused
 
 from .carried.callbacks import Callback
@@ -92,7 +93,7 @@ def _linted(path: Path) -> str:
         return "lints clean"
     first, count = findings[0], len(findings)
     place = f"{Path(first.path).name}:{first.line}"
-    return f"lint: {count} finding{'s' * (count != 1)}, the first at {place}: {first.message}"
+    return f"lint: {counted(count, 'finding')}, the first at {place}: {first.message}"
 
 
 def _refused(asked: str, found: str) -> ExportRefused:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from livepatch.engine.answers import answer
+from livepatch.engine.answers import answer, counted
 from livepatch.engine.shown import shown
 from livepatch.errors import ExportRefused
 from livepatch.hosts.detect import host
@@ -145,12 +145,12 @@ def _texts(
 
 
 def _told(names: Names, live: Live, final: Path, checked: Checked) -> str:
-    counted = {
+    numbers = {
         "change": len(live.changes),
         "callback": sum(map(len, live.callbacks.values())),
         "hook": len(live.hooks),
     }
-    what = [f"{n} {word}{'s' * (n != 1)}" for word, n in counted.items() if n]
+    what = [counted(n, word) for word, n in numbers.items() if n]
     facts = [*what, checked.linted]
     facts += [f"applied {checked.applied} and took them back in a clean process"]
     facts += [f"left out: {text}" for text in (*live.left_out, *checked.warnings)]

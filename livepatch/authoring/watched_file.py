@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import Change, Layer, live_layers, transaction
-from livepatch.engine.answers import answer
+from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.change import apply, taken_back
 from livepatch.engine.changing.locks import Lock
 from livepatch.engine.changing.registry import registry
@@ -114,8 +114,8 @@ class WatchedFile:
                     raise  # Stop, in the cell that began to watch
                 return False
             milliseconds = (time.perf_counter() - begun) * 1000
-            layers_ = "1 layer" if count == 1 else f"{count} layers"
-            self.answer = answer(f"loaded {self.path.name}", layers_, f"{milliseconds:.0f} ms")
+            facts = counted(count, "layer"), f"{milliseconds:.0f} ms"
+            self.answer = answer(f"loaded {self.path.name}", *facts)
             self.error, self.since = None, datetime.now(timezone.utc)
             if self in _gone:
                 _gone.remove(self)

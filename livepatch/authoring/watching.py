@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from livepatch.engine.answers import AnswerLine, answer
+from livepatch.engine.answers import AnswerLine, answer, counted
 from livepatch.engine.changing.locks import Lock
 from livepatch.engine.shown import shown
 from livepatch.errors import HostUnsupported, TargetNotFound
@@ -108,7 +108,11 @@ class Watch:
         if _watches.get(self.paths) is self:
             del _watches[self.paths]
         count = sum(len(file.own_layers()) for file in self.files)
-        stay = f"{count} layer{'s' * (count != 1)} of its files stay: lp.restore(…) takes them off"
+        stay = counted(
+            count,
+            "layer of its files stays: lp.restore(…) takes it off",
+            "layers of its files stay: lp.restore(…) takes them off",
+        )
         return answer(f"stopped watching {_shown(self.paths)}", *([stay] if count else []))
 
     def revive(self) -> AnswerLine | None:
@@ -279,7 +283,7 @@ def watch(*paths: str | os.PathLike[str]) -> Watch:
         >>> textwrap.dedent("  text"), watched.errors
         ('patched', [])
         >>> print(watched.stop().partition(" · ")[2])
-        1 layer of its files stay: lp.restore(…) takes them off
+        1 layer of its files stays: lp.restore(…) takes it off
         >>> print(lp.restore("textwrap.dedent").partition(" · ")[0])
         restored textwrap.dedent
     """

@@ -12,6 +12,7 @@ from django import conf
 from django.apps import apps
 from django.utils.autoreload import file_changed
 
+from livepatch.engine.answers import counted
 from livepatch.errors import PatchRefused
 from livepatch.web import django_stack
 
@@ -196,7 +197,8 @@ class LiveDjango:
                 if running:
                     raise PatchRefused(
                         asked,
-                        f"{running} requests still run after {self.requests.patience:g} s; "
+                        counted(running, "request still runs", "requests still run")
+                        + f" after {self.requests.patience:g} s; "
                         "its tables cannot be changed under them",
                         "the same again when they have ended",
                     )
@@ -214,7 +216,10 @@ class LiveDjango:
             # The requests that had the old models have ended; a thread may have them still.
             threads = self.requests.wait_for_threads()
             if threads:
-                notes.facts.append(f"{threads} threads still use the tables as they were before")
+                notes.facts.append(
+                    counted(threads, "thread still uses", "threads still use")
+                    + " the tables as they were before"
+                )
         if self.put_off is not None:
             self.put_off += late
         else:

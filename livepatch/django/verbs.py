@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps as django_apps
 
 from livepatch.engine import TargetNotFound
-from livepatch.engine.answers import answer
+from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.change import apply
 from livepatch.engine.changing.registry import registry as engine_registry
 from livepatch.errors import HostUnsupported, PatchRefused
@@ -370,7 +370,10 @@ def _told(done: str, label: str, change: AppsChange, facts: list[str], begun: fl
     layer = live.layers[label]
     facts += change.notes.facts
     if change.notes.still_running:
-        facts.append(f"{change.notes.still_running} requests still run on what was before")
+        facts.append(
+            counted(change.notes.still_running, "request still runs", "requests still run")
+            + " on what was before"
+        )
     facts.append(f"{(time.perf_counter() - begun) * 1000:.2f} ms")
     layer.answer = answer(done, *facts)
     return layer

@@ -29,6 +29,21 @@ class AnswerLine(str):
         return str(self)
 
 
+def counted(number: int, one: str, several: str | None = None) -> str:
+    """A number with its noun, and with the verb that goes with it.
+
+    Args:
+        number: how many.
+        one: what follows a 1.
+        several: what follows any other number; default: ``one`` with an s.
+
+    Example:
+        >>> counted(1, "layer"), counted(3, "layer"), counted(1, "layer stays", "layers stay")
+        ('1 layer', '3 layers', '1 layer stays')
+    """
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def answer(*facts: str) -> AnswerLine:
     """The facts of an answer on one line, what was done first.
 

@@ -6,7 +6,7 @@ import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .answers import AnswerLine, answer
+from .answers import AnswerLine, answer, counted
 from .changing.change import apply, apply_each, left_over
 from .changing.changed import layers_of_changed, ways_back
 from .changing.registry import registry
@@ -145,10 +145,15 @@ def _remove(path: str, wanted: list[tuple[Stack, Layer]], left: int) -> AnswerLi
         by_stack.setdefault(id(stack), (stack, []))[1].append(layer)
     unreached = running_facts(_codes_of(stack for stack, _ in by_stack.values()))
     apply(*(stack.without(*layers) for stack, layers in by_stack.values()))
-    what = f"{left} other layer{'s' * (left != 1)} stay" if left else "the webui's own code again"
+    what = (
+        counted(left, "other layer stays", "other layers stay")
+        if left
+        else "the webui's own code again"
+    )
     layers = {id(layer): layer for _, layer in wanted}.values()
-    taken = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
-    line = answer(f"restored {path}", what, f"{taken} taken off", *unreached)
+    line = answer(
+        f"restored {path}", what, f"{counted(len(layers), 'layer')} taken off", *unreached
+    )
     for layer in layers:
         layer.answer = line
     return line
@@ -192,8 +197,7 @@ def _restore_all() -> AnswerLine:
         raise left_over("restore everything", [*stuck, *refused])
     if not changes:
         return answer("nothing to restore: nothing is patched")
-    count = f"{len(changes)} target{'s' * (len(changes) != 1)}"
-    return answer(f"restored {count}", ", ".join(changes), *unreached)
+    return answer(f"restored {counted(len(changes), 'target')}", ", ".join(changes), *unreached)
 
 
 def _unused(path: str, taken: Container[str]) -> str:

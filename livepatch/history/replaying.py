@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from livepatch.engine import LivepatchError, PatchRefused, live_layers, transaction
+from livepatch.engine.answers import counted
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.layers.function_stacks import original_function
 from livepatch.engine.layers.laying import Wanted, lay
@@ -73,10 +74,9 @@ def replay_report(
         facts = [f"Session {session.session} of {session.since or 'unknown'}"]
         if session.bad:
             places = ", ".join(session.bad[:3]) + (", …" if len(session.bad) > 3 else "")
-            lines = f"{len(session.bad)} line{'s' * (len(session.bad) > 1)}"
-            facts.append(f"{lines} could not be read ({places})")
+            facts.append(f"{counted(len(session.bad), 'line')} could not be read ({places})")
         if session.lost:
-            facts.append(f"{session.lost} step{'s' * (session.lost > 1)} could not be written")
+            facts.append(f"{counted(session.lost, 'step')} could not be written")
     columns = {
         "step": lambda one: one.step,
         "time": lambda one: one.time[11:19],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.addresses import url_text
+from livepatch.engine.answers import counted
 from livepatch.registries.extension import Extension
 from livepatch.registries.facts import name_of, place_of
 from livepatch.registries.store import ListStore, UnknownStore
@@ -220,5 +221,5 @@ def _extension(
     modules = {n: m for n, m in named.items() if n == prefix or n.startswith(f"{prefix}.")}
     own = (f"{FOLDER}.{name}", f"comfy_extras.{name}", f"comfy_api_nodes.{name}")
     nodes = [t for t, c in classes.items() if getattr(c, "RELATIVE_PYTHON_MODULE", None) in own]
-    facts = (f"{len(nodes)} node{'s' * (len(nodes) != 1)}",) if nodes else ()
+    facts = (counted(len(nodes), "node"),) if nodes else ()
     return Extension(name, path, True, builtin, "", modules or None, facts)

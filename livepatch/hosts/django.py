@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.addresses import url_text
+from livepatch.engine.answers import counted
 from livepatch.registries.extension import Extension
 from livepatch.web.django_stack import django_handler
 
@@ -88,7 +89,7 @@ def _extension(label: str, config: Any) -> Extension:
         builtin=name.startswith("django."),
         version=str(version),
         modules=modules,
-        facts=(f"{len(config.models or ())} models",),
+        facts=(counted(len(config.models or ()), "model"),),
     )
 
 

@@ -12,13 +12,13 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from livepatch.engine import LivepatchError, live_layers, transaction
-from livepatch.engine.answers import AnswerLine, answer
+from livepatch.engine.answers import AnswerLine, answer, counted
 from livepatch.engine.changing.change import apply, taken_back
 from livepatch.engine.changing.masking import certainly
 from livepatch.engine.naming.slots import ABSENT
 from livepatch.errors import HostUnsupported, PatchRefused
 from livepatch.registries.containers import InAttribute, InDict, InList, InSet, Snapshot
-from livepatch.registries.loaded import ExtensionChange, LoadedExtension, counted
+from livepatch.registries.loaded import ExtensionChange, LoadedExtension, in_words
 
 from .detect import host
 from .loader import Loading
@@ -78,7 +78,7 @@ def unload(extension: Extension) -> AnswerLine:
     left = loader.left(extension)
     with transaction():
         loaded = _taken_out(loader, extension)
-    words = [*counted(loaded.puts), *_layers_in_words(loaded.changes)]
+    words = [*in_words(loaded.puts), *_layers_in_words(loaded.changes)]
     milliseconds = f"{(time.perf_counter() - begun) * 1000:.0f} ms"
     stays = [] if loaded.is_whole else ["what it assigned to the webui's names at start stays"]
     return answer(
@@ -268,12 +268,12 @@ def _is_its(thread: threading.Thread, loading: Loading) -> bool:
 
 
 def _counts(loaded: LoadedExtension, changes: Sequence[Change]) -> list[str]:
-    return [*counted(loaded.puts), *_layers_in_words(changes)]
+    return [*in_words(loaded.puts), *_layers_in_words(changes)]
 
 
 def _layers_in_words(changes: Sequence[Change]) -> list[str]:
     count = len(changes)
-    return [f"{count} change{'s' * (count != 1)} of livepatch"] if count else []
+    return [f"{counted(count, 'change')} of livepatch"] if count else []
 
 
 def _answer(done: str, loaded: LoadedExtension, counts: list[str]) -> AnswerLine:

@@ -15,6 +15,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from livepatch.engine.answers import counted
 from livepatch.errors import AttachFailed
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def ask_for_descriptors(asked: str) -> None:
     if left < DESCRIPTORS:
         raise AttachFailed(
             asked,
-            f"{left} more files may be open in this process, and a kernel with one notebook needs "
-            f"{DESCRIPTORS}",
+            counted(left, "more file", "more files")
+            + f" may be open in this process, and a kernel with one notebook needs {DESCRIPTORS}",
             "close some, or raise the limit before the webui starts: ulimit -n 4096",
         )
 

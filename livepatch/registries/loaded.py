@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from livepatch.engine.answers import counted
 from livepatch.engine.changing.change import Change, ChangeDescription, apply
 from livepatch.engine.changing.registry import registry
 
@@ -110,7 +111,7 @@ class ExtensionChange(Change):
     def describe(self) -> ChangeDescription:
         """What it is, for the journal."""
         verb = "load" if self.comes else "unload"
-        facts = tuple(counted(self.loaded.puts))
+        facts = tuple(in_words(self.loaded.puts))
         return ChangeDescription(
             verb, f"extension {self.loaded.name}", "livepatch", self.loaded.name, None, facts
         )
@@ -153,7 +154,7 @@ class ChangedExtension:
         return self.loaded.change(comes=not self.loaded.is_whole)
 
 
-def counted(puts: Sequence[Put]) -> list[str]:
+def in_words(puts: Sequence[Put]) -> list[str]:
     """What was put somewhere, in words: ``2 callbacks``, ``1 route``."""
     counts: dict[str, int] = {}
     for put in puts:
@@ -161,8 +162,5 @@ def counted(puts: Sequence[Put]) -> list[str]:
         if not word.startswith("_"):
             word = word.partition(" ")[0] if word.startswith("callback ") else word
             counts[word] = counts.get(word, 0) + 1
-    return [f"{count} {word}{_plural(word) if count > 1 else ''}" for word, count in counts.items()]
-
-
-def _plural(word: str) -> str:
-    return "es" if word.endswith("ch") else "s"
+    several = {"patch": "patches"}
+    return [counted(count, word, several.get(word)) for word, count in counts.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livepatch.engine.answers import counted
 from livepatch.engine.layers.trace import trace as begin
 from livepatch.engine.layers.trace import traces, untrace
 
@@ -40,7 +41,7 @@ def trace(target: str, calls: int = 20) -> Answer:
         "'text'"
     """
     record = begin(target, calls)
-    which = "call" if calls == 1 else f"{calls} calls"
+    which = "call" if calls == 1 else counted(calls, "call")
     line = f"tracing {record.target} · records the next {which} · %trace shows them"
     return Answer(line, _python(target, calls))
 
@@ -59,7 +60,9 @@ def end_trace(target: str | None = None) -> Answer:
     ended = untrace(target)
     if not ended:
         return Answer(f"no trace{f' of {target}' if target else ''} is recording", python)
-    told = ", ".join(f"{one.target} ({len(one.calls)} of {one.wanted} calls)" for one in ended)
+    told = ", ".join(
+        f"{one.target} ({len(one.calls)} of {counted(one.wanted, 'call')})" for one in ended
+    )
     return Answer(f"ended the trace of {told}", python)
 
 
@@ -91,7 +94,9 @@ def traced(target: str | None = None) -> Report[Call]:
         del columns["target"]
     title = f"Traced calls{f' of {target}' if target else ''}"
     recording = [one for one in shown if one.state == "recording"]
-    counts = [f"{len(one.calls)} of {one.wanted} calls of {one.target}" for one in recording]
+    counts = [
+        f"{len(one.calls)} of {counted(one.wanted, 'call')} of {one.target}" for one in recording
+    ]
     if calls and counts:
         title += f", still recording: {', '.join(counts)}"
     empty = "none; %trace T records the next calls of T"
@@ -104,7 +109,7 @@ def _outcome(call: Call) -> str:
     outcome = call.outcome or "runs still"
     if call.items is None:
         return outcome
-    items = f"{call.items} item{'s' * (call.items != 1)}"
+    items = counted(call.items, "item")
     return items if outcome == "None" else f"{items}, {outcome}"
 
 

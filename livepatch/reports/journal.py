@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from livepatch.engine.answers import counted
 from livepatch.engine.errors import LivepatchError, TargetNotFound
 
 from .differences import Diff, html_diff, original_source, unified
@@ -144,8 +145,7 @@ class JournalReport:
         earlier = f", the last {SHOWN} of {count} steps" if count > SHOWN else ""
         if not (lost := self.journal.lost):
             return f"Journal{earlier}, in UTC"
-        steps = f"{lost} step{'s' * (lost > 1)}"
-        return f"Journal{earlier}, in UTC · {steps} could not be written to disk"
+        return f"Journal{earlier}, in UTC · {counted(lost, 'step')} could not be written to disk"
 
 
 def _original(target: str) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from livepatch.engine import ForeignChange, PatchRefused, TargetNotFound
-from livepatch.engine.answers import answer
+from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import place
 from livepatch.reports.events import events_table
@@ -306,7 +306,7 @@ class Events(Sequence[LiveEvent]):
         if isinstance(reference, int) and not isinstance(reference, bool):
             if -len(events) <= reference < len(events):
                 return events[reference]
-            found = f"there are {len(events)} events, counted from 0"
+            found = f"it has {counted(len(events), 'event')}, counted from 0"
             raise TargetNotFound(asked, found, "look at %events")
         meant = [event for event in events if event.is_meant_by(reference)]
         if len(meant) == 1:

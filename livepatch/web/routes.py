@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from livepatch.engine import PatchRefused, TargetNotFound
-from livepatch.engine.answers import answer
+from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import place
 from livepatch.reports.routes import routes_table
@@ -300,7 +300,7 @@ class Routes(Sequence[LiveRoute]):
             routes = self._all()
             if -len(routes) <= reference < len(routes):
                 return routes[reference]
-            found = f"there are {len(routes)} routes, counted from 0"
+            found = f"it has {counted(len(routes), 'route')}, counted from 0"
             raise TargetNotFound(asked, found, "look at %routes")
         routes = self._all()
         meant = [route for route in routes if route.row.is_meant_by(reference)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from livepatch.engine.answers import counted
 from livepatch.engine.shown import shown
 from livepatch.errors import LivepatchError
 from livepatch.files.kinds import kind_of
@@ -188,7 +189,7 @@ def _what_is_enough(looked: Sequence[Looked], ends: int) -> str:
     if len(looked) == MOST_FILES:
         return f"it has more than {MOST_FILES:,} files"
     if ends == MOST_ENDS:
-        return f"its files ended {ends} processes that read them"
+        return f"its files ended {counted(ends, 'process', 'processes')} that read them"
     if sum(one.size for one in looked) > MOST_BYTES:
         return f"it has more than {MOST_BYTES:,} bytes of code"
     if sum(len(one.findings) + len(one.faults) for one in looked) > MOST_FINDINGS:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import CellType
 from typing import TYPE_CHECKING
 
-from ..answers import AnswerLine, answer
+from ..answers import AnswerLine, answer, counted
 from ..changing.change import Change, apply, transaction
 from ..changing.registry import registry
 from ..errors import PatchRefused
@@ -68,7 +68,7 @@ def adopt(target: object, function: object = None) -> AnswerLine:
         count = len(present.placements)
     if not count:
         return answer(f"adopted {found.path}", "our layers cannot lie on it, and are taken off")
-    return answer(f"adopted {found.path}", f"{count} layer{'s' * (count != 1)} on top of it")
+    return answer(f"adopted {found.path}", f"{counted(count, 'layer')} on top of it")
 
 
 def heal() -> list[AnswerLine]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
-from ..answers import answer
+from ..answers import answer, counted
 from ..changing.masking import holding
 from ..changing.registry import registry
 from ..switching.codes import packed
@@ -143,7 +143,7 @@ class Guard:
             return
         try:
             layer.off()
-            failures = f"after {self.count} failure{'s' * (self.count != 1)}"
+            failures = f"after {counted(self.count, 'failure')}"
             last = self.failures[-1].error
             layer.answer = answer(f"switched off {layer.target}", layer.whose(), failures, last)
             log.warning("livepatch: %s", layer.answer)

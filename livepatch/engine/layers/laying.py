@@ -9,7 +9,7 @@ from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..answers import DONE, answer
+from ..answers import DONE, answer, counted
 from ..changing.change import apply
 from ..changing.events import remarks
 from ..changing.registry import registry
@@ -271,7 +271,7 @@ def _guarded(patch: Patch, model: Any, wanted: Wanted) -> Patch:
     guard = Guard(DEFAULT_FAILURES if wanted.guard is True else wanted.guard)
     function = guarded(patch.function, guard, model.__code__, wraps=patch.handle is not None)
     handle = patch.handle or clone(model)
-    facts = (*patch.facts, f"guarded: switched off after {guard.limit} failures")
+    facts = (*patch.facts, f"guarded: switched off after {counted(guard.limit, 'failure')}")
     return Patch(function, lambda: patch.source, facts, handle, False, guard)
 
 
@@ -384,4 +384,5 @@ def running_facts(codes: Sequence[Any]) -> list[str]:
     running = running_calls(codes) if codes else 0
     if not running:
         return []
-    return [f"{running} running call{'s finish' if running > 1 else ' finishes'} on the old code"]
+    finish = counted(running, "running call finishes", "running calls finish")
+    return [f"{finish} on the old code"]

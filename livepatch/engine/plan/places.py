@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..answers import counted
 from ..errors import PatchRefused
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def number_among(asked: str, size: int, index: object, first: str) -> int:
     if isinstance(index, bool) or not isinstance(index, int):
         raise PatchRefused(asked, f"index={index!r} is no number", first)
     if not -size - 1 <= index <= size:
-        there = "there is 1 other" if size == 1 else f"there are {size} others"
+        there = f"there {'is' if size == 1 else 'are'} {counted(size, 'other')}"
         raise PatchRefused(
             asked,
             f"index={index}, but {there}: the index goes from 0 to {size}",
