@@ -104,10 +104,13 @@ class Journal(Sequence[Entry]):
     def supersede(self, step: Step) -> None:
         """Forget how a step is undone, and what it keeps in memory; it stays in the record."""
         with registry.lock:  # an undo that has chosen the step takes it back first
-            for entry in reversed(self._entries):
-                if entry.step is step:
-                    entry.let_go()
-                    return
+            self._let_go(step)
+
+    def _let_go(self, step: Step) -> None:
+        for entry in reversed(self._entries):
+            if entry.step is step:
+                entry.let_go()
+                return
 
     @property
     def path(self) -> Path | None:

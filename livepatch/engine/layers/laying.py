@@ -101,11 +101,15 @@ def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
         layer.verb = wanted.verb
         forget(layer)
         milliseconds = (time.perf_counter() - begun) * 1000
-        again = any(p.layer is layer for change in changes for p in change.before)
-        done = f"{DONE[wanted.verb]} {target.path}{' again' if again else ''}"
+        done = f"{DONE[wanted.verb]} {target.path}{_again(layer, changes)}"
         facts = [*_facts(target, layer, parts), *remarks(changes)]
         layer.answer = answer(done, *facts, f"{milliseconds:.2f} ms", *running_facts(before))
     return layer
+
+
+def _again(layer: Layer, changes: Sequence[Restack]) -> str:
+    was_there = any(p.layer is layer for change in changes for p in change.before)
+    return " again" if was_there else ""
 
 
 def _check_guard(asked: str, guard: object) -> None:
