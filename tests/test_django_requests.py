@@ -228,7 +228,7 @@ def test_a_request_is_pinned_to_the_urls_it_began_with(
     monkeypatch.setattr(live.requests, "patience", 0.05)
     request = slow()
     said = str(lp.django.disable_app("notes"))
-    assert "1 requests still run on what was before" in said
+    assert "1 request still runs on what was before" in said
     assert client().get("/notes/").status_code == 404
     status, text = request.end()
     assert (status, text.split()[0]) == (200, "/notes/")

@@ -493,7 +493,7 @@ def test_a_request_that_does_not_end_stands_against_such_a_migration(
     slow.start()
     try:
         assert views.slow_began.wait(60)
-        with pytest.raises(LivepatchError, match=r"1 requests still run after 0\.2 s"):
+        with pytest.raises(LivepatchError, match=r"1 request still runs after 0\.2 s"):
             lp.django.reload_app("ledger")
         assert "kind" not in columns(alias)
         assert greeting() == "first"

@@ -92,7 +92,8 @@ def test_with_few_descriptors_left_a_kernel_is_refused_whole(here: Place) -> Non
     for number, said, *_ in results:
         if number < 69:
             _asked, found, advice = said["refused"]
-            assert found.startswith(f"{number} more files may be open in this process")
+            files = "file" if number == 1 else "files"
+            assert found.startswith(f"{number} more {files} may be open in this process")
             assert "ulimit -n" in advice
         else:
             assert said == {"served": True}
