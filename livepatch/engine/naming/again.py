@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..reading.descriptors import called_by
 from ..reading.namespaces import ancestors, is_a, namespace_of
 from ..reading.parsing import parse
-from .lookup import module_of, path_parts
+from .following import module_of, path_parts
 from .slots import ABSENT, Attribute
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from .slots import PartialCall, Slot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .lookup import Found
+    from .following import Found
 
 
 @dataclass(frozen=True, eq=False)

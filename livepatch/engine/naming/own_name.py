@@ -10,10 +10,10 @@ import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import TargetNotFound
 from ..reading.descriptors import called_by, parts_of
 from ..reading.namespaces import is_a, namespace_of
-from .lookup import look_up
+from .following import follow
+from .slots import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,18 +45,14 @@ def in_words(target: object) -> str:
 
 def leads_to(path: str, function: FunctionType) -> bool:
     """Whether a dotted name leads to this function now."""
-    try:
-        return look_up("", path).unwrapped().innermost is function
-    except TargetNotFound:
-        return False
+    found, _ = follow(path)
+    return found is not None and found.unwrapped().innermost is function
 
 
 def leads_to_place(path: str, slot: Slot) -> bool:
     """Whether a dotted name leads to this place now: its holder may be another by then."""
-    try:
-        return look_up("", path).slot.key == slot.key
-    except TargetNotFound:
-        return False
+    found, _ = follow(path)
+    return found is not None and found.value is not ABSENT and found.slot.key == slot.key
 
 
 def name_leading_to(function: FunctionType) -> tuple[str, bool]:

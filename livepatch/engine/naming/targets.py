@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from ..changing.registry import registry
 from ..errors import PatchRefused
-from ..reading.descriptors import parts_of
 from ..reading.namespaces import is_a, namespace_of
 from ..reading.sources import place
-from .lookup import Found, attribute_of, loaded_module, look_up, not_found, refuse_pending, what_is
+from .following import Found, attribute_of, loaded_module
+from .functions import Target, function_target, is_given, kind_of_method
+from .lookup import look_up, not_found, refuse_pending, what_is
 from .overrides import (
     Override,
     override_at,
@@ -36,11 +35,11 @@ from .own_name import (
     name_of_instance,
 )
 from .sharing import sharers
-from .slots import ABSENT, Item, Slot
+from .slots import ABSENT, Item
 from .unwrapping import Unwrapped, unwrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from .slots import Slot
 
 __all__ = [
     "LAYOUT",
@@ -56,32 +55,6 @@ __all__ = [
     "leads_to_place",
     "loaded_module",
 ]
-
-
-@dataclass(eq=False)  # not frozen: that makes making one three times as long
-class Target:
-    """The one function that a change is about.
-
-    Attributes:
-        path: its dotted name, as answers show it.
-        function: the function object, below all descriptors and decorators.
-        owner_class: the class in whose body it was written, if any.
-        facts: what the answer has to say of the way to it: decorators that stay, another name.
-        caches: empties the caches around it.
-        override: where the function is ours and put into a place while layers lie on it.
-        is_named: whether that name was followed and led to the function; if False, nobody has
-            looked, and the name may lead there all the same.
-        kind: the descriptor that it lies in, where that is a static or class method.
-    """
-
-    path: str
-    function: FunctionType
-    owner_class: type | None = None
-    facts: tuple[str, ...] = ()
-    caches: tuple[Callable[[], None], ...] = ()
-    override: Override | None = None
-    is_named: bool = False
-    kind: type | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +173,7 @@ def _of_found(asked: str, path: str, found: Found, *, is_named: bool = False) ->
             return overridden
     if is_function:
         cls = holder if isinstance(holder, type) else None
-        return _function(path, unwrapped, cls, is_named=is_named, kind=_kind_of(value))
+        return function_target(path, unwrapped, cls, is_named=is_named, kind=kind_of_method(value))
     if is_a(unwrapped.innermost, functools.partial):
         return _overridden(path, override_of_partial(path, unwrapped.innermost))  # type: ignore[arg-type]
     if found.owner is not None and _is_callable(unwrapped):
@@ -246,7 +219,7 @@ def _of_object(asked: str, value: object) -> AnyTarget:
     unwrapped = unwrap(value, getattr(value, "__name__", None))
     if isinstance(unwrapped.innermost, FunctionType):
         path, is_named = name_leading_to(unwrapped.innermost)
-        return _function(path, unwrapped, is_named=is_named, kind=_kind_of(value))
+        return function_target(path, unwrapped, is_named=is_named, kind=kind_of_method(value))
     path = dotted_name(value)
     if isinstance(unwrapped.innermost, functools.partial):
         return _overridden(path, override_of_partial(path, unwrapped.innermost))
@@ -272,37 +245,9 @@ def _of_bound_method(asked: str, method: MethodType) -> Target:
     return _overridden(path, override_of_instance(asked, path, found), "this instance only")
 
 
-def _function(
-    path: str,
-    unwrapped: Unwrapped,
-    owner_class: type | None = None,
-    *,
-    is_named: bool = False,
-    kind: type | None = None,
-) -> Target:
-    function, facts = unwrapped.innermost, unwrapped.facts
-    assert isinstance(function, FunctionType)
-    own_name = dotted_name(function)
-    if own_name != path and not facts and leads_to(own_name, function):
-        facts = (f"it is {own_name}",)
-    owner_class = _class_of(function) or owner_class
-    return Target(path, function, owner_class, facts, unwrapped.caches, None, is_named, kind)
-
-
 def _overridden(path: str, override: Override, *facts: str) -> Target:
-    kind = _kind_of(override.value)
+    kind = kind_of_method(override.value)
     return Target(path, override.function, override.owner_class, facts, (), override, kind=kind)
-
-
-def _kind_of(value: object) -> type | None:
-    """Of a static or class method, which of them it is."""
-    if type(value) is FunctionType:
-        return None
-    if is_a(value, MethodType):
-        return classmethod if is_a(value.__self__, type) else None  # type: ignore[attr-defined]
-    if is_a(value, staticmethod):
-        return staticmethod
-    return classmethod if is_a(value, classmethod) else None
 
 
 def _value(asked: str, path: str, slot: Slot) -> ValueTarget:
@@ -312,29 +257,8 @@ def _value(asked: str, path: str, slot: Slot) -> ValueTarget:
     return ValueTarget(path, slot)
 
 
-def is_given(slot: Slot) -> bool:
-    """Whether a layer of ours has put a value there, in place of another value."""
-    stack = registry.stacks.get(slot.key)
-    return stack is not None and stack.override is None and bool(stack.placements)
-
-
 def _is_callable(unwrapped: Unwrapped) -> bool:
     return callable(unwrapped.innermost) and not is_a(unwrapped.innermost, type)
-
-
-def _class_of(function: FunctionType) -> type | None:
-    """The class in whose body a function was written: its own name leads there."""
-    *classes, name = function.__qualname__.split(".")
-    if not classes:
-        return None
-    holder: Any = sys.modules.get(function.__module__ or "")
-    for part in classes:
-        holder = namespace_of(holder).get(part)
-    if not isinstance(holder, type):
-        return None
-    value = namespace_of(holder).get(name)
-    is_there = value is function or function in parts_of(value).values()
-    return holder if is_there or unwrap(value, name, holder).innermost is function else None
 
 
 def _refuse(asked: str, path: str, value: object) -> NoReturn:

@@ -26,8 +26,9 @@ from .class_body import Body, functions_in, maker_of
 from .class_scope import is_harmless, is_simple
 from .class_shape import Shape
 from .decorators import are_kept, listed
-from .graft import dedented, mention, parse_one
+from .graft import dedented, parse_one
 from .names import mangled
+from .placed import mention
 from .placing import (
     Place,
     Settled,

@@ -389,19 +389,6 @@ def all_arguments(arguments: ast.arguments) -> list[ast.arg]:
     return several + [one for one in (arguments.vararg, arguments.kwarg) if one]
 
 
-def bound_names(definition: FunctionNode) -> set[str]:
-    """The names that are a function's own: not those of what is nested in it."""
-    own = {argument.arg for argument in all_arguments(definition.args)}
-    others: set[str] = set()
-    for node in _same_scope(definition):
-        own.update(_names_bound_by(node))
-        if isinstance(node, ast.Global):
-            own.update(node.names)
-        elif isinstance(node, ast.Nonlocal):
-            others.update(node.names)
-    return own - others
-
-
 def _attribute(holder: int, name: str, context: ast.expr_context | None = None) -> ast.expr:
     return ast.Attribute(ast.Constant(holder), name, context or ast.Load())
 

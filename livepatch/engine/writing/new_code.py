@@ -21,10 +21,11 @@ from ..switching.codes import global_names, names_in, uses_globals
 from ..switching.kinds import check_kind, of_same_kind
 from ..switching.state import FunctionState, clone
 from .endless import refuse_endless
-from .graft import Graft, names_around
+from .graft import Graft
 from .held import Below
 from .names import all_arguments
 from .resolution import value_named
+from .resolved import names_around
 
 if TYPE_CHECKING:
     from collections.abc import Callable
