@@ -14,9 +14,6 @@ from livepatch.engine.on_demand import on_demand
 from livepatch.own_version import VERSION
 
 if TYPE_CHECKING:
-    from livepatch.authoring.export import export
-    from livepatch.authoring.lint.lint import lint
-    from livepatch.authoring.watching import watch
     from livepatch.engine import (
         Layer,
         adopt,
@@ -44,18 +41,21 @@ if TYPE_CHECKING:
         WebuiAmbiguous,
         WebuiNotFound,
     )
+    from livepatch.exporting.export import export
     from livepatch.history.journal import journal, redo, undo
-    from livepatch.hosts.callbacks import callbacks, hooks
-    from livepatch.hosts.detect import host
-    from livepatch.hosts.events import events
-    from livepatch.hosts.inventory import extensions
-    from livepatch.hosts.middleware import middleware
-    from livepatch.hosts.routes import routes
-    from livepatch.hosts.timing import timing
-    from livepatch.magics import load_ipython_extension, unload_ipython_extension
+    from livepatch.linting.lint import lint
+    from livepatch.notebook import load_ipython_extension, unload_ipython_extension
     from livepatch.reach.attach import attach, detach
     from livepatch.reports.layers import patches
     from livepatch.reports.others import foreign
+    from livepatch.watching.watches import watch
+    from livepatch.webui.callbacks import callbacks, hooks
+    from livepatch.webui.detect import host
+    from livepatch.webui.events import events
+    from livepatch.webui.inventory import extensions
+    from livepatch.webui.middleware import middleware
+    from livepatch.webui.routes import routes
+    from livepatch.webui.timing import timing
 
 __version__ = VERSION
 
@@ -106,9 +106,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "livepatch.authoring.export": ("export",),
-    "livepatch.authoring.lint.lint": ("lint",),
-    "livepatch.authoring.watching": ("watch",),
+    "livepatch.exporting.export": ("export",),
+    "livepatch.linting.lint": ("lint",),
+    "livepatch.watching.watches": ("watch",),
     "livepatch.engine": (
         "Layer",
         "adopt",
@@ -141,17 +141,17 @@ _HOMES = {
         "redo",
         "undo",
     ),
-    "livepatch.hosts.callbacks": (
+    "livepatch.webui.callbacks": (
         "callbacks",
         "hooks",
     ),
-    "livepatch.hosts.detect": ("host",),
-    "livepatch.hosts.events": ("events",),
-    "livepatch.hosts.inventory": ("extensions",),
-    "livepatch.hosts.middleware": ("middleware",),
-    "livepatch.hosts.routes": ("routes",),
-    "livepatch.hosts.timing": ("timing",),
-    "livepatch.magics": (
+    "livepatch.webui.detect": ("host",),
+    "livepatch.webui.events": ("events",),
+    "livepatch.webui.inventory": ("extensions",),
+    "livepatch.webui.middleware": ("middleware",),
+    "livepatch.webui.routes": ("routes",),
+    "livepatch.webui.timing": ("timing",),
+    "livepatch.notebook": (
         "load_ipython_extension",
         "unload_ipython_extension",
     ),
@@ -179,19 +179,8 @@ def __dir__() -> list[str]:
 
 
 def _room(name: str) -> object:
-    """``lp.errors`` and the like; ``lp.django`` needs Django, which is an extra."""
+    """``lp.errors``, ``lp.django`` and the like."""
     room = f"{__name__}.{name}"
     if name.startswith("_") or importlib.util.find_spec(room) is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return importlib.import_module(room)
-    except ImportError as error:
-        if name != "django":
-            raise
-        from livepatch.errors import HostUnsupported
-
-        raise HostUnsupported(
-            "lp.django",
-            f"{error}: there is no Django in this process's environment",
-            "pip install 'livepatch[django]'",
-        ) from error
+    return importlib.import_module(room)

@@ -1,6 +1,6 @@
 """``python -m livepatch``."""
 
-from livepatch.cli import main
+from .cli import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livepatch.errors import LivepatchError
-from livepatch.own_version import VERSION
+from .errors import LivepatchError
+from .own_version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -113,7 +113,7 @@ def _add_demo(commands: Commands) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from livepatch.reach import demo
+    from .reach import demo
 
     demo.end_on_sigterm()
     try:
@@ -135,7 +135,7 @@ def _add_run(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from livepatch.reach.run import run_script
+    from .reach.run import run_script
 
     return run_script(options.script, options.arguments, module=options.module, name=options.name)
 
@@ -152,7 +152,7 @@ def _add_attach(commands: Commands) -> None:
 
 
 def _attach(options: argparse.Namespace) -> int:
-    from livepatch.reach.inject import attach_to, how_to_open
+    from .reach.inject import attach_to, how_to_open
 
     try:
         webui = attach_to(options.pid, options.name, new_kernel=options.new_kernel)
@@ -171,7 +171,7 @@ def _add_install(commands: Commands) -> None:
 
 
 def _install(options: argparse.Namespace) -> int:
-    from livepatch.reach.install import install
+    from .reach.install import install
 
     done = install(options.path, options.name)
     print(f"installed into {done.folder} ({done.flavor}); from its next start: {done.name}")
@@ -186,7 +186,7 @@ def _add_uninstall(commands: Commands) -> None:
 
 
 def _uninstall(options: argparse.Namespace) -> int:
-    from livepatch.reach.install import uninstall
+    from .reach.install import uninstall
 
     done = uninstall(options.path)
     print(f"removed from {done.folder}; a running webui keeps its kernel until: livepatch detach")
@@ -201,9 +201,9 @@ def _add_list(commands: Commands) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from livepatch.reach.hearing import all_with_live_details
-    from livepatch.reach.webuis import HOW_TO_START, look_for_webuis
-    from livepatch.reports.text import text_table
+    from .reach.hearing import all_with_live_details
+    from .reach.webuis import HOW_TO_START, look_for_webuis
+    from .reports.text import text_table
 
     found = look_for_webuis()
     for line in found.passed_over:
@@ -230,9 +230,9 @@ def _add_lab(commands: Commands) -> None:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from livepatch.reach.hearing import require_answer
-    from livepatch.reach.lab import open_lab
-    from livepatch.reach.webuis import choose
+    from .reach.hearing import require_answer
+    from .reach.lab import open_lab
+    from .reach.webuis import choose
 
     webui = choose(options.webui)
     require_answer(webui, f"open JupyterLab on {webui}")
@@ -244,9 +244,9 @@ def _add_console(commands: Commands) -> None:
 
 
 def _console(options: argparse.Namespace) -> int:
-    from livepatch.reach.hearing import require_answer
-    from livepatch.reach.lab import open_console
-    from livepatch.reach.webuis import choose
+    from .reach.hearing import require_answer
+    from .reach.lab import open_console
+    from .reach.webuis import choose
 
     webui = choose(options.webui)
     require_answer(webui, f"open a console on {webui}")
@@ -266,8 +266,8 @@ def _add_exec(commands: Commands) -> None:
 
 
 def _exec(options: argparse.Namespace) -> int:
-    from livepatch.reach.execute import execute
-    from livepatch.reach.webuis import choose
+    from .reach.execute import execute
+    from .reach.webuis import choose
 
     wanted, code = _webui_and_code(options.positional, options.code)
     webui = choose(wanted)
@@ -319,8 +319,8 @@ def _add_detach(commands: Commands) -> None:
 
 
 def _detach(options: argparse.Namespace) -> int:
-    from livepatch.reach.leave import detach_webui
-    from livepatch.reach.webuis import choose
+    from .reach.leave import detach_webui
+    from .reach.webuis import choose
 
     webui = choose(options.webui)
     detach_webui(webui)
@@ -341,8 +341,8 @@ def _add_export(commands: Commands) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from livepatch.reach.execute import execute
-    from livepatch.reach.webuis import choose
+    from .reach.execute import execute
+    from .reach.webuis import choose
 
     # The webui has a working folder of its own.
     folder = str(options.to.expanduser().absolute())
@@ -368,7 +368,7 @@ def _add_lint(commands: Commands) -> None:
 
 
 def _lint(options: argparse.Namespace) -> int:
-    from livepatch.authoring.lint.lint import lint
+    from .linting.lint import lint
 
     report = lint(options.path, run=options.run)
     for note in report.notes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livepatch.engine.errors import ForeignChange, LivepatchError, PatchRefused, TargetNotFound
+from .engine.errors import ForeignChange, LivepatchError, PatchRefused, TargetNotFound
 
 
 class KernelSilent(LivepatchError):

@@ -14,9 +14,9 @@ import pytest
 import samples.exported
 
 import livepatch as lp
-from livepatch.authoring import export as export_module
-from livepatch.authoring.checking import Checked
-from livepatch.authoring.export_place import Place
+from livepatch.exporting import export as export_module
+from livepatch.exporting.checking import Checked
+from livepatch.exporting.place import Place
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes, links and modes are POSIX's")
 KINDS = pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class
 
 import livepatch
-from livepatch.hosts.django import _address_of_runserver
+from livepatch.django.adapter import _address_of_runserver
 from livepatch.reports.bars import timing_report
 
 HOSTILE = "<script>alert(1)</script>&"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from livepatch.adapters.loader import execute, python_files
 from livepatch.files.untrusted import Unreadable, entries_of, read_untrusted, walk_untrusted
-from livepatch.hosts.inventory import InstalledExtension
-from livepatch.hosts.loader import execute, python_files
-from livepatch.magics.words import paths_below
+from livepatch.notebook.words import paths_below
+from livepatch.webui.inventory import InstalledExtension
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes, links and modes are POSIX's")
 

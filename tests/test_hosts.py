@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from webui_process import REPOSITORY, Webui
 
-from livepatch.hosts import Host, adapters, detect, host
-from livepatch.hosts.plain import PlainHost
-from livepatch.hosts.servers import servers, serving_loop, unwrap
+from livepatch import plugins
+from livepatch.adapters import Host
+from livepatch.adapters.plain import PlainHost
+from livepatch.web.servers import servers, serving_loop, unwrap
+from livepatch.webui import detect
+from livepatch.webui.detect import adapters, host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +31,8 @@ if TYPE_CHECKING:
 PRELUDE = """
 import json, socket, sys, threading, warnings
 warnings.simplefilter("error")
-from livepatch.hosts import adapters, host
-from livepatch.hosts.servers import running_loops, serving_loop
+from livepatch.webui.detect import adapters, host
+from livepatch.web.servers import running_loops, serving_loop
 
 adapters()  # reads the metadata of the installed packages, once for each process
 
@@ -406,7 +409,7 @@ def test_looking_keeps_nothing_of_the_webuis_functions_alive(run: Any) -> None:
 
 def test_importing_the_adapters_imports_no_webui() -> None:
     program = (
-        "import sys; import livepatch.hosts as hosts; hosts.host();"
+        "import sys; import livepatch as lp; lp.host();"
         "heavy = {'uvicorn', 'starlette', 'fastapi', 'gradio', 'numpy', 'PIL', 'IPython',"
         "'ipykernel', 'livepatch.demo'}; print(sorted(heavy & set(sys.modules)))"
     )
@@ -418,6 +421,8 @@ def test_importing_the_adapters_imports_no_webui() -> None:
 
 class FakeEntryPoint:
     value = "somewhere:Adapter"
+    name = "somebody's"
+    group = plugins.HOSTS
 
     def __init__(self, loaded: Any) -> None:
         self.loaded = loaded
@@ -428,14 +433,19 @@ class FakeEntryPoint:
         return self.loaded
 
 
+def forget() -> None:
+    plugins.plugged_in.cache_clear()
+    detect._foreign_adapters.cache_clear()
+
+
 @pytest.fixture
 def entry_point(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def offer(loaded: Any) -> None:
-        detect._foreign_adapters.cache_clear()
-        monkeypatch.setattr(detect, "entry_points", lambda group: [FakeEntryPoint(loaded)])
+        forget()
+        monkeypatch.setattr(plugins, "_entry_points", lambda: (FakeEntryPoint(loaded),))
 
     yield offer
-    detect._foreign_adapters.cache_clear()
+    forget()
 
 
 def test_an_adapter_of_another_package(entry_point: Any) -> None:
@@ -473,7 +483,7 @@ def test_a_bad_adapter_is_told_and_skipped(entry_point: Any) -> None:
     with pytest.warns(RuntimeWarning, match=r"somewhere:Adapter could not be loaded"):
         assert host().flavor == "plain"
     entry_point("not a class")
-    with pytest.warns(RuntimeWarning, match=r"somewhere:Adapter is no subclass"):
+    with pytest.warns(RuntimeWarning, match=r"'not a class' is no subclass"):
         assert host().flavor == "plain"
 
 

@@ -13,9 +13,10 @@ import pytest
 from webui_process import REPOSITORY
 
 import livepatch as lp
-from livepatch.hosts import Host, detect
-from livepatch.hosts.overview import overview
+from livepatch.adapters import Host
 from livepatch.registries.store import ListStore
+from livepatch.webui import detect
+from livepatch.webui.overview import overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

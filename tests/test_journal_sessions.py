@@ -178,7 +178,7 @@ def test_a_start_that_crashed_does_not_hide_the_session_before(place, tmp_path):
     ran(KEEPS + "import os; os._exit(0)", state=state)
     # The layers of a watched file come with the start: they are no session of the user's either.
     watched = (
-        "from livepatch.authoring.watching import watch\n"
+        "from livepatch.watching.watches import watch\n"
         "watch(sys.argv[1])\nassert lp.journal.flush()\nimport os; os._exit(0)"
     )
     file = tmp_path / "watched.py"

@@ -46,7 +46,7 @@ def test_gradios_loop_is_found_in_gradios_thread(fresh_webui, fresh_client):
     client = fresh_client(fresh_webui("gradio", script=LOOPS))
     client.run("%load_ext livepatch")
     thread = client.run(
-        "from livepatch.hosts.servers import servers\n[s.thread.name for s in servers()]"
+        "from livepatch.web.servers import servers\n[s.thread.name for s in servers()]"
     ).result.strip("[]'")
     assert thread not in ("MainThread", "livepatch-kernel")
     assert client.run(WHERE).result.startswith(f"('{thread}', ")
@@ -197,7 +197,7 @@ def test_the_code_may_catch_its_stop(client):
 # The loop has taken the code up, and the cell's thread is still on its way back.
 SLOW_HANDING_OVER = """
 import pathlib, time
-from livepatch.hosts.servers import serving_loop
+from livepatch.web.servers import serving_loop
 loop = serving_loop().loop
 def hand_over(*args, **kwargs):
     del loop.call_soon_threadsafe

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 import livepatch as lp
-from livepatch.authoring.lint.rules import RULES, table
+from livepatch.linting.rules import RULES, table
 
 
 class Sample(NamedTuple):

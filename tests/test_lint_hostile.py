@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import livepatch as lp
-from livepatch.authoring.lint import lint as lint_module
-from livepatch.authoring.lint import reader
 from livepatch.errors import LivepatchError
 from livepatch.files import untrusted
+from livepatch.linting import lint as lint_module
+from livepatch.linting import reader
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes, sockets and modes are POSIX's")
 GOOD = "print(1)  # found by LP101\n"
@@ -125,7 +125,7 @@ def test_what_is_nested_deeply_is_judged_like_any_other(root, name, text, code):
 
 KILLED = """
 import os
-from livepatch.authoring.lint import worker
+from livepatch.linting import worker
 really = worker.look_at
 worker.look_at = lambda job: os.abort() if "killer" in job.path else really(job)
 """
@@ -152,13 +152,13 @@ def test_a_rule_that_fails_is_a_finding_of_its_file(root, tmp_path):
     (root / "a.py").write_text("import wrong\n")
     code = f"""
         import sys
-        from livepatch.authoring.lint import one_file, worker
+        from livepatch.linting import one_file, worker
         def fail(file):
             if "wrong" in file.aliases:
                 raise IndexError("a mistake")
             return iter(())
         one_file.callbacks = fail
-        from livepatch.authoring.lint.jobs import Job
+        from livepatch.linting.jobs import Job
         for name in ("a.py", "lib/good.py"):
             job = Job({str(root)!r} + "/" + name, name, None, "x", "module")
             print([(f.code, f.message) for f in worker._looked_at(job).findings])
@@ -406,7 +406,7 @@ def test_no_process_to_read_in_is_said_in_three_lines(root, monkeypatch):
 
 
 def test_an_import_that_prints_without_end_and_leaves_programs_running_ends(root, monkeypatch):
-    from livepatch.authoring.lint import running
+    from livepatch.linting import running
 
     monkeypatch.setattr(running, "TIMEOUT", 3)
     (root / "scripts").mkdir()

@@ -60,7 +60,7 @@ def test_a_step_is_shown_as_the_difference_that_it_made(notebook):
     assert "-    return math.floor(a) * FACTOR\n+    return 'one'" in shown[0]
     assert "-    return 'one'\n+    return 'two'" in shown[1]
     assert "-    return 'two'\n+    return math.floor(a) * FACTOR" in shown[2]
-    assert f"JournalReport(lp.journal).diff({first})" in shown[0]
+    assert f"lp.journal.diff({first})" in shown[0]
 
 
 def test_a_step_that_was_undone_before_is_no_part_of_the_next_difference(notebook):
@@ -99,7 +99,7 @@ def test_a_step_of_several_changes_shows_each(notebook):
         lp.replace(TARGET, "def f(a):\n    return 1")
         lp.wrap("samples.functions.plain", lambda original, a: original(a))
         lp.patches()[-1].off()
-    text = str(lp.reports.JournalReport(lp.journal).diff(lp.journal[-1].number))
+    text = str(lp.journal.diff(lp.journal[-1].number))
     assert "+    return 1" in text
     assert "wrap samples.functions.plain" in text
     assert "no text changed" in text

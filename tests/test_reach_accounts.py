@@ -26,7 +26,7 @@ import sys, livepatch as lp, string
 watched = lp.watch({folder!r})
 print(string.capwords("own"), [error.message for error in watched.errors])
 """
-CAPWORDS = "import string, livepatch.authoring.watching as w; print(string.capwords('own'), "
+CAPWORDS = "import string, livepatch.watching.watches as w; print(string.capwords('own'), "
 CAPWORDS += "[e.message for one in w.watches() for e in one.errors])"
 
 

@@ -6,12 +6,12 @@ import logging
 
 import pytest
 
-from livepatch.authoring.watched_file import WatchError
 from livepatch.engine.answers import answer
 from livepatch.engine.shown import shown
 from livepatch.errors import LivepatchError
 from livepatch.reports.differences import Diff
 from livepatch.reports.report import Answer, Report
+from livepatch.watching.watched_file import WatchError
 
 HOSTILE = {
     "a newline": ("a\nb", "a\\nb"),

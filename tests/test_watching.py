@@ -15,8 +15,8 @@ from samples import functions
 from test_magics import Notebook
 
 import livepatch as lp
-from livepatch.authoring.watching import stop_all, watches
 from livepatch.reports import diff
+from livepatch.watching.watches import stop_all, watches
 
 TESTS = Path(__file__).parent
 TARGET = "samples.functions.plain"

@@ -13,7 +13,7 @@ from test_magics import Notebook
 from test_watching import OLD, folder, replacing  # noqa: F401 - a fixture
 
 import livepatch as lp
-from livepatch.authoring.watching import watches
+from livepatch.watching.watches import watches
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners, modes and links are POSIX")
 as_root = pytest.mark.skipif(

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from web_support import Mark, Server
 
 import livepatch as lp
-from livepatch.magics.pages import complete_routes
+from livepatch.notebook.pages import complete_routes
 
 
 async def home(request):

@@ -15,8 +15,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from web_support import AiohttpServer, Mark, Server
 
 import livepatch as lp
-from livepatch.hosts.timing import timing
 from livepatch.web.timing import meter_of
+from livepatch.webui.timing import timing
 
 
 class Clock:

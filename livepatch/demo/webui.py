@@ -15,18 +15,8 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 
-from livepatch.demo import (
-    __version__,
-    api,
-    extensions,
-    page,
-    script_callbacks,
-    scripts,
-    shared,
-    text,
-    worker,
-)
-from livepatch.demo.middleware import ProcessTimeMiddleware
+from . import __version__, api, extensions, page, script_callbacks, scripts, shared, text, worker
+from .middleware import ProcessTimeMiddleware
 
 if TYPE_CHECKING:
     import socket

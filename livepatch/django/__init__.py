@@ -6,12 +6,16 @@ without it too, in any process where Django is set up.
 
 from __future__ import annotations
 
-# Django looks for an AppConfig in a submodule `apps`; imported first, it leaves the verb its name.
-from . import apps as _config  # noqa: F401
-from .caches import unknown_caches
-from .layer import AppLayer
-from .looking import implementations
-from .verbs import apps, disable_app, enable_app, load_app, reload_app, unload_app
+from typing import TYPE_CHECKING
+
+from livepatch.engine.on_demand import on_demand
+from livepatch.errors import HostUnsupported
+
+if TYPE_CHECKING:
+    from .caches import unknown_caches
+    from .layer import AppLayer
+    from .looking import implementations
+    from .verbs import apps, disable_app, enable_app, load_app, reload_app, unload_app
 
 __all__ = [
     "AppLayer",
@@ -24,3 +28,23 @@ __all__ = [
     "unknown_caches",
     "unload_app",
 ]
+
+_HOMES = {
+    ".caches": ("unknown_caches",),
+    ".layer": ("AppLayer",),
+    ".looking": ("implementations",),
+    ".verbs": ("apps", "disable_app", "enable_app", "load_app", "reload_app", "unload_app"),
+}
+_from_home = on_demand(__name__, _HOMES)
+
+
+def __getattr__(name: str) -> object:
+    """A verb: Django is imported for it, which is an extra."""
+    try:
+        return _from_home(name)
+    except ImportError as error:
+        raise HostUnsupported(
+            f"lp.django.{name}",
+            f"{error}: there is no Django in this process's environment",
+            "pip install 'livepatch[django]'",
+        ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.apps import AppConfig
 
 
@@ -14,6 +16,8 @@ class LivepatchConfig(AppConfig):
 
     def ready(self) -> None:
         """Attach, where this process is one that serves."""
+        # Django has imported this module as `livepatch.django.apps`: the name of a verb.
+        vars(sys.modules["livepatch.django"]).pop("apps", None)
         from .serving import attach_where_it_serves
 
         attach_where_it_serves()

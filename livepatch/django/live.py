@@ -14,9 +14,9 @@ from django.utils.autoreload import file_changed
 
 from livepatch.engine.answers import counted
 from livepatch.errors import PatchRefused
-from livepatch.web import django_stack
 
 from . import admin, caches, dependencies, modules, recorder, registry, reloader
+from . import stack as django_stack
 from .naming import belongs
 from .requests import Requests
 from .urls import Urls

@@ -7,12 +7,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.hosts.django_stores import all_signals, receiver_of
 from livepatch.registries.facts import name_of, place_of
-from livepatch.reports.django_apps import Implementation, implementations_table
 
 from .building import ENTRY_POINTS
+from .hooks import all_signals, receiver_of
 from .naming import belongs
+from .report import Implementation, implementations_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,7 @@ from django.db.models.query_utils import RegisterLookupMixin
 from django.dispatch import Signal
 from django.urls import converters
 
-from livepatch.hosts.django_stores import all_signals, receiver_of
-
+from .hooks import all_signals, receiver_of
 from .naming import belongs
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.change import apply
 from livepatch.engine.changing.registry import registry as engine_registry
 from livepatch.errors import HostUnsupported, PatchRefused
-from livepatch.reports.django_apps import AppRow, apps_table
 from livepatch.web.facts import caller
 
 from . import dependencies, registry, schema
@@ -23,6 +22,7 @@ from .changes import AppsChange, outside_of_loops
 from .dependencies import DependencyError
 from .layer import AppLayer
 from .live import LiveDjango, Step
+from .report import AppRow, apps_table
 from .serving import is_on_a_servers_stack
 from .versions import Placement, version_of
 

@@ -14,11 +14,11 @@ from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.change import open_step
 from livepatch.engine.changing.masking import masked
 from livepatch.engine.changing.registry import registry
-from livepatch.reports.journal import JournalReport
 
 from .entry import Entry, now
 from .places import Place
 from .replaying import Replayed, look, replay_all, replay_report
+from .report import JournalReport
 from .sessions import SavedSession, Sessions
 from .writer import SessionWriter
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from livepatch.engine import Step
     from livepatch.reports import Report
+    from livepatch.reports.differences import Diff
 
     from .saved import Session
 
@@ -79,6 +80,17 @@ class Journal(Sequence[Entry]):
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return JournalReport(self)._repr_mimebundle_()
+
+    def diff(self, number: int) -> Diff:
+        """What one step changed, as a difference of source texts.
+
+        Args:
+            number: the step's.
+
+        Raises:
+            TargetNotFound: there is no such step.
+        """
+        return JournalReport(self).diff(number)
 
     def record(self, step: Step) -> None:
         """Write a step down; the same step again is not written twice."""

@@ -3,7 +3,7 @@
 IPython and ipykernel are imported when a kernel starts, not before.
 """
 
-from livepatch.kernel.context import current_shell, in_cell
-from livepatch.kernel.running import RunningKernel, running_kernel, start_kernel
+from .context import current_shell, in_cell
+from .running import RunningKernel, running_kernel, start_kernel
 
 __all__ = ["RunningKernel", "current_shell", "in_cell", "running_kernel", "start_kernel"]

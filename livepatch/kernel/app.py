@@ -24,17 +24,13 @@ from traitlets import Type
 
 from livepatch.engine.changing.masking import masked
 from livepatch.files import write_private
-from livepatch.kernel.channels import (
-    CellStream,
-    SturdyIOPubThread,
-    SurveyedHeartbeat,
-    sturdy_streams,
-)
-from livepatch.kernel.context import inside
-from livepatch.kernel.profile import UsersProfile, no_store_yet
-from livepatch.kernel.requests import WebuiKernel
-from livepatch.kernel.restart import PristineShell
-from livepatch.kernel.strangers import SignedSession
+
+from .channels import CellStream, SturdyIOPubThread, SurveyedHeartbeat, sturdy_streams
+from .context import inside
+from .profile import UsersProfile, no_store_yet
+from .requests import WebuiKernel
+from .restart import PristineShell
+from .strangers import SignedSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ import contextlib
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from livepatch.kernel.context import in_cell
-from livepatch.kernel.dispatch import method_in_cells
-from livepatch.kernel.streams import redirect
+from .context import in_cell
+from .dispatch import method_in_cells
+from .streams import redirect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,15 +11,16 @@ from traitlets.config.loader import Config, ConfigFileNotFound, PyFileConfigLoad
 
 from livepatch.errors import AttachFailed, FileNotTrusted
 from livepatch.files import check_trusted
-from livepatch.kernel.app import WebuiKernelApp
-from livepatch.kernel.profile import ipython_folder
-from livepatch.kernel.strangers import OneLine
+
+from .app import WebuiKernelApp
+from .profile import ipython_folder
+from .strangers import OneLine
 
 if TYPE_CHECKING:
     import logging
     from pathlib import Path
 
-    from livepatch.kernel.context import Notebook
+    from .context import Notebook
 
 
 def make_app(

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.masking import masked
-from livepatch.kernel.dispatch import method_in_cells
+
+from .dispatch import method_in_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.addresses import endpoint_text
 from livepatch.errors import LivepatchError
-from livepatch.kernel.context import inside
+
+from .context import inside
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -11,7 +11,7 @@ import os
 import threading
 from pathlib import Path
 
-from livepatch.kernel.limits import SHORT, descriptors_left
+from .limits import SHORT, descriptors_left
 
 CLOSED = 40  # what is added to a socket's number while the door is closed
 OPEN_AGAIN = SHORT + 8  # descriptors

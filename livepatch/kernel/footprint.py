@@ -17,10 +17,10 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from livepatch.kernel.captures import capture_in_cells
-from livepatch.kernel.context import answer_in_cells, in_cell, inherit_context, inside
-from livepatch.kernel.dispatch import function_in_cells
-from livepatch.kernel.streams import Routes
+from .captures import capture_in_cells
+from .context import answer_in_cells, in_cell, inherit_context, inside
+from .dispatch import function_in_cells
+from .streams import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

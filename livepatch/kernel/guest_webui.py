@@ -17,9 +17,9 @@ import traceback
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from livepatch.kernel.context import inherit_context
-from livepatch.kernel.dispatch import function_in_cells, method_in_cells
-from livepatch.kernel.streams import Routes
+from .context import inherit_context
+from .dispatch import function_in_cells, method_in_cells
+from .streams import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

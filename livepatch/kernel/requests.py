@@ -18,18 +18,18 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import Any as AnyTrait
 from traitlets import Type
 
-from livepatch.kernel import socket_waits, waits
-from livepatch.kernel.context import inside
-from livepatch.kernel.debugger import WebuiDebugger
-from livepatch.kernel.interrupts import Interrupts
-from livepatch.kernel.shell import CellCompiler, NotebookShell
-from livepatch.kernel.streams import webuis_streams_unflushed
-from livepatch.kernel.whilerunning import WhileRunning
+from . import socket_waits, waits
+from .context import inside
+from .debugger import WebuiDebugger
+from .interrupts import Interrupts
+from .shell import CellCompiler, NotebookShell
+from .streams import webuis_streams_unflushed
+from .whilerunning import WhileRunning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from livepatch.kernel.restart import PristineShell
+    from .restart import PristineShell
 
 # The module that cells run in; `__main__` is the webui's.
 NOTEBOOK_MODULE = "livepatch_notebook"

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from livepatch.engine.changing.locks import Lock
 from livepatch.errors import AttachFailed, LivepatchError
-from livepatch.kernel.children import children_end_here, end_after_this_step
-from livepatch.kernel.context import Notebook, in_cell
-from livepatch.kernel.door import Door
-from livepatch.kernel.limits import ask_for_room, standard_descriptors_taken
+
+from .children import children_end_here, end_after_this_step
+from .context import Notebook, in_cell
+from .door import Door
+from .limits import ask_for_room, standard_descriptors_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from livepatch.kernel.footprint import Footprint
+    from .footprint import Footprint
 
 log = logging.getLogger("livepatch.kernel")
 
@@ -158,10 +159,10 @@ class RunningKernel:
         self._ready.set()
 
     def _build(self) -> None:
-        from livepatch.kernel.footprint import Footprint, imports_without_traces
+        from .footprint import Footprint, imports_without_traces
 
         with imports_without_traces():
-            from livepatch.kernel.configuration import make_app
+            from .configuration import make_app
 
             self._app = app = make_app(self._connection_file, self._notebook, self._options, log)
             app.initialize()

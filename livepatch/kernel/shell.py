@@ -28,8 +28,8 @@ from IPython.core.displayhook import CapturingDisplayHook
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.error import UsageError
 
-from livepatch.kernel.children import children_end_here, end_child
-from livepatch.kernel.profile import ipython_folder, open_store
+from .children import children_end_here, end_child
+from .profile import ipython_folder, open_store
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from livepatch.kernel.dispatch import function_in_cells, method_in_cells
+from .dispatch import function_in_cells, method_in_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from typing import Any
 from jupyter_client.jsonutil import json_clean, json_default
 from jupyter_client.session import Session, json_packer
 
-from livepatch.kernel.context import inside
+from .context import inside
 
 QUIET = 60.0  # seconds between two lines
 _REFUSED = ("Invalid Message", "Invalid message", "Invalid Control Message")

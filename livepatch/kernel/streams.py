@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from livepatch.kernel.context import in_cell
+from .context import in_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,9 @@ from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.masking import masked
-from livepatch.kernel.dispatch import function_in_cells, method_in_cells
-from livepatch.kernel.socket_waits import SLICE, slice_socket_waits
+
+from .dispatch import function_in_cells, method_in_cells
+from .socket_waits import SLICE, slice_socket_waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.masking import masked
 from livepatch.errors import HostUnsupported
-from livepatch.kernel.children import children_end_here
+
+from .children import children_end_here
 
 if TYPE_CHECKING:
     from types import CodeType

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from livepatch.processes.process import PROC, _proc_fields
+from .process import PROC, _proc_fields
 
 # A thread that waits for the interpreter asks for it anew every 5 ms (sys.getswitchinterval()).
 _WAKES_PER_SECOND = 100

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from livepatch.processes import macos, windows
+from . import macos, windows
 
 PROC = Path("/proc")
 

@@ -24,8 +24,9 @@ from typing import IO, TYPE_CHECKING, Any
 from livepatch.errors import AttachFailed
 from livepatch.files.trusted import user_name
 from livepatch.processes.process import PROC, is_alone, start_time, user
-from livepatch.reach import injector
-from livepatch.reach.remote import run_script
+
+from . import injector
+from .remote import run_script
 
 if TYPE_CHECKING:
     import subprocess

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from livepatch.errors import LivepatchError
-from livepatch.reach.attach import attach, current
+
+from .attach import attach, current
 
 
 class _Process:
@@ -51,7 +52,7 @@ def _watch_playground(script: Path) -> None:
     folder = next((f for f in script.absolute().parents[:2] if os.path.isdir(f / PLAYGROUND)), None)
     if folder is None:
         return
-    from livepatch.authoring.watching import watch
+    from livepatch.watching.watches import watch
 
     playground = folder / PLAYGROUND
     try:

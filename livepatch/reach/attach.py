@@ -19,9 +19,10 @@ from livepatch.errors import AttachFailed, LivepatchError
 from livepatch.history import journal
 from livepatch.kernel.limits import ask_for_descriptors
 from livepatch.processes.process import start_time
-from livepatch.reach.folder import connection_key, normal_name, runtime_folder, socket_base
-from livepatch.reach.kernelspecs import write_common_kernelspecs, write_kernelspec
-from livepatch.reach.records import LOOPBACK
+
+from .folder import connection_key, normal_name, runtime_folder, socket_base
+from .kernelspecs import write_common_kernelspecs, write_kernelspec
+from .records import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,7 +248,7 @@ def transport() -> Transport:
 
 def _host_facts() -> dict[str, object]:
     """What the webui is and where it serves, as far as can be told now."""
-    from livepatch.hosts.detect import host
+    from livepatch.webui.detect import host
 
     try:
         found = host()
@@ -344,12 +345,12 @@ def _end_journal() -> None:
 
 def _stop_watching() -> None:
     """The next save must not patch what is restored now."""
-    _call_if_loaded("livepatch.authoring.watching", "stop_all")
+    _call_if_loaded("livepatch.watching.watches", "stop_all")
 
 
 def _answer_older_scripts_no_more() -> None:
     """The notebooks that wanted it went with the kernel."""
-    _call_if_loaded("livepatch.authoring.older_scripts", "answer_no_more")
+    _call_if_loaded("livepatch.watching.older_scripts", "answer_no_more")
 
 
 def _restore_all_patches() -> None:

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import AttachFailed
 from livepatch.processes.process import is_alive, start_time, user
-from livepatch.reach import handshake
-from livepatch.reach.folder import SHORT_FOLDER_PREFIX, fits_a_socket, is_short_folder
-from livepatch.reach.handshake import Channel, check_peer, number_of_hello
-from livepatch.reach.ways_in import BEFORE
+
+from . import handshake
+from .folder import SHORT_FOLDER_PREFIX, fits_a_socket, is_short_folder
+from .handshake import Channel, check_peer, number_of_hello
+from .ways_in import BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,12 +21,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from livepatch.errors import LivepatchError
 from livepatch.files import private_folder, write_private
-from livepatch.reach.companions import ending_with_us
-from livepatch.reach.hearing import with_live_details
-from livepatch.reach.kernelspecs import kernelspec_name, write_kernelspec
-from livepatch.reach.lab import lab_command, require
-from livepatch.reach.provisioner import CHOICE_VARIABLE
-from livepatch.reach.webuis import Webui, running_webuis
+
+from .companions import ending_with_us
+from .hearing import with_live_details
+from .kernelspecs import kernelspec_name, write_kernelspec
+from .lab import lab_command, require
+from .provisioner import CHOICE_VARIABLE
+from .webuis import Webui, running_webuis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

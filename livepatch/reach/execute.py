@@ -9,8 +9,9 @@ import time
 from typing import Any, TextIO
 
 from livepatch.errors import WebuiNotFound
-from livepatch.reach.hearing import GLANCE, PATIENCE, hear, silent
-from livepatch.reach.webuis import Webui, client_of
+
+from .hearing import GLANCE, PATIENCE, hear, silent
+from .webuis import Webui, client_of
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 LOOK_AFTER = 0.5  # seconds between two looks at whether the webui still runs

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from livepatch.errors import KernelSilent
 from livepatch.processes.activity import Activity, activity
-from livepatch.reach.webuis import client_of
+
+from .webuis import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from livepatch.reach.webuis import Webui
+    from .webuis import Webui
 
 State = Literal["answers", "busy", "no answer"]
 

@@ -17,21 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import AttachFailed, FileNotTrusted, LivepatchError, WebuiNotFound
 from livepatch.processes.process import is_alive, look_at, owner, surroundings, user, users
-from livepatch.reach.as_owner import as_owner, for_sudo, owner_of
-from livepatch.reach.attach import transport
-from livepatch.reach.closure import ROOT, ROOT_REQUIRES, our_closure, our_version
-from livepatch.reach.conversation import Conversation
-from livepatch.reach.folder import normal_name, runtime_folder
-from livepatch.reach.hearing import PATIENCE as PATIENCE_OF_HEARING
-from livepatch.reach.hearing import hear, require_answer, silent
-from livepatch.reach.injected import abi
-from livepatch.reach.kernelspecs import write_kernelspec
-from livepatch.reach.ways_in import BEFORE, HERE, injected, script_for
-from livepatch.reach.webuis import Webui, running_webuis
+
+from .as_owner import as_owner, for_sudo, owner_of
+from .attach import transport
+from .closure import ROOT, ROOT_REQUIRES, our_closure, our_version
+from .conversation import Conversation
+from .folder import normal_name, runtime_folder
+from .hearing import PATIENCE as PATIENCE_OF_HEARING
+from .hearing import hear, require_answer, silent
+from .injected import abi
+from .kernelspecs import write_kernelspec
+from .ways_in import BEFORE, HERE, injected, script_for
+from .webuis import Webui, running_webuis
 
 if TYPE_CHECKING:
-    from livepatch.reach.closure import Closure
-    from livepatch.reach.ways_in import Rights
+    from .closure import Closure
+    from .ways_in import Rights
 
 PATIENCE = 20.0  # seconds for each step: the injection, an answer
 PATIENCE_WITH_KERNEL = 60.0  # seconds for its start: a cold disk, a busy machine

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from livepatch.reach.handshake import Channel
+    from .handshake import Channel
 
 THREAD = "livepatch-attach"
 
@@ -158,7 +158,7 @@ def attach(told: dict[str, Any], channel: Channel) -> None:
     """
     give_back = _lend(told["places"], told["homes"])
     try:
-        from livepatch.reach.attach import attach_as_told, withdraw
+        from .attach import attach_as_told, withdraw
 
         attachment, is_new = attach_as_told(
             told["name"], told["folder"], told["transport"], replace=told["replace"]

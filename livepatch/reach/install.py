@@ -20,11 +20,12 @@ from livepatch.errors import HostUnsupported, LivepatchError
 from livepatch.files import acting_as_owner_of, write_private
 from livepatch.files.private import PRIVATE_FILE, make_folder
 from livepatch.files.untrusted import Unreadable, read_untrusted
-from livepatch.reach.accounts import notes_on_accounts
-from livepatch.reach.atstart import PLAYGROUND
-from livepatch.reach.flavors import Flavor, flavor_of, python_of
-from livepatch.reach.folder import normal_name
-from livepatch.reach.textgen_settings import settings_file, with_extension, without_extension
+
+from .accounts import notes_on_accounts
+from .atstart import PLAYGROUND
+from .flavors import Flavor, flavor_of, python_of
+from .folder import normal_name
+from .textgen_settings import settings_file, with_extension, without_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 
 from livepatch.errors import LivepatchError
 from livepatch.files import read_trusted, write_private
-from livepatch.reach.kernelspecs import (
-    kernelspec_name,
-    write_common_kernelspecs,
-    write_kernelspec,
-)
-from livepatch.reach.provisioner import CHOICE_VARIABLE
+
+from .kernelspecs import kernelspec_name, write_common_kernelspecs, write_kernelspec
+from .provisioner import CHOICE_VARIABLE
 
 if TYPE_CHECKING:
-    from livepatch.reach.webuis import Webui
+    from .webuis import Webui
 
 
 def require(module: str, extra: str, asked: str) -> None:

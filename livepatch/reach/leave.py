@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from livepatch.errors import LivepatchError
 from livepatch.processes.process import is_alive
-from livepatch.reach.hearing import require_answer
-from livepatch.reach.webuis import client_of
+
+from .hearing import require_answer
+from .webuis import client_of
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
-    from livepatch.reach.webuis import Webui
+    from .webuis import Webui
 
 DETACH = "__import__('livepatch').detach()"
 PATIENCE = 2.0  # seconds that a running cell may take to end before it is interrupted

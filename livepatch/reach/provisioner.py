@@ -25,15 +25,10 @@ from traitlets import Float, Unicode
 
 from livepatch.errors import LivepatchError
 from livepatch.files import check_trusted, shown
-from livepatch.reach.folder import remove_sockets, runtime_folder, socket_base
-from livepatch.reach.hearing import require_answer
-from livepatch.reach.webuis import (
-    CLIENT_LINK_PREFIX,
-    TO_SHORT_FOLDER,
-    Webui,
-    choose,
-    running_webuis,
-)
+
+from .folder import remove_sockets, runtime_folder, socket_base
+from .hearing import require_answer
+from .webuis import CLIENT_LINK_PREFIX, TO_SHORT_FOLDER, Webui, choose, running_webuis
 
 if TYPE_CHECKING:
     from jupyter_client.connect import KernelConnectionInfo

@@ -17,7 +17,8 @@ from typing import Any
 
 from livepatch.errors import AttachFailed, FileNotTrusted
 from livepatch.files import read_trusted
-from livepatch.reach.folder import is_base_of, normal_name
+
+from .folder import is_base_of, normal_name
 
 LONGEST = 100_000  # bytes; one of ours has about 900
 CHANNELS = ("shell", "iopub", "stdin", "control", "hb")

@@ -21,7 +21,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from livepatch.errors import LivepatchError
-from livepatch.reach.folder import normal_name
+
+from .folder import normal_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,14 +194,14 @@ def _find_program(script: str, module: bool) -> _Program:
 
 def _name_of(script: str, module: bool) -> str | None:
     """The webui's name from its script's, None where that says nothing."""
-    from livepatch.reach.attach import NAMES_THAT_SAY_NOTHING
+    from .attach import NAMES_THAT_SAY_NOTHING
 
     stem = script.removesuffix(".__main__").rpartition(".")[2] if module else Path(script).stem
     return None if stem in NAMES_THAT_SAY_NOTHING else stem
 
 
 def _attach(name: str | None) -> None:
-    from livepatch.reach.attach import attach
+    from .attach import attach
 
     try:
         attachment = attach(name)

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 from livepatch.addresses import url_text
 from livepatch.engine.changing.locks import Lock
 from livepatch.errors import HostUnsupported, LivepatchError
-from livepatch.hosts.detect import host
 from livepatch.kernel.context import cell_number
 from livepatch.kernel.guest_webui import GuestWebui
-from livepatch.reach import run
-from livepatch.reach.attach import keep_journal
+from livepatch.webui.detect import host
+
+from . import run
+from .attach import keep_journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from livepatch.errors import AttachFailed
 from livepatch.files import write_private
-from livepatch.reach import injector
-from livepatch.reach.remote import run_script
+
+from . import injector
+from .remote import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

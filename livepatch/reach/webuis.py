@@ -14,10 +14,11 @@ from livepatch.errors import WebuiAmbiguous, WebuiNotFound
 from livepatch.files import shown, typed
 from livepatch.kernel.door import closed_name
 from livepatch.processes.process import is_alive
-from livepatch.reach.conversation import ASK_PREFIX, remove_entry
-from livepatch.reach.folder import is_base_of, remove_sockets, runtime_folder, short_bases
-from livepatch.reach.records import HIGHEST_PID, WrongRecord, read_record
-from livepatch.reach.ways_in import SCRIPT_PREFIX, disarm
+
+from .conversation import ASK_PREFIX, remove_entry
+from .folder import is_base_of, remove_sockets, runtime_folder, short_bases
+from .records import HIGHEST_PID, WrongRecord, read_record
+from .ways_in import SCRIPT_PREFIX, disarm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,6 @@ from livepatch.engine.changing.events import remarks
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.places import position_in
 from livepatch.engine.plan.plan import is_same, layers_on
-from livepatch.reports.callbacks import callbacks_table
 from livepatch.web.facts import caller
 
 from .facts import name_of
@@ -22,6 +21,7 @@ from .finding import find_in, shown
 from .followed import FollowedPoint
 from .rearrange import Placements, Rearrange, RegistrationPlacement
 from .registration import Registration
+from .report import callbacks_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from livepatch.engine import TargetNotFound
-from livepatch.reports.callbacks import callbacks_table
 
 from .finding import matches
+from .report import callbacks_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,14 +10,12 @@ if TYPE_CHECKING:
     from .calls import end_trace, trace, traced
     from .differences import diff
     from .found import where
-    from .journal import JournalReport
     from .layers import patches
     from .others import foreign
     from .report import Answer, Report
 
 __all__ = [
     "Answer",
-    "JournalReport",
     "Report",
     "diff",
     "end_trace",
@@ -32,7 +30,6 @@ _HOMES = {
     ".calls": ("end_trace", "trace", "traced"),
     ".differences": ("diff",),
     ".found": ("where",),
-    ".journal": ("JournalReport",),
     ".layers": ("patches",),
     ".others": ("foreign",),
     ".report": ("Answer", "Report"),

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine import PatchRefused
 from livepatch.engine.changing.registry import registry
 
-from .aiohttp_stack import AiohttpStack
-from .asgi import AsgiStack
-from .django_stack import DjangoStack, is_django_handler
+from .asgi.stack import AsgiStack
+from .kinds import kind_of_app, named_kinds
 
 if TYPE_CHECKING:
     from .stack import MiddlewareStack
@@ -26,7 +25,7 @@ def middleware_of(app: Any) -> MiddlewareStack:
 
     Args:
         app: a Starlette or FastAPI app, also one in a wrapper that keeps it in ``.app``; a router,
-            mount or route; an aiohttp app; a handler of Django.
+            mount or route; an app of another kind that is known (``livepatch/web/kinds.py``).
 
     Raises:
         PatchRefused: it is none of these, or its stack cannot be mapped.
@@ -39,13 +38,12 @@ def middleware_of(app: Any) -> MiddlewareStack:
     raise PatchRefused(
         asked,
         f"a {type(app).__module__}.{type(app).__qualname__} has no stack that livepatch knows",
-        "give a Starlette, FastAPI or aiohttp app, one of its routers, mounts or routes, or a "
-        "handler of Django",
+        f"give a Starlette or FastAPI app, a router, mount or route of one, or {named_kinds()}",
     )
 
 
 def _stack_in(asked: str, app: Any) -> MiddlewareStack | None:
-    for owner in _unwrapped(app):
+    for owner in unwrapped(app):
         stack = _stacks.get(id(owner))
         if stack is None or stack.owner is not owner:
             stack = _stack_over(owner)
@@ -58,7 +56,7 @@ def _stack_in(asked: str, app: Any) -> MiddlewareStack | None:
 
 def _stack_over(owner: Any) -> MiddlewareStack | None:
     names = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(owner).__mro__}
-    path = f"middleware of {_path_of(owner)}"
+    path = f"middleware of {path_of(owner)}"
     if ("starlette", "Starlette") in names:
         return AsgiStack(owner, "middleware_stack", owner.router, path)
     if ("starlette", "Router") in names and hasattr(owner, "middleware_stack"):
@@ -67,15 +65,16 @@ def _stack_over(owner: Any) -> MiddlewareStack | None:
         return AsgiStack(owner, "app", getattr(owner, "_base_app", None), path)
     if any(("starlette", name) in names for name in ("Route", "WebSocketRoute", "Host")):
         return AsgiStack(owner, "app", None, path)
-    if ("aiohttp", "Application") in names:
-        return AiohttpStack(owner, path)
-    if is_django_handler(owner):
-        return DjangoStack(owner, path)
-    return None
+    kind = kind_of_app(owner)
+    return None if kind is None else kind.stack_of(owner, path)
 
 
-def _unwrapped(app: Any) -> list[Any]:
-    """The app and what it wraps, from wrapper to wrapper."""
+def unwrapped(app: Any) -> list[Any]:
+    """The app and what it wraps, from wrapper to wrapper.
+
+    Args:
+        app: the outermost.
+    """
     found: list[Any] = []
     while app is not None and not any(app is one for one in found):
         found.append(app)
@@ -83,8 +82,12 @@ def _unwrapped(app: Any) -> list[Any]:
     return found
 
 
-def _path_of(owner: Any) -> str:
-    """What an app is called: the module and name it was given, else what it is."""
+def path_of(owner: Any) -> str:
+    """What an app is called: the module and name it was given, else what it is.
+
+    Args:
+        owner: the app, or a part of one.
+    """
     for name, module in list(sys.modules.items()):
         namespace = getattr(module, "__dict__", None)
         if not isinstance(namespace, dict):

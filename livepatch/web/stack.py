@@ -12,12 +12,12 @@ from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.change import apply, open_step
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.plan import carry_over
-from livepatch.reports.middleware import middleware_table
 
 from .changes import WebChange
 from .facts import caller
 from .layer import MiddlewareLayer, MiddlewarePlacement, Placements
 from .places import Reference, find_layer, position_in, shown
+from .report import middleware_table
 
 if TYPE_CHECKING:
     from livepatch.measure import Meter

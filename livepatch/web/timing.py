@@ -9,10 +9,10 @@ from livepatch.engine.changing.registry import registry
 from livepatch.measure import Meter, Part
 from livepatch.measure.calls import has_loop, is_async
 
-from .answering import Answering, path_of
+from .routes.answering import Answering, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from livepatch.measure.span import Span
 
@@ -113,13 +113,24 @@ class StackMeter(Meter):
         timed_handler.__middleware_version__ = 1  # type: ignore[attr-defined]
         return timed_handler
 
-    def timed_response(self, function: Any, layer: MiddlewareLayer | None) -> Any:
-        """The same for what makes a response in Django, sync or async; None: the view."""
+    def timed_response(
+        self,
+        function: Any,
+        layer: MiddlewareLayer | None,
+        route_of: Callable[[Any], tuple[str, Any] | None],
+    ) -> Any:
+        """The same for a function that makes a response from a request, sync or async.
+
+        Args:
+            function: the function itself.
+            layer: the middleware that it is; None: what it all ends in.
+            route_of: of a request that is over, the label and the function of its route.
+        """
 
         def close(span: Span, outer: Span | None, request: Any) -> None:
             self.inside.set(outer)
             if layer is None:
-                self.close(span, *self.answering.of_django(request))
+                self.close(span, *self.answering.of_route(route_of(request)))
             else:
                 self.close(span, layer, lambda: self._part(layer))
 

@@ -19,9 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import livepatch as lp
 from livepatch.demo import script_callbacks, shared
-from livepatch.magics.hosts import (
-    LivepatchHostsMagics,  # the listing is what %callbacks shows, rendering included
-)
+from livepatch.notebook.hosts import LivepatchHostsMagics
 
 COUNT, FILES, ROUNDS, TIMES = 1000, 20, 15, 60
 LISTING_GOAL = 50.0  # ms

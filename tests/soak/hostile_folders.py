@@ -72,8 +72,8 @@ class Run:
         import samples.exported
 
         import livepatch as lp
-        from livepatch.authoring import export as export_module
-        from livepatch.authoring.checking import Checked
+        from livepatch.exporting import export as export_module
+        from livepatch.exporting.checking import Checked
 
         self.lp = lp
         lp.replace("samples.exported.SCALE", 9)

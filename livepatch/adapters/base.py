@@ -1,0 +1,213 @@
+"""What the adapter of a webui flavor answers."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from livepatch.errors import HostUnsupported
+from livepatch.web.servers import RunningServer, address_of_gunicorn, describe_loop, servers
+
+from .sequence_hooks import stores_of_lists
+from .torch_hooks import stores_of_modules, torch_modules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+    from livepatch.engine.changing.change import Change
+    from livepatch.registries import Extension, Store
+
+    from .loader import Loader
+
+PATCHING = frozenset(
+    {
+        *("replace", "wrap", "before", "after", "filter_args", "filter_result", "restore"),
+        *("patches", "foreign", "adopt", "transaction", "undo", "redo", "webui"),
+    }
+)
+WEBUI = 100
+"""The specificity of an adapter for one particular webui."""
+
+
+class Host:
+    """The webui we live in. One subclass for each flavor.
+
+    An adapter looks at what the process has already loaded (``sys.modules``, the servers that
+    run) and imports nothing of the webui; every answer may be None while the webui starts.
+    An adapter of your own is a subclass, named by an entry point of the group
+    ``livepatch.adapters``; ``livepatch/adapters/demo.py`` is a complete example.
+    """
+
+    flavor: ClassVar[str] = "plain"
+    """The name of the kind of webui."""
+
+    offers: ClassVar[frozenset[str]] = frozenset()
+    """What of ``callbacks``, ``hooks`` and ``extensions`` this flavor has."""
+
+    specificity: ClassVar[int] = 0
+    """Of several adapters that recognise the process the one with the highest is taken: 0 any
+    Python process, 10 a server, 20 a UI framework, 100 one particular webui."""
+
+    module: ClassVar[str] = ""
+    """A module that every process of this flavor has loaded: while it is not in ``sys.modules``,
+    a change does not ask :meth:`is_detected`. Empty: it always asks."""
+
+    @classmethod
+    def is_detected(cls) -> bool:
+        """Whether this process is a webui of this flavor; looks only at what is loaded."""
+        return True
+
+    @property
+    def version(self) -> str | None:
+        """The version of what the flavor names; None when it does not say."""
+        return None
+
+    @property
+    def address(self) -> str | None:
+        """The URL the webui answers at; None while no server listens."""
+        server = self.server()
+        return server.address if server is not None else address_of_gunicorn()
+
+    @property
+    def loop(self) -> str:
+        """Where the event loop of the webui's server runs, in a few words."""
+        server = self.server()
+        return server.description if server is not None else describe_loop(None, None)
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """The verbs that have something to work on in this webui."""
+        return PATCHING | self.offers
+
+    def is_idle(self) -> bool | None:
+        """Whether no generation runs or waits, by the webui's own lock or queue.
+
+        Changes with ``when="idle"`` wait for it. None where the webui has no such word.
+        """
+        return None
+
+    @property
+    def extension_folder(self) -> Path | None:
+        """Where extensions of this webui lie; None when the flavor has no such folder."""
+        return None
+
+    def server(self) -> RunningServer | None:
+        """The server that serves the webui; None when none runs."""
+        return next(iter(servers()), None)
+
+    def app(self) -> Any:
+        """The app of the webui (Starlette or aiohttp); None when it is not found."""
+        server = self.server()
+        return server.app if server is not None else None
+
+    def callback_stores(self) -> Sequence[Store]:
+        """Where the webui keeps its callbacks: one store for each event."""
+        return ()
+
+    def hook_stores(self) -> Sequence[Store]:
+        """Where it keeps the hooks of a generation, in the order of a run.
+
+        Here: the forward hooks of the models that are loaded, and the lists of logits processors
+        and stopping criteria that they and the main program have.
+        """
+        models = self.models()
+        main = {"main": sys.modules.get("__main__")}
+        return [*stores_of_modules(models), *stores_of_lists({**models, **main})]
+
+    def models(self) -> Mapping[str, Any]:
+        """The loaded models, by a name for people: what has torch's forward hooks."""
+        return torch_modules(names_of_main_by_name())
+
+    def extensions(self) -> Sequence[Extension]:
+        """The extensions that the webui knows, in its own order."""
+        return ()
+
+    def loader(self) -> Loader | None:
+        """What loads extensions while this webui runs; None where there is no such thing."""
+        return None
+
+    def start_times(self) -> Mapping[str, float]:
+        """How long extensions took when the webui started, in ms, by their names."""
+        return {}
+
+    def switched_off(self) -> Mapping[str, str]:
+        """The extensions that shall not work now, by name, each with what tells so.
+
+        What they do all the same is flagged when it is timed.
+        """
+        off = "off in the webui"
+        return {extension.name: off for extension in self.extensions() if not extension.enabled}
+
+    def modules(self) -> Mapping[str, ModuleType]:
+        """The loaded modules that no dotted name in ``sys.modules`` leads to, by such a name."""
+        return {}
+
+    def after_commit(self, changes: Sequence[Change]) -> None:
+        """What changes need to become true here: caches to be emptied. Reverts are told as well."""
+
+    def remarks(self, changes: Sequence[Change]) -> Sequence[str]:  # noqa: ARG002
+        """What is to be said of changes that have become true, for the answer line."""
+        return ()
+
+    def notices(self) -> Sequence[str]:
+        """What the webui does by itself, now, that someone who changes it should know."""
+        return ()
+
+    def running(self) -> str | None:
+        """What the webui works on, in a few words; empty when nothing, None when it does not say.
+
+        For example ``txt2img, step 3 of 20``.
+        """
+        return None
+
+    def waiting(self) -> int | None:
+        """How many generations wait for their turn; None when the webui does not say."""
+        return None
+
+    def interrupt(self) -> str:
+        """Stop the generation that runs, by the webui's own means.
+
+        Returns:
+            What was done, for people.
+
+        Raises:
+            HostUnsupported: this flavor has no such means.
+        """
+        raise HostUnsupported(
+            "interrupt the generation",
+            f"nothing is known of how a webui of the flavor {self.flavor} stops a generation",
+            "call the webui's own function for it",
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.flavor} {self.version} at {self.address}>"
+
+
+def attribute_of(module: str, *names: str) -> Any:
+    """An attribute of a module that is already loaded; None when module or attribute lacks.
+
+    Args:
+        module: the full name of the module; it is never imported.
+        *names: the attribute, then the attribute of that, and so on.
+
+    Example:
+        >>> attribute_of("sys", "version_info", "major")
+        3
+    """
+    found: Any = sys.modules.get(module)
+    for name in names:
+        found = getattr(found, name, None)
+    return found
+
+
+def names_of_main() -> list[Any]:
+    """What the top level of the program that was started names, at this moment."""
+    return list(names_of_main_by_name().values())
+
+
+def names_of_main_by_name() -> dict[str, Any]:
+    """What the top level of the program names, by its names."""
+    main = sys.modules.get("__main__")
+    return dict(vars(main)) if main is not None else {}

@@ -1,0 +1,37 @@
+"""SD.Next (vladmandic/automatic)."""
+
+from __future__ import annotations
+
+import sys
+
+from livepatch.adapters.base import attribute_of
+
+from .a1111 import A1111Host, is_of_the_family
+
+
+class SdnextHost(A1111Host):
+    """SD.Next: A1111's registry without names and without a cached order."""
+
+    flavor = "sdnext"
+    methods = (
+        *("setup", "before_process", "process", "process_images", "before_process_batch"),
+        *("process_batch", "postprocess_batch", "postprocess_batch_list", "postprocess_image"),
+        *("postprocess", "before_component", "after_component"),
+    )
+    backwards = frozenset({"script_unloaded", "before_ui", "after_ui"})
+    runner_names = ("scripts_txt2img", "scripts_img2img", "scripts_control")
+    hook_note = "scripts without controls on the page are not called"
+
+    @classmethod
+    def is_detected(cls) -> bool:
+        """The installer and the loader that only SD.Next has are loaded."""
+        return is_of_the_family() and {"installer", "modules.loader"} <= set(sys.modules)
+
+    @property
+    def version(self) -> str | None:
+        """The date and the commit that it started from."""
+        version = attribute_of("installer", "version")
+        if not isinstance(version, dict):
+            return None
+        told = [str(version[key]) for key in ("updated", "hash") if version.get(key)]
+        return " ".join(told) or None

@@ -1,0 +1,42 @@
+"""A Starlette or FastAPI app behind uvicorn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from livepatch.web.servers import STARLETTE_CLASS, is_instance_of, servers
+
+from .base import Host, attribute_of, names_of_main
+
+
+class StarletteHost(Host):
+    """A webui that is a Starlette or FastAPI app."""
+
+    flavor = "starlette"
+    specificity = 10
+
+    @classmethod
+    def is_detected(cls) -> bool:
+        """A Starlette app is served, or the main program has made one."""
+        return starlette_app() is not None
+
+    @property
+    def version(self) -> str | None:
+        """The version of Starlette."""
+        version = attribute_of("starlette", "__version__")
+        return version if isinstance(version, str) else None
+
+    def app(self) -> Any:
+        """The app that is served; before that the one the main program has made."""
+        return starlette_app()
+
+
+def starlette_app() -> Any:
+    """The Starlette app of this process: the served one, else one of the main program's names."""
+    for found in servers():
+        if is_instance_of(found.app, *STARLETTE_CLASS):
+            return found.app
+    for value in names_of_main():
+        if is_instance_of(value, *STARLETTE_CLASS):
+            return value
+    return None

@@ -1,0 +1,1 @@
+"""text-generation-webui: hooks are functions of extension modules, looked up at every call."""

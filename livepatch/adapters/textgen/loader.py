@@ -1,0 +1,78 @@
+"""Loads extensions into text-generation-webui while it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from livepatch.adapters.base import attribute_of
+from livepatch.adapters.loader import Loader, Loading, execute, lists_of, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from livepatch.registries import Extension
+
+    from .adapter import TextgenHost
+
+EXTENSIONS, SHARED = "modules.extensions", "modules.shared"
+DRAWN = ("ui", "custom_css", "custom_js")
+
+
+class TextgenLoader(Loader):
+    """Executes ``script.py``, calls ``setup()`` and adds it to the extensions that are called."""
+
+    def __init__(self, host: TextgenHost) -> None:
+        self.host = host
+
+    def find(self, asked: str, path: Path) -> Loading:
+        """A folder with ``script.py``."""
+        folder = path.parent if path.name == "script.py" else path
+        if os.path.isfile(folder / "script.py"):
+            return Loading(folder.name, folder)
+        raise refuse(asked, f"{path} has no script.py", "give the folder that has script.py")
+
+    def containers(self) -> Mapping[str, Any]:
+        """The extensions, their settings, modules and routes."""
+        apps = [self.host.app(), attribute_of("modules.api.script", "app")]
+        routes = [getattr(getattr(app, "router", None), "routes", None) for app in apps]
+        return lists_of(
+            extension=attribute_of(EXTENSIONS, "state"),
+            _available=attribute_of(EXTENSIONS, "available_extensions"),
+            _set_up=attribute_of(EXTENSIONS, "setup_called"),
+            _named=attribute_of(SHARED, "args", "extensions"),
+            _settings=attribute_of(SHARED, "default_settings"),
+            module=sys.modules,
+            route=routes[0],
+            **({} if routes[1] is routes[0] else {"route of the API": routes[1]}),
+        )
+
+    def load(self, loading: Loading) -> None:
+        """As the webui itself does, for one extension."""
+        extensions = sys.modules[EXTENSIONS]
+        module: Any = execute(f"user_ext_{loading.name}", loading.path / "script.py", register=True)
+        extensions.apply_settings(module, loading.name)
+        if hasattr(module, "setup"):
+            module.setup()
+        extensions.setup_called.add(module)
+        orders = [known[1] for known in extensions.state.values()]
+        extensions.state[loading.name] = [True, max(orders, default=-1) + 1, module]
+        if loading.name not in extensions.available_extensions:
+            extensions.available_extensions.append(loading.name)
+        named = attribute_of(SHARED, "args", "extensions")
+        if isinstance(named, list) and loading.name not in named:
+            named.append(loading.name)
+        drawn = [name for name in DRAWN if hasattr(module, name)]
+        if drawn:
+            loading.facts.append(f"{', '.join(drawn)}: called when the page is built again")
+        folder = self.host.extension_folder
+        if folder is not None and loading.path.absolute().parent != folder:
+            loading.facts.append(f"a restart does not find it: it is not in {folder}")
+
+    def left(self, extension: Extension) -> list[str]:
+        """What it drew on the page."""
+        modules = (extension.modules or {}).values()
+        drawn = [name for name in DRAWN if any(hasattr(module, name) for module in modules)]
+        return [f"{', '.join(drawn)} stay on the page until it is built again"] if drawn else []

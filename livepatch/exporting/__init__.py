@@ -1,0 +1,1 @@
+"""From what is live to an extension that other webuis load."""

@@ -1,0 +1,165 @@
+"""``lp.export``: what is live, written as an extension that other webuis load."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from livepatch.engine.answers import answer, counted
+from livepatch.engine.shown import shown
+from livepatch.errors import ExportRefused
+from livepatch.webui.detect import host
+
+from .checking import check
+from .found import find_live
+from .layouts import FLAVORS, Names, layout, manifest, one_file
+from .place import MANIFEST, Place, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from .checking import Checked
+    from .found import Live
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(10))}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An extension that was written.
+
+    ``str(exported)`` is the answer line.
+
+    Attributes:
+        path: its folder, or its one file.
+        name: its name.
+        flavor: the webui that it is for.
+        answer: the answer line.
+        warnings: what the check saw.
+    """
+
+    path: Path
+    name: str
+    flavor: str
+    answer: str
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.answer
+
+    __repr__ = __str__
+
+
+def export(
+    folder: str | Path,
+    *,
+    name: str,
+    flavor: str | None = None,
+    single_file: bool = False,
+    with_values: Collection[str] = (),
+) -> Exported:
+    """Write what is live as an extension of its own, which needs no livepatch.
+
+    Layers that are on, middleware, callbacks and hooks. It patches the same targets with the same
+    effect in a fresh webui, can be switched off in the webui's own way, and takes its changes back.
+    What was written is linted, and applied and removed in a clean process, before it is put in
+    place.
+
+    Args:
+        folder: the folder in which the extension's own folder (or file) is made; it is made itself
+            where it is missing.
+        name: the extension's name: letters, digits, ``_`` and ``-``.
+        flavor: ``a1111``, ``forge``, ``forge-classic``, ``sdnext``, ``demo``, ``textgen``,
+            ``comfyui``, ``django``, ``starlette``, ``gradio``, ``aiohttp``, ``plain``; default:
+            this webui's.
+        single_file: one self-contained file, where the flavor takes one.
+        with_values: names of values that the changes use and that may be written down; functions
+            and classes are written down as they are needed.
+
+    Returns:
+        What was written; ``str`` of it is the answer line.
+
+    Raises:
+        ExportRefused: nothing is changed, something cannot be written down, the name or the folder
+            will not do, something else is there. No file was written.
+
+    Example:
+        >>> import tempfile, livepatch as lp
+        >>> layer = lp.filter_result("string.capwords", str.upper)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     exported = lp.export(folder, name="loud", flavor="plain")
+        ...     sorted(path.name for path in exported.path.iterdir())
+        ['README.md', 'livepatch.json', 'pyproject.toml', 'src']
+        >>> layer.remove()
+    """
+    flavor = flavor or host().flavor
+    asked = f"export {name} for {flavor} to {folder}"
+    names = _names(asked, name, flavor)
+    live = find_live(asked, flavor, [with_values] if isinstance(with_values, str) else with_values)
+    inner, texts = _texts(asked, names, live, single_file=single_file)
+    place = Place(asked, folder, name, inner, is_file=single_file)
+    try:
+        with place.draft(texts) as draft:
+            checked = check(draft, names, live, asked)
+            place.put(draft)
+    except OSError as error:
+        raise _not_writable(asked, error) from error
+    told = _told(names, live, place.final, checked)
+    return Exported(place.final, name, flavor, told, checked.warnings)
+
+
+def _names(asked: str, name: str, flavor: str) -> Names:
+    if flavor not in FLAVORS:
+        raise ExportRefused(
+            asked, f"nothing is known of the flavor {flavor!r}", f"one of: {', '.join(FLAVORS)}"
+        )
+    package = f"{name.replace('-', '_').lower()}_changes"
+    if not _NAME.fullmatch(name) or name.lower() in _RESERVED or keyword.iskeyword(name):
+        raise ExportRefused(
+            asked,
+            f"{name!r} cannot be the name of a folder and of a module: letters, digits, _ and -, "
+            f"a letter first, at most 60",
+            "choose another name, for example: my-extension",
+        )
+    if package in sys.stdlib_module_names:
+        raise ExportRefused(asked, f"{package} is a module of Python", "choose another name")
+    return Names(name, package, flavor)
+
+
+def _texts(
+    asked: str, names: Names, live: Live, *, single_file: bool
+) -> tuple[str, dict[str, str]]:
+    """What is made in the folder that is exported to, and its files."""
+    if single_file:
+        inner, text = one_file(names, live, asked)
+        text = f"{text.rstrip()}\n"
+        return inner, {inner: f"{text}# livepatch: {digest(text)}\n"}
+    texts = {path: f"{text.rstrip()}\n" for path, text in layout(names, live).items()}
+    listed = manifest(names, {path: digest(text) for path, text in texts.items()})
+    return names.name, {**texts, MANIFEST: listed}
+
+
+def _told(names: Names, live: Live, final: Path, checked: Checked) -> str:
+    numbers = {
+        "change": len(live.changes),
+        "callback": sum(map(len, live.callbacks.values())),
+        "hook": len(live.hooks),
+    }
+    what = [counted(n, word) for word, n in numbers.items() if n]
+    facts = [*what, checked.linted]
+    facts += [f"applied {checked.applied} and took them back in a clean process"]
+    facts += [f"left out: {text}" for text in (*live.left_out, *checked.warnings)]
+    return answer(f"exported {names.name} for {names.flavor} to {final}", *facts)
+
+
+def _not_writable(asked: str, error: OSError) -> ExportRefused:
+    return ExportRefused(
+        asked,
+        f"{type(error).__name__}: {error.strerror}: {shown(error.filename or '')}",
+        "name a folder that can be written to",
+    )

@@ -1,0 +1,259 @@
+"""Middleware, callbacks and hooks that are changed, as the changes of an extension."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from typing import TYPE_CHECKING, Any
+
+from livepatch.adapters.comfyui.adapter import PromptHandlers
+from livepatch.adapters.scripts.webui import CallbackStore
+from livepatch.adapters.textgen.adapter import HookStore
+from livepatch.engine.changing.events import modules_named
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import place, source_of
+from livepatch.errors import ExportRefused
+from livepatch.registries import CallPoint
+from livepatch.registries.store import AttributeStore
+from livepatch.web.operations import OperationList
+from livepatch.web.stack import MiddlewareStack
+from livepatch.webui.detect import host
+
+from .runtime.callbacks import Callback
+from .runtime.changes import Hook
+from .runtime.changes import Layer as CarriedLayer
+from .runtime.middleware import Middleware
+from .runtime.originals import digest
+
+if TYPE_CHECKING:
+    from livepatch.registries import Registration
+    from livepatch.web.layer import MiddlewareLayer
+
+    from .found import Live
+
+NOTHING = '''\
+def do_nothing(*args, **kwargs):
+    """Stands in the place of a hook that is muted."""
+'''
+WEBUIS = ("a1111", "forge", "forge-classic", "sdnext", "demo", "textgen", "comfyui")
+"""The flavors whose extensions find the webui's app by themselves."""
+
+
+def others(asked: str, flavor: str, live: Live) -> None:
+    """Take in everything that is changed and is no function.
+
+    Raises:
+        ExportRefused: something cannot be written down.
+    """
+    stacks = [c for c in registry.changed.values() if isinstance(c, MiddlewareStack)]
+    for changed in [*registry.changed.values()]:
+        if isinstance(changed, MiddlewareStack):
+            _check_app(asked, flavor, changed, stacks)
+            _take_stack(asked, changed, live)
+        elif isinstance(changed, CallPoint):
+            _take_point(asked, flavor, changed, live)
+        elif not isinstance(changed, OperationList):
+            live.left_out.append(
+                changed.path
+            )  # an extension that was loaded, a guard, Django's apps
+        else:
+            what = ", ".join(f"{layer.verb} {layer.target}" for layer in changed.own_layers())
+            raise ExportRefused(
+                asked,
+                f"changes of {changed.path} are not exported ({what})",
+                "take them back for the export, or replace the functions that are called there",
+            )
+
+
+def _check_app(
+    asked: str, flavor: str, stack: MiddlewareStack, stacks: list[MiddlewareStack]
+) -> None:
+    if flavor == "textgen":
+        raise ExportRefused(
+            asked,
+            f"{stack.path} is changed, and text-generation-webui makes its app after it has "
+            f"loaded its extensions: they cannot reach it",
+            "take that back for the export; lp.wrap the function behind the route instead",
+        )
+    is_this_webui = flavor in WEBUIS and host().flavor == flavor
+    app: Any = host().app() if is_this_webui else stacks[0].owner
+    wrapped = [app]
+    while wrapped[-1] is not None and stack.owner is not wrapped[-1]:
+        wrapped.append(getattr(wrapped[-1], "__dict__", {}).get("app"))
+    if wrapped[-1] is None or not hasattr(
+        stack.owner, "middlewares" if _is_aiohttp(stack) else "user_middleware"
+    ):
+        raise ExportRefused(
+            asked,
+            f"{stack.path} is changed, which is not the app that the extension will be given",
+            "take those changes back for the export",
+        )
+
+
+def _is_aiohttp(stack: MiddlewareStack) -> bool:
+    return any(cls.__module__.startswith("aiohttp.") for cls in type(stack.owner).__mro__)
+
+
+def _take_stack(asked: str, stack: MiddlewareStack, live: Live) -> None:
+    on = [p.layer for p in stack.plan if p.on]
+    base = [p.layer for p in stack.base if p.on]
+    kept = [layer for layer in on if layer in base]
+    if kept != [layer for layer in base if layer in kept]:
+        raise ExportRefused(
+            asked,
+            f"the order of {stack.path} is changed, and moves are not exported",
+            "take the move back for the export: lp.undo(), or add a middleware in its place",
+        )
+    for layer in base:
+        if layer not in kept:
+            live.changes.append(Middleware("remove", layer.name))
+    # The innermost first: the next one's neighbour is there already.
+    for position, layer in reversed(list(enumerate(on))):
+        if layer.kind == "added":
+            outside = on[position + 1].name if position + 1 < len(on) else None
+            inside = on[position - 1].name if position else None
+            live.changes.append(_added(asked, layer, outside, inside, live))
+
+
+def _added(
+    asked: str, layer: MiddlewareLayer, outside: str | None, inside: str | None, live: Live
+) -> Middleware:
+    about = f"middleware {layer.name}"
+    made = layer.cls
+    new = live.gatherer.take_callable(made, layer.owner, about)
+    options: dict[str, Any] = {}
+    named: dict[str, str] = {}
+    for name, value in layer.options.items():
+        if callable(value):
+            named[name] = live.gatherer.take_callable(value, layer.owner, about)
+        elif _is_literal(value):
+            options[name] = value
+        else:
+            raise ExportRefused(
+                asked,
+                f"the option {name} of {about} is a {type(value).__name__}, which its repr does "
+                f"not give back",
+                "make it in the constructor of the middleware instead",
+            )
+    return Middleware("add", layer.name, new, options, named, outside, inside)
+
+
+def _is_literal(value: object) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError):
+        return False
+
+
+def _take_point(asked: str, flavor: str, point: CallPoint, live: Live) -> None:
+    store = point.store
+    if isinstance(store, (CallbackStore, PromptHandlers)):
+        _take_list(flavor, point, live)
+    elif isinstance(store, AttributeStore):
+        _take_attributes(asked, point, live)
+    else:
+        raise ExportRefused(
+            asked,
+            f"{point.path} is changed, which belongs to a model that another process does not have",
+            "take that back for the export, and replace the function where the model is loaded",
+        )
+
+
+def _take_list(flavor: str, point: CallPoint, live: Live) -> None:
+    event, is_comfyui = point.event, isinstance(point.store, PromptHandlers)
+    flavor = "comfyui" if is_comfyui else flavor
+    on = [p.layer for p in point.plan if p.on]
+    base = [p.layer for p in point.base]
+    kept = [r for r in on if not r.is_ours]
+    ours = [r for r in on if r.is_ours]
+    replaced = {r.name: r for r in base if all(r is not p.layer for p in point.plan)}
+    for registration in base:
+        is_replaced = any(registration.name == mine.name for mine in ours)
+        if registration not in kept and not is_replaced:
+            live.changes.append(Callback("remove", event, registration.name, flavor=flavor))
+    previous = None
+    moved = kept != [r for r in base if r in kept]
+    for registration in kept if moved else []:
+        name, behind = registration.name, previous
+        live.changes.append(Callback("move", event, name, after=behind, flavor=flavor))
+        previous = registration.name
+    for mine in ours:
+        about = f"callback {event}/{mine.name}"
+        new = live.gatherer.take_callable(mine.callback, mine.owner, about)
+        if mine.name in replaced:
+            live.changes.append(Callback("replace", event, mine.name, new, flavor=flavor))
+        elif is_comfyui:
+            live.changes.append(Callback("add", event, mine.name, new, flavor=flavor))
+        else:
+            live.callbacks.setdefault(event, []).append(new)
+
+
+def _take_attributes(asked: str, point: CallPoint, live: Live) -> None:
+    store: Any = point.store
+    base = {id(p.layer.item.holder): p.layer for p in point.base}
+    on = {id(p.layer.item.holder): p.layer for p in point.plan if p.on}
+    for key in dict.fromkeys([*base, *on]):
+        before, now = base.get(key), on.get(key)
+        if before is now:
+            continue
+        holder = (now or before).item.holder  # type: ignore[union-attr]
+        attribute = store.attribute_of(holder)
+        about = f"hook {point.event}"
+        if isinstance(store, HookStore):
+            _take_textgen_hook(asked, holder, attribute, before, now, live)
+            continue
+        path = f"{_path_of_class(asked, holder)}.{attribute}"
+        source = source_of(before.callback) if before is not None else None
+        if now is None:
+            new = live.gatherer.own_text("do_nothing", NOTHING)
+        else:
+            new = live.gatherer.take_callable(now.callback, now.owner, about)
+        original = digest(source) if source is not None else None
+        live.changes.append(CarriedLayer("replace", path, new, original, point.event))
+        live.stand_ins[path] = "def {name}(self, *args, **kwargs): return None"
+
+
+def _take_textgen_hook(
+    asked: str,
+    module: Any,
+    hook: str,
+    before: Registration | None,
+    now: Registration | None,
+    live: Live,
+) -> None:
+    if now is None:
+        live.changes.append(Hook(module.__name__, hook))
+        return
+    about = f"hook {hook}"
+    new = live.gatherer.take_callable(now.callback, now.owner, about)
+    if before is None:
+        if hook in live.hooks:
+            raise ExportRefused(
+                asked,
+                f"two functions are to be the hook {hook}, and an extension has one",
+                "make one function of them",
+            )
+        live.hooks[hook] = new
+        return
+    path = f"{module.__name__}.{hook}"
+    source = source_of(before.callback)
+    original = digest(source) if source is not None else None
+    live.changes.append(CarriedLayer("replace", path, new, original, hook))
+    live.stand_ins[path] = "def {name}(*args, **kwargs): return None"
+
+
+def _path_of_class(asked: str, cls: type) -> str:
+    known = {**sys.modules, **modules_named()}
+    candidates = [cls.__module__, *known]
+    for name in candidates:
+        module = known.get(name)
+        found: Any = module
+        for part in cls.__qualname__.split("."):
+            found = getattr(found, "__dict__", {}).get(part)
+        if found is cls and "/" not in name and all(p.isidentifier() for p in name.split(".")):
+            return f"{name}.{cls.__qualname__}"
+    raise ExportRefused(
+        asked,
+        f"no dotted name leads to the class {cls.__qualname__} ({place(cls)})",
+        "take the change of its hook back for the export",
+    )

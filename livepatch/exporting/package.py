@@ -1,0 +1,248 @@
+"""The Python package of an exported extension: its own code, the engine and what applies it."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from livepatch.own_version import VERSION
+from livepatch.webui.detect import host
+
+from .needed import needed_files
+from .runtime.callbacks import Callback
+from .runtime.changes import Hook, Layer
+from .runtime.definitions import indented
+from .runtime.middleware import Middleware
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from importlib.abc import Traversable
+
+    from .found import Live
+    from .runtime.changes import Change
+
+CARRIED = "livepatch.exporting.runtime"
+_ENGINE_IMPORT = re.compile(r"^(\s*)from livepatch\.engine\b", re.MULTILINE)
+_ENGINE_MODULE = re.compile(r"^import livepatch\.engine as (\w+)$", re.MULTILINE)
+
+
+def made_with(flavor: str) -> dict[str, str | None]:
+    """The versions that an extension is made with."""
+    return {
+        "flavor": flavor,
+        "version": host().version,
+        "livepatch": VERSION,
+        "python": platform.python_version(),
+    }
+
+
+def carried_files() -> dict[str, str]:
+    """What applies changes, and what it needs of the engine, by their paths in the package."""
+    runtime = {}
+    for path, text in _python_files(CARRIED, "runtime").items():
+        text = _ENGINE_MODULE.sub(r"from .. import engine as \1", text)
+        runtime[path] = _ENGINE_IMPORT.sub(r"\1from ..engine", text)
+    copied = {**_python_files("livepatch.engine", "engine"), **runtime}
+    needed = needed_files(copied, runtime)
+    return {path: text for path, text in copied.items() if path in needed}
+
+
+def _python_files(package: str, folder: str) -> dict[str, str]:
+    return dict(_files_below(files(package), folder))
+
+
+def _files_below(place: Traversable, path: str) -> Iterator[tuple[str, str]]:
+    for entry in sorted(place.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".py"):
+            yield f"{path}/{entry.name}", entry.read_text(encoding="utf-8")
+        elif entry.is_dir() and entry.name != "__pycache__":
+            yield from _files_below(entry, f"{path}/{entry.name}")
+
+
+def names_file(live: Live, about: str) -> str:
+    """``names.py``: what the changes need beside themselves."""
+    return f'"""{about}"""\n\nfrom __future__ import annotations\n\n{names_text(live)}'
+
+
+def names_text(live: Live) -> str:
+    """Imports, values, and definitions in the order in which they need each other."""
+    gatherer = live.gatherer
+    imports = sorted(gatherer.imports.values(), key=lambda line: (line.startswith("from"), line))
+    values = [f"{name} = {text}" for name, text in gatherer.values.items()]
+    parts = [
+        "\n".join(imports),
+        "\n".join(values),
+        *(t.strip("\n") for t in gatherer.texts.values()),
+    ]
+    return "\n\n\n".join(part for part in parts if part) + "\n"
+
+
+def layers_file(live: Live, about: str) -> str:
+    """``layers.py``: each definition with what it is about; the file is read, not run."""
+    text = "\n\n".join(layer_texts(live))
+    note = "This file is not imported: each definition is compiled in the place of its target."
+    return f'"""{about}\n\n{note}\n"""\n\n{text}'
+
+
+def layer_texts(live: Live) -> list[str]:
+    """The definitions, each under a comment that says what it is about."""
+    return [
+        f"# {number}: {about}\n{text.strip(chr(10))}\n"
+        for number, (about, text) in enumerate(live.definitions, 1)
+    ]
+
+
+def changes_text(live: Live) -> str:
+    """The table of changes as Python."""
+    if not live.changes:
+        return "CHANGES = ()\n"
+    rows = "\n".join(f"    {_call(change)}," for change in live.changes)
+    return f"CHANGES = (\n{rows}\n)\n"
+
+
+def changes_imports(live: Live, runtime: str) -> str:
+    """The imports that the table needs."""
+    homes = {Layer: "changes", Hook: "changes", Middleware: "middleware", Callback: "callbacks"}
+    used = sorted({type(change) for change in live.changes}, key=lambda cls: cls.__name__)
+    lines: dict[str, list[str]] = {}
+    for cls in used:
+        lines.setdefault(homes[cls], []).append(cls.__name__)
+    return "".join(
+        f"from {runtime}.{module} import {', '.join(names)}\n"
+        for module, names in sorted(lines.items())
+    )
+
+
+def _call(change: Change) -> str:
+    """A change as the call that makes it, without what is the default."""
+    arguments = []
+    for field in dataclasses.fields(change):  # type: ignore[arg-type]
+        value = getattr(change, field.name)
+        default: Any = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        if default is dataclasses.MISSING:
+            arguments.append(_quoted(value))
+        elif value != default:
+            arguments.append(f"{field.name}={_quoted(value)}")
+    return f"{type(change).__name__}({', '.join(arguments)})"
+
+
+def _quoted(value: object) -> str:
+    return repr(value) if not isinstance(value, str) else _double_quoted(value)
+
+
+def _double_quoted(text: str) -> str:
+    quoted = repr(text)
+    if quoted.startswith("'") and '"' not in text:
+        return f'"{quoted[1:-1]}"'
+    return quoted
+
+
+def called_by_webui(live: Live) -> list[tuple[str, str, str]]:
+    """The functions that the webui is to call: event, its name in the package, and our own name."""
+    found = []
+    for event, names in live.callbacks.items():
+        for number, name in enumerate(names, 1):
+            found.append((event, f"on_{event}{f'_{number}' if number > 1 else ''}", name))
+    return found
+
+
+def forwarders(live: Live) -> str:
+    """What the webui calls, as functions that do nothing while the extension is off."""
+    return "\n\n".join(
+        f"def {function}(*args, **kwargs):\n"
+        f'    """Called by the webui at {event}."""\n'
+        f"    if not EXTENSION.is_on:\n"
+        f"        return None\n"
+        f'    return EXTENSION.own("{name}")(*args, **kwargs)\n'
+        for event, function, name in called_by_webui(live)
+    )
+
+
+def values_text(values: Mapping[str, str | None]) -> str:
+    """The versions as a dictionary in Python."""
+    rows = "\n".join(f'    "{key}": {_quoted(value)},' for key, value in values.items())
+    return f"MADE_WITH = {{\n{rows}\n}}\n"
+
+
+def init_file(name: str, flavor: str, live: Live, extra: str) -> str:
+    """``__init__.py`` of the package: the extension, and what the webui calls."""
+    parts = [
+        f'"""{name}: changes of a running {flavor} webui, made with livepatch."""\n\n'
+        "from __future__ import annotations\n\n"
+        "import sys\nfrom pathlib import Path\n\n"
+        "from .changes import CHANGES, MADE_WITH\nfrom .runtime.extension import Extension\n",
+        'def _names():\n    """The extension\'s own functions, loaded when they are needed."""\n'
+        "    from . import names\n\n    return vars(names)\n",
+        f'EXTENSION = Extension(\n    "{name}",\n    "{flavor}",\n    CHANGES,\n    _names,\n'
+        '    (str(Path(__file__).with_name("layers.py")), None),\n    MADE_WITH,\n)\n\n'
+        "apply = EXTENSION.apply\nremove = EXTENSION.remove\nswitch = EXTENSION.switch\n",
+        extra,
+        forwarders(live),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def single_file(
+    name: str, package: str, flavor: str, live: Live, *, about: str, extra: str, entry: str
+) -> str:
+    """Everything in one file: the same, with the carried sources as texts that it can import."""
+    rows = "\n".join(f"    {_double_quoted(p)}: {_literal(t)}," for p, t in carried_files().items())
+    names = _names_function(live)
+    layers = indented("\n\n".join(layer_texts(live)), 4) if live.definitions else ""
+    loader = files("livepatch.exporting") / "templates" / "loader.py.txt"
+    return "\n\n".join(
+        part
+        for part in (
+            f'"""{about}"""\n\nfrom __future__ import annotations\n\n'
+            "import importlib.abc\nimport importlib.machinery\nimport sys\n",
+            f'PACKAGE = "{package}"\n\n# The engine of livepatch and what applies changes with it, '
+            f"as in a folder export.\nSOURCES = {{\n{rows}\n}}\n",
+            loader.read_text(encoding="utf-8").strip("\n") + "\n",
+            changes_imports(live, "RUNTIME").replace("from RUNTIME.", f"from {package}.runtime.")
+            + f"from {package}.runtime.extension import Extension\n\n"
+            + changes_text(live)
+            + "\n"
+            + values_text(made_with(flavor)),
+            "def _layers():  # never called: each definition is compiled in its target's place\n"
+            f'    """What runs in the place of the webui\'s own code."""\n\n{layers}',
+            names,
+            f'EXTENSION = Extension(\n    "{name}",\n    "{flavor}",\n    CHANGES,\n    _names,\n'
+            '    (__file__, "_layers"),\n    MADE_WITH,\n)\n\n'
+            "apply = EXTENSION.apply\nremove = EXTENSION.remove\nswitch = EXTENSION.switch\n",
+            extra,
+            forwarders(live),
+            entry,
+        )
+        if part
+    )
+
+
+def _names_function(live: Live) -> str:
+    gatherer = live.gatherer
+    bound = sorted(
+        {
+            *(n for n in gatherer.imports if n.isidentifier()),
+            *(f"_{n[:-3]}_holder" for n in gatherer.imports if n.endswith(" = ")),
+            *gatherer.values,
+            *gatherer.texts,
+            *(f"_make_{n}" for n, t in gatherer.texts.items() if t.startswith(f"def _make_{n}(")),
+            *(n.partition(".")[0] for n in gatherer.imports if "." in n),
+        }
+    )
+    body = indented(names_text(live), 4) if bound else ""
+    declared = f"    global {', '.join(bound)}\n\n" if bound else ""
+    return (
+        'def _names():\n    """The extension\'s own functions, made when they are needed."""\n'
+        f"{declared}{body}    return globals()\n"
+    )
+
+
+def _literal(text: str) -> str:
+    if "'''" in text or text.endswith(("\\", "'")):
+        return repr(text)
+    return f"r'''{text}'''"

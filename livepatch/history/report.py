@@ -1,0 +1,170 @@
+"""The journal as a report, with what each step changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from livepatch.engine.answers import counted
+from livepatch.engine.errors import LivepatchError, TargetNotFound
+from livepatch.reports.differences import Diff, html_diff, original_source, unified
+from livepatch.reports.html import QUIET, TEXT, escape
+from livepatch.reports.text import text_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from livepatch.engine import ChangeDescription
+
+SHOWN = 50
+_SILENT = ("switch on", "switch off")
+
+
+class Entry(Protocol):
+    """A step of the journal."""
+
+    number: int
+    changes: tuple[ChangeDescription, ...]
+    time: datetime
+    undone: bool
+
+
+class Steps(Protocol):
+    """The journal."""
+
+    @property
+    def lost(self) -> int:
+        """How many steps could not be written to disk."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def can_redo(self, entry: Any) -> bool:
+        """Whether a step is undone and can be made true again."""
+
+
+class JournalReport:
+    """The steps, oldest first, each with its difference to open.
+
+    Args:
+        journal: the journal, as it is now.
+    """
+
+    def __init__(self, journal: Steps) -> None:
+        self.journal = journal
+        self.entries: Sequence[Entry] = journal[:]
+
+    def __str__(self) -> str:
+        if not self.entries:
+            return "Journal: nothing was changed yet"
+        rows = [
+            [str(entry.number), _clock(entry), _what(entry), _whose(entry), _state(entry)]
+            for entry in self._last()
+        ]
+        return f"{self._title()}\n{text_table(['step', 'time', 'change', 'by', 'state'], rows)}"
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return {"text/plain": str(self), "text/html": self._html()}
+
+    def diff(self, number: int) -> Diff:
+        """What a step changed.
+
+        Args:
+            number: the step's number.
+
+        Raises:
+            TargetNotFound: the journal has no such step.
+        """
+        entry = next((e for e in self.entries if e.number == number), None)
+        if entry is None:
+            raise TargetNotFound(
+                f"journal --diff {number}", f"the journal has no step {number}", "look at %journal"
+            )
+        return Diff(f"Step {number}: {_what(entry)}", tuple(self._differences(entry)))
+
+    def _differences(self, entry: Entry) -> list[tuple[str, str]]:
+        found = []
+        for change in entry.changes:
+            before, after = self._texts(entry, change)
+            text = unified(before, after, f"{change.target} before", f"{change.target} after")
+            heading = f"{change.verb} {change.target} ({change.owner}'s {change.name!r})"
+            found.append((heading if text else f"{heading}: no text changed", text))
+        return found
+
+    def _texts(self, entry: Entry, change: ChangeDescription) -> tuple[str, str]:
+        """The text that ran before a change and the one that runs after it, as far as known."""
+        earlier = [
+            (c.verb, c.source)
+            for e in self.entries
+            if e.number < entry.number and (not e.undone or self._undone_later(e, entry))
+            for c in e.changes
+            if (c.target, c.owner, c.name) == (change.target, change.owner, change.name)
+            and c.verb not in _SILENT
+        ]
+        verb, text = earlier[-1] if earlier else ("restore", None)
+        if change.verb in _SILENT:
+            return "", ""
+        if change.verb == "restore":
+            return change.source or "", _original(change.target) if verb == "replace" else ""
+        if verb == "restore" or text is None:
+            return _original(change.target) if change.verb == "replace" else "", change.source or ""
+        return text, change.source or ""
+
+    def _undone_later(self, earlier: Entry, entry: Entry) -> bool:
+        """Whether an earlier step was still true when this one was made."""
+        return self.journal.can_redo(earlier) and self.journal.can_redo(entry)
+
+    def _html(self) -> str:
+        title = f'<div style="color:{QUIET}">{escape(self._title())}</div>'
+        if not self.entries:
+            return f'<p style="color:{TEXT};margin:0">{escape(str(self))}</p>'
+        rows = []
+        for entry in self._last():
+            state = _state(entry)
+            facts = f"{_clock(entry)} · {_whose(entry)}{f' · {state}' if state else ''}"
+            inside = "".join(
+                f'<div style="color:{QUIET}">{escape(heading)}</div>{html_diff(text)}'
+                for heading, text in self._differences(entry)
+            )
+            rows.append(
+                f'<details style="color:{TEXT}"><summary>{entry.number}. {escape(_what(entry))} '
+                f'<span style="color:{QUIET}"> · {escape(facts)}</span></summary>'
+                f'<div style="margin-left:16px">{inside}</div></details>'
+            )
+        return title + "".join(rows)
+
+    def _last(self) -> Sequence[Entry]:
+        return self.entries[-SHOWN:]
+
+    def _title(self) -> str:
+        count = len(self.entries)
+        if not count:
+            return "Journal: nothing was changed yet"
+        earlier = f", the last {SHOWN} of {count} steps" if count > SHOWN else ""
+        if not (lost := self.journal.lost):
+            return f"Journal{earlier}, in UTC"
+        return f"Journal{earlier}, in UTC · {counted(lost, 'step')} could not be written to disk"
+
+
+def _original(target: str) -> str:
+    try:
+        return original_source(target) or ""
+    except LivepatchError:  # it is gone by now: the difference shows the new text alone
+        return ""
+
+
+def _clock(entry: Entry) -> str:
+    return f"{entry.time:%H:%M:%S}"
+
+
+def _what(entry: Entry) -> str:
+    return ", ".join(f"{change.verb} {change.target}" for change in entry.changes)
+
+
+def _whose(entry: Entry) -> str:
+    return ", ".join(sorted({f"{change.owner}'s {change.name!r}" for change in entry.changes}))
+
+
+def _state(entry: Entry) -> str:
+    return "undone" if entry.undone else ""

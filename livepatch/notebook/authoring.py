@@ -1,0 +1,112 @@
+"""The magics of extensions on disk: ``%export``, ``%lint``."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from livepatch.exporting.export import export
+from livepatch.exporting.layouts import FLAVORS
+from livepatch.linting.lint import lint
+from livepatch.reports import Answer
+
+from .words import paths_below
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from livepatch.linting.report import LintReport
+
+    from .completion import Completers
+
+
+def _path(text: str) -> Path:
+    """A path as a user types it: with quotes where it has spaces, with ``~``."""
+    parts = shlex.split(text) if text[:1] in "'\"" else [text]
+    return Path(parts[0] if parts else ".").expanduser()
+
+
+def complete_export(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: ARG001 - IPython's
+    """The options of ``%export``, and the flavors behind ``--for``.
+
+    Args:
+        shell: the shell that asks.
+        event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
+    """
+    words = event.line.split()
+    before = words[-2:-1] if event.symbol else words[-1:]
+    if before == ["--for"]:
+        return list(FLAVORS)
+    return ["--to", "--for", "--single-file", "--with-values"]
+
+
+def complete_lint(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: ARG001 - IPython's
+    """Folders and files below the word under the cursor.
+
+    Args:
+        shell: the shell that asks.
+        event: IPython's completion event.
+    """
+    return paths_below(event.symbol, ".py", ".js")
+
+
+@magics_class
+class LivepatchAuthoringMagics(Magics):
+    """From what was tried to an extension that other webuis load."""
+
+    shell: InteractiveShell
+    completes: ClassVar[Completers] = {"export": complete_export, "lint": complete_lint}
+
+    @magic_arguments()
+    @argument("name", help="the extension's name: letters, digits, _ and -")
+    @argument("--to", default=".", metavar="FOLDER", help="where its folder is made; default: here")
+    @argument("--for", dest="flavor", metavar="FLAVOR", help="the webui; default: this one's kind")
+    @argument("--single-file", action="store_true", help="one self-contained file")
+    @argument("--with-values", nargs="*", default=[], metavar="N", help="values to write down")
+    @line_magic
+    def export(self, line: str) -> Answer:
+        """Write what is live as an extension that needs no livepatch.
+
+        It is linted, and applied and removed in a clean process, before it is put in place::
+
+            %export my-look
+            %export my-look --to ~/webui/extensions --for a1111
+            %export my-look --single-file --with-values strength palette
+        """
+        args = parse_argstring(self.export, line)
+        folder = _path(args.to)
+        options: dict[str, Any] = {}
+        if args.flavor:
+            options["flavor"] = args.flavor
+        if args.single_file:
+            options["single_file"] = True
+        if args.with_values:
+            options["with_values"] = args.with_values
+        said = "".join(f", {name}={value!r}" for name, value in options.items())
+        python = f"lp.export({str(folder)!r}, name={args.name!r}{said})"
+        return Answer(str(export(folder, name=args.name, **options)), python)
+
+    @magic_arguments()
+    @argument("path", nargs="?", help="an extension's folder, or one file")
+    @argument("--run", action="store_true", help="import its files in clean processes as well")
+    @line_magic
+    def lint(self, line: str) -> LintReport:
+        """Check an extension against the rules of extensions.
+
+        For example ``%lint extensions/my-look``. A finding is excused by a comment that says why:
+        ``# livepatch: ignore[LP101] the reason``.
+        """
+        args = parse_argstring(self.lint, line)
+        if not args.path:
+            raise UsageError("%lint needs the folder of an extension, or a file")
+        path = _path(args.path)
+        print(f"= lp.lint({str(path)!r}{', run=True' if args.run else ''})")
+        report = lint(path, run=args.run)
+        for note in report.notes:
+            print(note)
+        return report

@@ -1,0 +1,364 @@
+"""The events of a running Gradio page: what users look at and change."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast, overload
+
+from livepatch.engine import ForeignChange, PatchRefused, TargetNotFound
+from livepatch.engine.answers import answer, counted
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import place
+from livepatch.web.facts import caller, owner_of
+from livepatch.web.operations import Operation, OperationLayer, when_seen
+from livepatch.web.routes.kinds import code_of
+
+from .functions import check_function, describe, streams
+from .list import EventLayer, EventList
+from .report import events_table
+
+if TYPE_CHECKING:
+    from livepatch.reports import Report
+
+Reference = Any  # an event, its API name, its function, or its position
+
+
+@dataclass(frozen=True, eq=False)
+class LiveEvent:
+    """One event of a running page, as it is at this moment.
+
+    Attributes:
+        table: the events it was found among.
+        index: the number that clients call it by (``fn_index``).
+        event: Gradio's own object.
+    """
+
+    table: Events
+    index: int
+    event: Any
+
+    @property
+    def api_name(self) -> str | None:
+        """The name that clients call it by, as ``/predict``; None: it has none."""
+        name = getattr(self.event, "api_name", None)
+        if name is None:
+            name = self._entry.get("api_name")
+        return f"/{name}" if isinstance(name, str) and name not in ("", "false") else None
+
+    @property
+    def label(self) -> str:
+        """How it is named here: its API name, else ``event 3``."""
+        return self.api_name or f"event {self.index}"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What triggers it: ``button 'Go'.click``."""
+        targets = getattr(self.event, "targets", None)
+        targets = self._entry.get("targets", ()) if targets is None else targets
+        return tuple(self._trigger(*target) for target in targets)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The components that it reads, in words."""
+        return tuple(describe(block) for block in self.event.inputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The components that it changes, in words."""
+        return tuple(describe(block) for block in self.event.outputs)
+
+    @property
+    def function(self) -> Any:
+        """The function that it runs; None: it runs in the browser only. Of a muted one, which."""
+        events = self.table.events
+        if events.is_foreign(self.event):
+            return self.event.fn
+        replaced = [o for o in self._operations if o.on and o.layer.verb == "replace"]
+        return replaced[-1].new if replaced else events.own_function(self.event)
+
+    @property
+    def streams(self) -> bool:
+        """Whether its function is a generator, whose values clients get one after the other."""
+        return streams(self.function)
+
+    @property
+    def muted(self) -> bool:
+        """Whether it does nothing at present."""
+        return any(o.on and o.layer.verb == "mute" for o in self._operations)
+
+    @cached_property
+    def place(self) -> str:
+        """``file:line`` of the function."""
+        return "" if self.function is None else place(code_of(self.function))
+
+    @cached_property
+    def owner(self) -> str:
+        """Whose function it is: ours, an extension's, a package's or the webui's."""
+        replaced = [o for o in self._operations if o.on and o.layer.verb == "replace"]
+        if replaced:
+            return replaced[-1].layer.owner
+        return "webui" if self.function is None else owner_of(code_of(self.function), {})
+
+    @property
+    def layers(self) -> tuple[OperationLayer, ...]:
+        """What livepatch did to it."""
+        return tuple(operation.layer for operation in self._operations)
+
+    def replace(self, function: Any) -> EventLayer:
+        """Let it run another function. See :meth:`Events.replace`."""
+        return self.table.replace(self, function)
+
+    def mute(self) -> EventLayer:
+        """Let it do nothing. See :meth:`Events.mute`."""
+        return self.table.mute(self)
+
+    def unmute(self) -> EventLayer:
+        """Let a muted event run again. See :meth:`Events.unmute`."""
+        return self.table.unmute(self)
+
+    def is_meant_by(self, reference: Any) -> bool:
+        """Whether someone who gives this means it."""
+        if isinstance(reference, str):
+            return reference in (self.label, (self.api_name or "")[1:] or self.label, *self.targets)
+        if isinstance(reference, LiveEvent):
+            return reference.event is self.event
+        if isinstance(reference, OperationLayer):
+            return any(o.layer is reference for o in self._operations)
+        return callable(reference) and bool(reference == self.function)
+
+    def matches(self, pattern: str) -> bool:
+        """Whether its name, its trigger or its function contains something."""
+        name = str(getattr(self.function, "__qualname__", ""))
+        return any(pattern.lower() in word.lower() for word in (self.label, *self.targets, name))
+
+    @property
+    def _operations(self) -> list[Operation]:
+        return [o for o in self.table.events.plan if o.slot is self.event]
+
+    @property
+    def _entry(self) -> dict[str, Any]:
+        """What the page says of it: before Gradio 4.30 the event itself knew less."""
+        told = getattr(self.table.events.blocks, "dependencies", None)
+        known = isinstance(told, list) and self.index < len(told)
+        return cast("dict[str, Any]", told[self.index]) if told and known else {}
+
+    def _trigger(self, number: int | None, name: str) -> str:
+        block = self.table.events.blocks.blocks.get(number)
+        return name if block is None else f"{describe(block)}.{name}"
+
+    def __str__(self) -> str:
+        return f"{self.label} · {', '.join(self.targets)} · {self.owner} · {self.place}"
+
+    def __repr__(self) -> str:
+        return f"<LiveEvent {self.label} · {self.owner}>"
+
+
+class Events(Sequence[LiveEvent]):
+    """The events of a running Gradio page: a sequence that shows as a table.
+
+    Get it by ``lp.events()``. It is indexed by position, by API name (``"/predict"``), by trigger
+    or by function. A change is seen by the calls that come after it, of open pages too; those under
+    way, streams included, finish on the function they began with.
+
+    Attributes:
+        events: the page's events and what was done to them.
+        path: whose events, in words.
+    """
+
+    def __init__(self, events: EventList) -> None:
+        self.events = events
+        self.path = events.path
+
+    def replace(self, event: Reference, function: Any) -> EventLayer:
+        """Let an event run another function: plain, async, or a generator.
+
+        Args:
+            event: the event, its API name, its trigger, its function or its position.
+            function: takes as many inputs and answers as many outputs; what Gradio gives by
+                annotation (``gr.Request``, ``gr.EventData``) or default (``gr.Progress()``) comes
+                on top.
+
+        Returns:
+            The layer; the same owner's earlier replacement of this event is replaced in its place.
+
+        Raises:
+            PatchRefused: the function does not fit; nothing has changed.
+            TargetNotFound: there is no such event.
+            ForeignChange: someone else gave the event another function since.
+        """
+        begun = time.perf_counter()
+        asked = f"replace {_shown(event)} by {_shown(function)} in {self.path}"
+        with registry.lock:
+            found = self._changeable(asked, event)
+            check_function(asked, function, found.event)
+            layer = self._put("replace", found, function, _shown(function))
+            kind = ["streams"] if streams(function) else []
+            muted = ["it is muted still"] if found.muted else []
+            self._tell(layer, f"replaced {found.label} in {self.path}", begun, *kind, *muted)
+            return layer
+
+    def mute(self, event: Reference) -> EventLayer:
+        """Let an event do nothing: its calls answer at once and change no output.
+
+        Args:
+            event: the event, its API name, its trigger, its function or its position.
+
+        Returns:
+            The layer; ``layer.remove()`` lets the event run again.
+
+        Raises:
+            PatchRefused: the event cannot be changed.
+            TargetNotFound: there is no such event.
+            ForeignChange: someone else gave the event another function since.
+        """
+        begun = time.perf_counter()
+        asked = f"mute {_shown(event)} in {self.path}"
+        with registry.lock:
+            found = self._changeable(asked, event)
+            layer = self._put("mute", found, None, "")
+            self._tell(layer, f"muted {found.label} in {self.path}", begun)
+            return layer
+
+    def unmute(self, event: Reference) -> EventLayer:
+        """Let a muted event run again, whoever muted it.
+
+        Args:
+            event: the event, its API name, its trigger, its function or its position.
+
+        Returns:
+            The layer that was taken back.
+
+        Raises:
+            TargetNotFound: there is no such event, or it is not muted.
+        """
+        begun = time.perf_counter()
+        asked = f"unmute {_shown(event)} in {self.path}"
+        with registry.lock:
+            found = self._find(asked, event)
+            muted = self.events.mutes_of(found.event)
+            if not muted:
+                raise TargetNotFound(asked, f"{found.label} is not muted", "look at %events")
+            rest = tuple(o for o in self.events.plan if o not in muted)
+            layer = cast("EventLayer", muted[-1].layer)
+            call = f"lp.events().unmute({found.label!r})"
+            self.events.apply("unmute", layer, rest, call)
+            self._tell(layer, f"unmuted {found.label} in {self.path}", begun)
+            return layer
+
+    def report(self, pattern: str = "") -> Report[LiveEvent]:
+        """The events as a table.
+
+        Args:
+            pattern: a part of a name, trigger or function, to show only such events.
+        """
+        return events_table(self.path, [e for e in self._all() if e.matches(pattern)])
+
+    def _put(self, verb: str, found: LiveEvent, function: Any, shown: str) -> EventLayer:
+        events, owner = self.events, caller()
+        old = events.earlier(found.event, owner, verb)
+        layer = EventLayer(
+            events, f"event {found.label}".replace("event event", "event"), owner, verb
+        )
+        layer = cast("EventLayer", old.layer) if old else layer
+        layer.function = function
+        operation = Operation(layer, found.event, function)
+        plan = tuple(operation if o is old else o for o in events.plan)
+        plan = plan if old else (*plan, operation)
+        arguments = ", ".join([repr(found.label), *([shown] if shown else [])])
+        events.apply(verb, layer, plan, f"lp.events().{verb}({arguments})")
+        return layer
+
+    @staticmethod
+    def _tell(layer: EventLayer, done: str, begun: float, *facts: str) -> None:
+        took = f"{(time.perf_counter() - begun) * 1000:.2f} ms"
+        layer.answer = answer(done, f"{layer.owner}'s", *facts, *when_seen(), took)
+
+    def _changeable(self, asked: str, reference: Reference) -> LiveEvent:
+        found = self._find(asked, reference)
+        if found.event.fn is None:
+            raise PatchRefused(
+                asked,
+                f"{found.label} runs in the browser only: the page was told so as it was made",
+                "its script belongs to the page; other events of the page are in %events",
+            )
+        if getattr(found.event, "renderable", None) is not None:
+            drawn = found.event.renderable.fn
+            raise PatchRefused(
+                asked,
+                f"{found.label} draws a part of the page (gr.render, {place(code_of(drawn))})",
+                f"lp.replace({f'{drawn.__module__}.{drawn.__qualname__}'!r}, …) reaches it",
+            )
+        if self.events.is_foreign(found.event):
+            raise ForeignChange(
+                asked,
+                f"someone else gave {found.label} another function since: "
+                f"{_shown(found.event.fn)} ({place(code_of(found.event.fn))})",
+                "lp.restore_all() forgets ours and leaves that one alone",
+            )
+        return found
+
+    def _find(self, asked: str, reference: Reference) -> LiveEvent:
+        events = self._all()
+        if isinstance(reference, int) and not isinstance(reference, bool):
+            if -len(events) <= reference < len(events):
+                return events[reference]
+            found = f"it has {counted(len(events), 'event')}, counted from 0"
+            raise TargetNotFound(asked, found, "look at %events")
+        meant = [event for event in events if event.is_meant_by(reference)]
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            labels = ", ".join(f"{e.label} ({', '.join(e.targets)})" for e in meant)
+            advice = f"say which: lp.events()[{meant[0].index}]"
+            raise TargetNotFound(asked, f"{len(meant)} events are meant: {labels}", advice)
+        if isinstance(reference, (LiveEvent, OperationLayer)):
+            found = f"{_shown(reference)} is not on the page any more: it was built again"
+            raise TargetNotFound(asked, found, "look at %events")
+        names = [event.label for event in events]
+        near = difflib.get_close_matches(f"/{str(reference).lstrip('/')}", names, 3, 0.5)
+        found = f"the page has no event {_shown(reference)}"
+        found += f"; near: {', '.join(near)}" if near else f" among {len(events)}"
+        raise TargetNotFound(asked, found, "look at %events")
+
+    @overload
+    def __getitem__(self, index: int | str) -> LiveEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[LiveEvent]: ...
+    def __getitem__(self, index: int | slice | str) -> LiveEvent | Sequence[LiveEvent]:
+        if isinstance(index, (int, slice)):
+            return self._all()[index]  # an IndexError, as of any sequence: iteration relies on it
+        return self._find(f"look up {_shown(index)} in {self.path}", index)
+
+    def __contains__(self, reference: object) -> bool:
+        return any(event.is_meant_by(reference) for event in self._all())
+
+    def __len__(self) -> int:
+        return len(self.events.events())
+
+    def __iter__(self) -> Iterator[LiveEvent]:
+        return iter(self._all())
+
+    def _all(self) -> list[LiveEvent]:
+        return [LiveEvent(self, index, event) for index, event in self.events.events().items()]
+
+    def __str__(self) -> str:
+        return str(self.report())
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return self.report()._repr_mimebundle_()
+
+
+def _shown(thing: Any) -> str:
+    if isinstance(thing, LiveEvent):
+        return thing.label
+    if isinstance(thing, OperationLayer):
+        return thing.target
+    if isinstance(thing, (str, int)):
+        return str(thing)
+    return str(getattr(thing, "__qualname__", None) or type(thing).__qualname__)

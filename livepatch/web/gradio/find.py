@@ -1,0 +1,43 @@
+"""From a Gradio page to its events."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from livepatch.engine import PatchRefused
+from livepatch.engine.changing.registry import registry
+from livepatch.web.find import path_of
+
+from .events import Events
+from .list import EventList, with_apps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_lists: weakref.WeakValueDictionary[int, EventList] = weakref.WeakValueDictionary()
+
+
+def events_of(blocks: Any, apps: Iterable[Any] = ()) -> Events:
+    """The events of a page.
+
+    Args:
+        blocks: the page, a ``gradio.Blocks`` (``Interface``, ``ChatInterface``).
+        apps: the Gradio apps that serve it, beside the one that it launched itself.
+
+    Raises:
+        PatchRefused: it is no page.
+    """
+    if not any(cls.__name__ == "Blocks" for cls in type(blocks).__mro__):
+        cls = type(blocks)
+        raise PatchRefused(
+            f"look at the events of {cls.__name__}",
+            f"a {cls.__module__}.{cls.__qualname__} is no Gradio page and serves none",
+            "give a gradio.Blocks, or the app that it is mounted in",
+        )
+    with registry.lock:
+        found = _lists.get(id(blocks))
+        if found is None or found.blocks is not blocks:
+            found = _lists[id(blocks)] = EventList(blocks, f"events of {path_of(blocks)}")
+        own = (getattr(blocks, name, None) for name in ("app", "server_app"))
+        return Events(with_apps(found, (*own, *apps)))

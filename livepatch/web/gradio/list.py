@@ -1,0 +1,207 @@
+"""The events of one Gradio page, and what we did to them.
+
+Gradio keeps an event in one object that every session shares, so a change of that object reaches
+open pages too. What new pages and clients are told (the config, the API description) follows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from livepatch.engine.changing.registry import registry
+from livepatch.web.operations import Operation, OperationLayer, OperationList, Operations
+from livepatch.web.routes.openapi import await_calls
+
+from .functions import Streams, attributes_for, fitting, silent, streams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .timing import EventMeter
+
+
+class EventLayer(OperationLayer):
+    """One change of an event: what ``replace`` and ``mute`` answer."""
+
+
+class EventList(OperationList):
+    """The events of a page.
+
+    Attributes:
+        blocks: the page, a ``gradio.Blocks``.
+        apps: the apps that serve it and keep descriptions of it.
+        meter: what can time it, once somebody asked for one.
+        measure: what times it now.
+    """
+
+    def __init__(self, blocks: Any, path: str) -> None:
+        super().__init__(path)
+        self.blocks = blocks
+        self.apps: list[Any] = []
+        self._own: dict[int, dict[str, Any]] = {}
+        self._written: dict[int, Any] = {}
+        self._streams: dict[int, Streams] = {}
+        self._own_config: Any = None
+        self.meter: EventMeter | None = None
+        self.measure: EventMeter | None = None
+
+    def events(self) -> dict[int, Any]:
+        """Gradio's own object of each event, by the number that clients call it by."""
+        events = self.blocks.fns
+        return dict(events) if isinstance(events, dict) else dict(enumerate(events))
+
+    def refresh(self) -> None:
+        """Nothing to carry over: an event is the webui's again as soon as someone assigns it."""
+
+    def effective(self, slot: Any, operations: Operations) -> Operation | None:
+        """Of the operations on an event the one that counts: a mute, else the last that is on."""
+        on = [o for o in operations if o.on and o.slot is slot]
+        counting = [o for o in on if o.layer.verb == "mute"] or on
+        return counting[-1] if counting else None
+
+    def mutes_of(self, event: Any) -> list[Operation]:
+        """What mutes an event, the first first."""
+        return [o for o in self.plan if o.slot is event and o.layer.verb == "mute"]
+
+    def own_function(self, event: Any) -> Any:
+        """The webui's own function of an event."""
+        return self._own.get(id(event), {"fn": event.fn})["fn"]
+
+    def function(self, event: Any) -> Any:
+        """The function that an event runs, as the user gave it."""
+        operation = self.effective(event, self.plan)
+        return self.own_function(event) if operation is None else operation.layer.function
+
+    def is_foreign(self, event: Any) -> bool:
+        """Whether someone else gave an event another function since we did."""
+        return id(event) in self._written and event.fn is not self._written[id(event)]
+
+    def has_effect(self, operation: Operation) -> bool:
+        """Whether the page still has the event, and what was put there."""
+        present = any(event is operation.slot for event in self.events().values())
+        return present and not self.is_foreign(operation.slot)
+
+    def publish(self, shown: Operations) -> None:
+        """Give the events their functions, then tell whoever describes them."""
+        touched = {id(o.slot): o.slot for o in (*self.shown, *shown)}
+        self.shown = shown
+        for event in touched.values():
+            self._put(event, self.effective(event, shown))
+        self._describe(touched)
+
+    def measure_by(self, meter: EventMeter | None) -> None:
+        """Let the calls that come from now on be timed, or no longer; clients notice nothing."""
+        self.measure = meter
+        timed = [event for event in self.events().values() if event.fn is not None]
+        for event in timed:
+            self._put(event, self.effective(event, self.shown))
+
+    def _put(self, event: Any, operation: Operation | None) -> None:
+        key = id(event)
+        if self.is_foreign(event):
+            if operation is None:
+                # Who gave it another function did so to the webui's own: the rest was ours.
+                own = {name: value for name, value in self._own[key].items() if name != "fn"}
+                vars(event).update(own)
+                self._forget(key)
+            return
+        if key not in self._own:
+            self._own[key] = {n: getattr(event, n) for n in attributes_for(event, event.fn)}
+        own = self._own[key]
+        counter = self._streams.get(key)
+        if operation is None:
+            attributes = own
+            if counter is not None and counter.running and not streams(own["fn"]):
+                # A stream of ours is under way: Gradio would take it for a plain call's answer.
+                attributes = {**own, **attributes_for(event, fitting(own["fn"], event.fn))}
+                counter.when_done = lambda: self._settle(event)
+        else:
+            new = operation.new
+            if operation.layer.verb == "mute":
+                new = silent(self.function_below(event, operation), event)
+            new = fitting(new, own["fn"])
+            if streams(new) and not streams(own["fn"]):
+                counter = self._streams.setdefault(key, Streams())
+                counter.when_done = None
+                new = counter.counting(new)
+            elif counter is not None and counter.running:
+                new = fitting(new, event.fn)
+            attributes = {**own, **attributes_for(event, new)}
+        if self.measure is not None and attributes["fn"] is not None:
+            attributes = {**attributes, "fn": self.measure.timed(event, attributes["fn"])}
+        self._written[key] = attributes["fn"]
+        # One call that no other thread gets in between of: a request sees all of it or none.
+        vars(event).update(attributes)
+        if operation is None and attributes is own:
+            self._forget(key)
+
+    def function_below(self, event: Any, muted: Operation) -> Any:
+        """The function whose signature a muted event keeps: its clients are told the same."""
+        below = tuple(o for o in self.shown if o is not muted and o.layer.verb != "mute")
+        operation = self.effective(event, below)
+        return self.own_function(event) if operation is None else operation.new
+
+    def _settle(self, event: Any) -> None:
+        """Give an event its own function back, now that no stream of ours runs any more."""
+        with registry.lock:
+            if self.effective(event, self.shown) is None and id(event) in self._own:
+                self._streams.pop(id(event), None)
+                self._put(event, None)
+                self._describe({id(event): event})
+
+    def _forget(self, key: int) -> None:
+        for known in (self._own, self._written, self._streams):
+            known.pop(key, None)
+
+    def _describe(self, touched: dict[int, Any]) -> None:
+        """Let the config and the API description say what the events are now."""
+        config = getattr(self.blocks, "config", None)
+        if isinstance(config, dict):
+            numbers = {number: e for number, e in self.events().items() if id(e) in touched}
+            entries = config.get("dependencies", [])
+            described = [
+                _described(entry, numbers.get(entry.get("id", position)))
+                for position, entry in enumerate(entries)
+            ]
+            if self._own_config is None:
+                self._own_config = config
+            own, new = self._own_config, {**config, "dependencies": described}
+            if not self.shown and described == own.get("dependencies"):
+                # Gradio notes other things in whichever it finds, at a request.
+                own.update((name, config[name]) for name in config if name != "dependencies")
+                new, self._own_config = own, None
+            elif not self._own:
+                self._own_config = None
+            self.blocks.config = new
+        await_calls(getattr(type(self.blocks), "get_api_info", None))
+        for app in self.apps:
+            _forget_descriptions(app)
+        server: Any = getattr(self.blocks, "mcp_server_obj", None)
+        if getattr(server, "api_info", None):
+            server.api_info = self.blocks.get_api_info()
+
+
+def _described(entry: dict[str, Any], event: Any) -> dict[str, Any]:
+    """What the config says of an event."""
+    if event is None:
+        return entry
+    if hasattr(event, "get_config"):
+        return {**entry, **event.get_config()}
+    types = {**entry.get("types", {}), "generator": streams(event.fn)}
+    return {**entry, "types": types}  # before Gradio 4.30
+
+
+def _forget_descriptions(app: Any) -> None:
+    for name in ("api_info", "all_app_info"):
+        if hasattr(app, name):
+            setattr(app, name, None)
+    if isinstance(getattr(app, "page_api_info", None), dict):
+        app.page_api_info = {}
+
+
+def with_apps(events: EventList, apps: Iterable[Any]) -> EventList:
+    """Note the apps that serve the page."""
+    for app in apps:
+        if app is not None and not any(app is known for known in events.apps):
+            events.apps.append(app)
+    return events

@@ -1,0 +1,50 @@
+"""The events of a Gradio page as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from livepatch.reports.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from livepatch.reports.report import Columns
+
+
+def events_table(path: str, events: Sequence[Any]) -> Report[Any]:
+    """The events of a page.
+
+    Args:
+        path: whose events.
+        events: each with ``index``, ``api_name``, ``targets``, ``inputs``, ``outputs``,
+            ``function``, ``streams``, ``muted``, ``owner``, ``place`` and ``layers``.
+
+    Returns:
+        A report of the events.
+    """
+    columns: Columns = {
+        "": lambda event: event.index,
+        "api name": lambda event: event.api_name or "",
+        "trigger": lambda event: ", ".join(event.targets),
+        "inputs": lambda event: ", ".join(event.inputs),
+        "outputs": lambda event: ", ".join(event.outputs),
+        "function": _function,
+        "owner": lambda event: event.owner,
+        "where": lambda event: event.place,
+        "remark": _remark,
+    }
+    return Report(f"{path[:1].upper()}{path[1:]}", events, columns, "no event")
+
+
+def _function(event: Any) -> str:
+    function = event.function
+    if function is None:
+        return "in the browser"
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return f"{name} (streams)" if event.streams else str(name)
+
+
+def _remark(event: Any) -> str:
+    done = [f"{layer.verb} by {layer.owner}" for layer in event.layers if layer.state == "active"]
+    return ", ".join(done)

@@ -1,0 +1,64 @@
+"""Times the functions of a Gradio page's events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from livepatch.engine.changing.registry import registry
+from livepatch.engine.reading.sources import place
+from livepatch.measure import Meter, Part, timed
+from livepatch.web.facts import owner_of
+from livepatch.web.routes.kinds import code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from .events import Events, LiveEvent
+    from .list import EventList
+
+GROUP = "events"
+
+
+class EventMeter(Meter):
+    """Times what events run: without the queue, and without what Gradio does around it.
+
+    A plain function runs on a thread of its own, where it does not keep the event loop busy; of a
+    stream the time between two values is Gradio's.
+    """
+
+    def __init__(self, table: Events) -> None:
+        super().__init__(GROUP, table.path)
+        self.table = table
+
+    def switch(self, *, on: bool) -> None:
+        """Put timed functions into the events, or the plain ones."""
+        self.table.events.measure_by(self if on else None)
+
+    def parts(self) -> list[tuple[Hashable, Part]]:
+        """The events that run something in this process."""
+        return [
+            (id(event.event), _part(event)) for event in self.table if event.function is not None
+        ]
+
+    def timed(self, event: Any, function: Any) -> Any:
+        """A function of an event that notes how long it takes."""
+
+        def make() -> Part:
+            code = code_of(function)
+            name = getattr(event, "api_name", None) or getattr(code, "__qualname__", "event")
+            return Part(GROUP, f"/{name}", owner_of(code, {}), place(code))
+
+        return timed(function, self, id(event), make)
+
+
+def meter_of_events(table: Events) -> EventMeter:
+    """The meter of a page's events; the same object for the same page."""
+    events: EventList = table.events
+    with registry.lock:
+        if events.meter is None:
+            events.meter = EventMeter(table)
+        return events.meter
+
+
+def _part(event: LiveEvent) -> Part:
+    return Part(GROUP, event.label, event.owner, event.place)

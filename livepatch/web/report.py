@@ -1,0 +1,58 @@
+"""A live stack as a table: what requests go through, and what is only declared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from livepatch.reports.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LONGEST_OPTIONS = 60
+
+
+def middleware_table(path: str, layers: Sequence[Any]) -> Report[Any]:
+    """The middlewares of a stack, outermost first.
+
+    Args:
+        path: whose stack it is.
+        layers: each with ``name``, ``state``, ``kind``, ``options``, ``owner`` and ``place``; those
+            that are only declared come last.
+
+    Returns:
+        A report of the layers.
+    """
+    numbered = {id(layer): str(number) for number, layer in enumerate(_live(layers))}
+    columns = {
+        "": lambda layer: numbered.get(id(layer), "-"),
+        "middleware": lambda layer: layer.name,
+        "live": _is_live,
+        "declared": _is_declared,
+        "options": _options,
+        "owner": lambda layer: layer.owner,
+        "where": lambda layer: layer.place,
+    }
+    title = f"{path[:1].upper()}{path[1:]}, outermost first"
+    return Report(title, layers, columns, "no layer")
+
+
+def _live(layers: Sequence[Any]) -> list[Any]:
+    return [layer for layer in layers if layer.state in ("active", "at the first request")]
+
+
+def _is_live(layer: Any) -> str:
+    state = str(layer.state)
+    return {"active": "yes", "declared only": "no"}.get(state, state)
+
+
+def _is_declared(layer: Any) -> str:
+    if layer.kind == "framework":
+        return "by the framework"
+    return "yes" if layer.is_declared else "no"
+
+
+def _options(layer: Any) -> str:
+    named = [f"{name}={value!r}" for name, value in layer.options.items()]
+    shown = ", ".join([*map(repr, layer.positional), *named])
+    return shown if len(shown) <= LONGEST_OPTIONS else f"{shown[: LONGEST_OPTIONS - 1]}…"

@@ -1,0 +1,1 @@
+"""The routes of a running app: seen, and changed while requests run."""

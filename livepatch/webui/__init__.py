@@ -1,0 +1,1 @@
+"""The webui we live in: which one it is, and its middleware, routes, callbacks and extensions."""

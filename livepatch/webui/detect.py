@@ -1,0 +1,120 @@
+"""Which webui is this? Picks the most specific adapter that recognises the process."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING
+
+from livepatch.adapters.a1111 import A1111Host
+from livepatch.adapters.aiohttp import AiohttpHost
+from livepatch.adapters.base import WEBUI, Host
+from livepatch.adapters.comfyui.adapter import ComfyuiHost
+from livepatch.adapters.demo import DemoHost
+from livepatch.adapters.forge import ForgeClassicHost, ForgeHost
+from livepatch.adapters.gradio import GradioHost
+from livepatch.adapters.plain import PlainHost
+from livepatch.adapters.sdnext import SdnextHost
+from livepatch.adapters.starlette import StarletteHost
+from livepatch.adapters.textgen.adapter import TextgenHost
+from livepatch.engine import subscribe
+from livepatch.plugins import HOSTS, complain, plugged_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import ModuleType
+
+    from livepatch.engine.changing.change import Change
+
+NAMED = ("custom_nodes", "extensions", "scripts")
+"""What the names begin with by which adapters know modules that are not in ``sys.modules``."""
+ADAPTERS: tuple[type[Host], ...] = (
+    *(DemoHost, SdnextHost, ForgeClassicHost, ForgeHost, A1111Host, TextgenHost, ComfyuiHost),
+    *(GradioHost, StarletteHost, AiohttpHost, PlainHost),
+)
+
+
+def host() -> Host:
+    """The adapter of the webui we live in.
+
+    Adapters are asked from the most to the least specific; of equals those of other packages
+    come before ours. The answer is not kept: a webui that starts later is recognised then.
+
+    Returns:
+        An adapter; in a process that no other recognises the plain one.
+
+    Example:
+        >>> host().flavor in {"demo", "gradio", "starlette", "plain"}
+        True
+    """
+    for adapter in adapters():
+        if _recognises(adapter):
+            return adapter()
+    return PlainHost()
+
+
+def adapters() -> list[type[Host]]:
+    """The adapters, those of other packages included, most specific first."""
+    return sorted([*_foreign_adapters(), *ADAPTERS], key=lambda adapter: -adapter.specificity)
+
+
+@functools.cache
+def _foreign_adapters() -> tuple[type[Host], ...]:
+    return tuple(_load_foreign_adapters())
+
+
+def _load_foreign_adapters() -> Iterator[type[Host]]:
+    for adapter in plugged_in(HOSTS):
+        if isinstance(adapter, type) and issubclass(adapter, Host):
+            yield adapter
+        else:
+            complain(HOSTS, f"{adapter!r} is no subclass of livepatch.adapters.Host")
+
+
+def _recognises(adapter: type[Host]) -> bool:
+    try:
+        return adapter.is_detected()
+    except Exception as error:  # the fault of one adapter must not keep the others from answering
+        complain(HOSTS, f"the adapter {adapter.flavor} failed to look at this process: {error!r}")
+        return False
+
+
+def webui() -> Host | None:
+    """The adapter of one particular webui, if this process is one: told without a look at servers.
+
+    Asked at every change and at look-ups of names, where :func:`host` would take too long.
+    """
+    for adapter in _adapters_of_webuis(_foreign_adapters()):
+        if (not adapter.module or adapter.module in sys.modules) and _recognises(adapter):
+            return adapter()
+    return None
+
+
+@functools.cache
+def _adapters_of_webuis(_foreign: tuple[type[Host], ...]) -> tuple[type[Host], ...]:
+    return tuple(adapter for adapter in adapters() if adapter.specificity >= WEBUI)
+
+
+def _named_modules(name: str | None) -> Mapping[str, ModuleType]:
+    if name is not None and name.partition(".")[0] not in NAMED:
+        return {}
+    found = webui()
+    return {} if found is None else found.modules()
+
+
+def _after_commit(changes: Sequence[Change]) -> None:
+    found = webui()
+    if found is not None:
+        found.after_commit(changes)
+
+
+def _remarks(changes: Sequence[Change]) -> Sequence[str]:
+    found = webui()
+    return () if found is None else found.remarks(changes)
+
+
+# A change that waits for a safe point asks the webui as it is then.
+subscribe("is_idle", lambda _: host().is_idle())
+subscribe("modules", _named_modules)
+subscribe("after_commit", _after_commit)
+subscribe("remarks", _remarks)

@@ -1,0 +1,68 @@
+"""The extensions of a webui as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from livepatch.reports.report import Columns, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_EVENTS = 6
+
+
+def extensions_table(title: str, rows: Sequence[Any]) -> Report[Any]:
+    """The extensions with what each has registered and what is patched of it.
+
+    Args:
+        title: what is listed.
+        rows: each with ``name``, ``enabled``, ``builtin``, ``version``, ``path``, ``facts``,
+            ``modules``, ``files``, ``scripts``, ``start``, ``run`` (ms) and, of what belongs to it,
+            ``callbacks``, ``hooks``, ``middleware``, ``routes`` and ``patches``.
+
+    Returns:
+        A report of the extensions.
+    """
+    columns: Columns = {
+        "extension": lambda row: row.name,
+        "state": _state,
+        "version": lambda row: row.version,
+        "callbacks": lambda row: _events(row.callbacks),
+        "hooks": lambda row: _events(row.hooks),
+        "middleware": lambda row: ", ".join(layer.name for layer in row.middleware),
+        "routes": lambda row: _few([route.path for route in row.routes]),
+        "patches": lambda row: str(len(row.patches) or ""),
+        "modules": lambda row: str(len(row.modules or ()) or ""),
+        "files": lambda row: str(len(row.files) or ""),
+        "scripts": lambda row: str(len(row.scripts) or ""),
+        "start ms": lambda row: "" if row.start is None else f"{row.start:.0f}",
+        "run ms": lambda row: "" if row.run is None else f"{row.run:.2f}",
+        "": lambda row: ", ".join(row.facts),
+        "folder": lambda row: str(row.path or ""),
+    }
+    for heading, get in list(columns.items()):
+        if rows and not any(get(row) for row in rows):
+            del columns[heading]  # nobody has any of it, or nobody noted it
+    return Report(title, rows, columns, "none is known")
+
+
+def _state(row: Any) -> str:
+    state = "on" if row.enabled else "off in the webui"
+    return f"{state}, came along" if row.builtin else state
+
+
+def _events(registrations: Sequence[Any]) -> str:
+    """What it is registered for, each event once, muted ones marked."""
+    events: dict[str, str] = {}
+    for registration in registrations:
+        mark = " (muted)" if registration.state == "off" else ""
+        events[registration.event] = f"{registration.event}{mark}"
+    shown = list(events.values())[:MOST_EVENTS]
+    more = len(events) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - MOST_EVENTS
+    return ", ".join(names[:MOST_EVENTS]) + (f" and {more} more" if more > 0 else "")
