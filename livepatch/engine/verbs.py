@@ -11,8 +11,9 @@ from .changing.change import apply, apply_each, left_over
 from .changing.changed import layers_of_changed, ways_back
 from .changing.registry import registry
 from .errors import PatchRefused, TargetNotFound
-from .layers.function_stacks import is_over_function, stack_of
+from .layers.function_stacks import is_over_function
 from .layers.laying import Wanted, lay, running_facts
+from .layers.override_stacks import stack_of
 from .layers.owners import owner_of
 from .layers.value_stacks import value_stack_of
 from .naming.targets import AnyTarget, ClassTarget, ValueTarget, find, in_words

@@ -11,7 +11,8 @@ from livepatch.engine import Layer, live_layers
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import LivepatchError
 from livepatch.engine.layers.classes import originals_of
-from livepatch.engine.layers.function_stacks import original_function, stack_of
+from livepatch.engine.layers.function_stacks import original_function
+from livepatch.engine.layers.override_stacks import stack_of
 from livepatch.engine.layers.value_stacks import value_stack_of
 from livepatch.engine.naming.targets import ClassTarget, Target, ValueTarget, find
 from livepatch.engine.reading.sources import definition_of

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from livepatch.engine.changing.registry import registry
-from livepatch.engine.layers.function_stacks import is_over_function, stack_of
+from livepatch.engine.layers.function_stacks import is_over_function
+from livepatch.engine.layers.override_stacks import stack_of
 from livepatch.engine.layers.stacks import is_on
 from livepatch.engine.naming.targets import Target, find
 from livepatch.engine.reading.sources import source_of

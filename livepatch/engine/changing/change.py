@@ -154,17 +154,21 @@ def open_step() -> Step | None:
     return None if step is None or step.closed else step
 
 
-def apply(*changes: Change) -> None:
+def apply(*changes: Change, recorded: bool = True) -> None:
     """Make changes true: all of them or none, and one step for undo.
 
     Inside :func:`transaction` they join the step of the transaction.
+
+    Args:
+        changes: the changes.
+        recorded: whether they are a step of the journal; an extension's own changes are not.
 
     Raises:
         LivepatchError: a change was refused; nothing has changed.
         KeyboardInterrupt: an interrupt came while the changes were made; they are all true.
     """
     joined = open_step()
-    step = Step([change for change in changes if change.is_recorded])
+    step = Step([change for change in changes if recorded and change.is_recorded])
     with registry.lock:
         made = [*_prepared(changes), *changes]
 

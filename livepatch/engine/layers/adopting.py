@@ -13,7 +13,8 @@ from ..errors import PatchRefused
 from ..naming.targets import ClassTarget, Target, find, in_words
 from ..switching.kinds import check_kind
 from ..switching.state import clone
-from .function_stacks import is_over_function, stack_of
+from .function_stacks import is_over_function
+from .override_stacks import stack_of
 from .rebasing import Rebase
 from .stacks import LayerPlacement
 from .value_stacks import value_stack_of

@@ -22,7 +22,7 @@ from ..writing.class_body import HOUSEKEEPING, Body
 from ..writing.class_shape import annotations_of, are_bases, are_equal, is_built, is_constant
 from ..writing.names import mangled
 from ..writing.new_code import code_from_callable
-from .function_stacks import stack_of
+from .override_stacks import stack_of
 from .patch import Patch
 from .sameness import is_same_function
 from .stacks import Part

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from ..changing.change import Change, ChangeDescription
 from ..changing.registry import registry
 from ..errors import ForeignChange
-from ..naming.again import is_own_again, loaded_as
-from ..naming.lookup import what_is
-from ..naming.own_name import leads_to, leads_to_place
-from ..naming.unwrapping import is_held
+from ..naming.again import loaded_as
+from ..naming.own_name import leads_to
 from ..switching.leading import lead
 from ..switching.state import clone
 from .patched_function import PatchedFunction
@@ -27,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
     from types import CodeType
 
-    from ..naming.overrides import Override
-    from ..naming.targets import Target
+    from ..naming.functions import Target
     from .patch import Patch
     from .stacks import Placements
 
@@ -43,7 +40,6 @@ class FunctionStack(Stack):
 
     def __init__(self, target: Target) -> None:
         self.path = target.path
-        self.override = target.override
         self.caches = target.caches
         self.functions = [PatchedFunction(target.function)]
         self.keys = self._keys()
@@ -75,9 +71,8 @@ class FunctionStack(Stack):
         return None
 
     def _keys(self) -> tuple[Hashable, ...]:
-        """The identities of the functions, and the place of an override."""
-        place_key = (self.override.slot.key,) if self.override else ()
-        return (*[id(patched.function) for patched in self.functions], *place_key)
+        """The identities of the functions."""
+        return tuple([id(patched.function) for patched in self.functions])
 
     @property
     def model(self) -> Any:  # a FunctionType; mypy takes one for a method
@@ -86,9 +81,7 @@ class FunctionStack(Stack):
 
     def model_of(self, function: FunctionType) -> Any:  # a FunctionType
         """The same for a function that the name leads to now."""
-        override = self.override
-        is_other = override is not None and override.model is not override.function
-        return override.model if override is not None and is_other else self.own(function)
+        return self.own(function)
 
     @property
     def top_codes(self) -> list[CodeType]:
@@ -135,16 +128,12 @@ class FunctionStack(Stack):
 
     def is_reached(self) -> bool:
         """Whether the name leads to a function of ours, which still runs what we installed."""
-        if self.override is not None and not self._is_in_place(self.override):
-            return False
         if self.is_named and not self._is_reached_by_name():
             return False
         top = next((p.patch for p in reversed(self.placements) if p.on), None)
         return all(patched.runs(top) for patched in self.functions)
 
     def _is_reached_by_name(self) -> bool:
-        if self.override is not None:
-            return leads_to_place(self.path, self.override.slot)
         return any(leads_to(self.path, patched.function) for patched in self.functions)
 
     def check(self, asked: str, adds: Callable[[], bool]) -> None:
@@ -162,41 +151,13 @@ class FunctionStack(Stack):
                     f"someone else changed {self.path}.{difference}",
                     "take that change back, or make it the base with lp.adopt; nothing was touched",
                 )
-        if self.override is not None:
-            self._check_place(asked, self.override, adds)
 
     def _is_any_on(self) -> bool:
         return any(placement.on for placement in self.placements)
 
     def is_overlaid(self) -> bool:
-        """Whether somebody else put something into the place of an override."""
-        override = self.override
-        if override is None or self._is_in_place(override):
-            return False
-        return not (override.slot.holds(override.put) or override.slot.holds(override.was))
-
-    def _is_in_place(self, override: Override) -> bool:
-        """Whether what is to stand in the place stands there, or below a wrapper of others."""
-        if not self._is_any_on():
-            return override.slot.holds(override.was)
-        return override.slot.holds(override.put) or is_held(override.function, override.slot.read())
-
-    def _check_place(self, asked: str, override: Override, adds: Callable[[], bool]) -> None:
-        if self._is_in_place(override):
-            return
-        slot = override.slot
-        if self.placements and slot.holds(override.was):
-            return  # ours is gone, and what it stands on is there
-        may_be_ours = self._is_any_on() and not is_own_again(
-            self.path, slot, override.was, self._loaded_as
-        )
-        if self.placements and not may_be_ours and not adds():
-            return
-        raise ForeignChange(
-            asked,
-            f"someone else put something into {self.path}: {what_is(slot.read())}",
-            "take that away first, or take it as it is with lp.adopt; nothing was touched",
-        )
+        """Whether somebody else put something into a place where a function of ours is to stand."""
+        return False
 
     def arrivals(
         self, function: FunctionType | None, *, installs: bool = False
@@ -205,7 +166,7 @@ class FunctionStack(Stack):
         arrived: list[Change] = []
         if [one for one in self.functions if one.difference() and one.is_redefined()]:
             arrived.append(Rebase(self, installs=installs))
-        if function is not None and self.override is None and self.patched(function) is None:
+        if function is not None and self.patched(function) is None:
             arrived.append(TakeIn(self, function))
         return arrived
 
@@ -226,16 +187,8 @@ class FunctionStack(Stack):
                 speaker = patch if patch.describes else speaker
         for patched in self.functions:
             patched.install(below, speaker.function if speaker else None)
-        if self.override is not None:
-            self._put_in_place(self.override, below is not None)
         for empty_cache in self.caches:
             empty_cache()
-
-    @staticmethod
-    def _put_in_place(override: Override, is_on: bool) -> None:
-        """Put ours into its place or take it out; what someone else put there stays."""
-        if override.slot.holds(override.put) or override.slot.holds(override.was):
-            override.slot.put(override.put if is_on else override.was)
 
     def _lead(self, handle: FunctionType, below: Patch | None) -> None:
         """Make calls of a layer's ``original`` run the layer below, or the webui's own code."""
@@ -265,7 +218,7 @@ class FunctionStack(Stack):
     def keep(self, placements: Placements) -> None:
         """Count these as the placements."""
         is_first = bool(placements) and not self.placements
-        if is_first and (self.override is not None or "<locals>" in self.function.__qualname__):
+        if is_first and "<locals>" in self.function.__qualname__:
             self._loaded_as = loaded_as(self.path)
         super().keep(placements)
 
@@ -314,21 +267,14 @@ class TakeIn(Change):
         return ChangeDescription("take in", self.stack.path, "livepatch", "take in")
 
 
-def stack_of(target: Target) -> FunctionStack:
-    """The stack over a target: one and the same for all who ask, as long as somebody holds it.
+def function_stack_of(target: Target) -> FunctionStack:
+    """The stack over a function: one and the same for all who ask, as long as somebody holds it.
 
     A second one would take the layers on the first for the webui's own code. Of a definition made
     anew it is the stack that its name leads to; the next change of that takes the function in.
     """
-    override = target.override
     with registry.lock:
-        if override is not None:
-            stack = registry.stacks.get(override.slot.key)
-            # One without layers may be of what stood there formerly.
-            if stack is not None and not stack.placements and stack.override is not override:
-                stack = None
-        else:
-            stack = registry.stacks.get(id(target.function)) or _stack_of_older_definition(target)
+        stack = registry.stacks.get(id(target.function)) or _stack_of_older_definition(target)
         if stack is None:
             stack = FunctionStack(target)
             stack.enter()

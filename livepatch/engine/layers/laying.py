@@ -26,8 +26,9 @@ from ..writing.endless import refuse_endless
 from ..writing.graft import Graft
 from ..writing.new_code import below_it, code_from_callable, code_from_text
 from .classes import body_of_class, merge, originals_of, refuse_instrumentation
-from .function_stacks import as_it_is, is_over_function, original_function, stack_of
+from .function_stacks import as_it_is, is_over_function, original_function
 from .guard import DEFAULT_FAILURES, Guard, guarded
+from .override_stacks import stack_of
 from .patch import Patch
 from .pending import Pending, forget, wait_for_idle
 from .stacks import Layer, LayerPlacement, Part

@@ -28,7 +28,8 @@ from ..reading.summaries import arguments_in_words, summary
 from ..switching.kinds import kind_of
 from ..switching.running import Around, runner_of
 from ..switching.state import clone
-from .function_stacks import is_over_function, stack_of
+from .function_stacks import is_over_function
+from .override_stacks import stack_of
 from .patch import Patch
 from .stacks import Layer, LayerPlacement
 

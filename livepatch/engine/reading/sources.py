@@ -21,10 +21,17 @@ from .compiled import Definition, is_compiled_from
 from .descriptors import called_by
 from .namespaces import is_a, namespace_of
 from .parsing import parse
-from .texts import is_text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+UNWRITTEN = "<livepatch "
+"""How the file name of a text begins that was given to us and is in no file."""
+texts_elsewhere: list[Callable[[str], Sequence[str] | None]] = []
+"""Who else has texts by the file names of code: the lines of one; None of one that is not theirs.
+
+The texts of cells are among them as soon as there are any: see ``texts``.
+"""
 
 _KEPT = 1_000  # functions, and the files of as many of them as
 _KEPT_FILES = 30
@@ -73,7 +80,7 @@ class _Sources:
     def versions(self, code: CodeType) -> Iterator[Sequence[str]]:
         """The lines of a code's file: as it is, and as it was when somebody read it before."""
         name = code.co_filename
-        own = texts.lines(name)
+        own = _lines_elsewhere(name)
         if own is not None:
             yield own
             return
@@ -132,10 +139,23 @@ def source_of(function: Callable[..., object] | CodeType) -> str | None:
         True
     """
     code = getattr(function, "__code__", function)
-    if not isinstance(code, CodeType):
-        return _text_of(code)
+    return source_of_code(code) if isinstance(code, CodeType) else _text_of(code)
+
+
+def source_of_code(code: CodeType) -> str | None:
+    """The source text of a code object, dedented; None where it cannot be had."""
     source = _sources.find(_called(code))
     return None if source is None else textwrap.dedent(source.text)
+
+
+def is_text(filename: str) -> bool:
+    """Whether code of that file name came from a text that was given to us."""
+    return filename.startswith(UNWRITTEN) or _lines_elsewhere(filename) is not None
+
+
+def _lines_elsewhere(name: str) -> Sequence[str] | None:
+    found = (lines_of_text(name) for lines_of_text in texts_elsewhere)
+    return next((lines for lines in found if lines is not None), None)
 
 
 def _text_of(thing: object) -> str | None:

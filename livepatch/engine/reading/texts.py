@@ -28,11 +28,10 @@ from types import CodeType
 from typing import TYPE_CHECKING
 
 from ..changing.locks import Lock
+from .sources import UNWRITTEN, texts_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-_UNWRITTEN = "<livepatch "
 
 
 def name_of(text: str, path: str) -> str:
@@ -44,7 +43,7 @@ def name_of(text: str, path: str) -> str:
     """
     # A lone surrogate is fine in a literal, but has no UTF-8.
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
-    return f"{_UNWRITTEN}{path} {digest}>"
+    return f"{UNWRITTEN}{path} {digest}>"
 
 
 class _Text:
@@ -114,7 +113,7 @@ class Texts:
 
     def _written(self, name: str, text: str) -> str:
         """The file with a text, or the name itself where none can be written."""
-        readable = re.sub(r"[^\w.]+", "_", name[len(_UNWRITTEN) : -1], flags=re.ASCII)
+        readable = re.sub(r"[^\w.]+", "_", name[len(UNWRITTEN) : -1], flags=re.ASCII)
         filename = None
         try:
             filename = os.path.join(self._private_folder(), f"{readable[-120:]}.py")
@@ -148,11 +147,6 @@ class Texts:
                     _delete(filename)
 
 
-def is_text(filename: str) -> bool:
-    """Whether code of that file name came from a text that was given to us."""
-    return filename.startswith(_UNWRITTEN) or texts.lines(filename) is not None
-
-
 def _encoded(text: str) -> bytes:
     """As linecache will decode it: a coding cookie counts in a file, though not in a text."""
     lines = iter(text.encode().splitlines(keepends=True))
@@ -178,3 +172,4 @@ def _remove_folder(folder: str, process: int) -> None:
 
 
 texts = Texts()
+texts_elsewhere.append(texts.lines)

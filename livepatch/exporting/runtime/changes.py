@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import livepatch.engine as engine
 from livepatch.engine.changing.change import transaction
-from livepatch.engine.layers.function_stacks import stack_of
 from livepatch.engine.layers.laying import Wanted, lay
+from livepatch.engine.layers.override_stacks import stack_of
 from livepatch.engine.naming.targets import ClassTarget, Target, find
 from livepatch.engine.writing.graft import Graft
 
