@@ -11,7 +11,7 @@ from livepatch.engine.changing.change import Change, ChangeDescription
 from livepatch.engine.changing.registry import registry as engine_registry
 from livepatch.errors import PatchRefused
 
-from .live import LiveDjango, Notes, Step
+from .live import AppStep, LiveDjango, Notes
 from .tables import Migrated, TableStep, step_for
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class AppsChange(Change):
     """
 
     def __init__(
-        self, live: LiveDjango, steps: list[Step], verb: str, layer: AppLayer, call: str
+        self, live: LiveDjango, steps: list[AppStep], verb: str, layer: AppLayer, call: str
     ) -> None:
         self.live, self.steps, self.verb, self.layer, self.call = live, steps, verb, layer, call
         self.notes = Notes()
@@ -92,11 +92,11 @@ class AppsChange(Change):
             self.verb, f"app {labels}", self.layer.owner, labels, self.call, tuple(self.notes.facts)
         )
 
-    def _is(self, side: Callable[[Step], Any]) -> bool:
+    def _is(self, side: Callable[[AppStep], Any]) -> bool:
         placements = self.live.placements
         return all(placements.get(step.label) is side(step) for step in self.steps)
 
-    def _table_step_back(self, step: Step) -> TableStep | None:
+    def _table_step_back(self, step: AppStep) -> TableStep | None:
         for table in self._tables:
             if table.label == step.label and isinstance(table, Migrated):
                 if step.after is None:
@@ -104,7 +104,7 @@ class AppsChange(Change):
                 return Migrated(table.version, fresh=False, undone=table)
         return self._table_step(step)
 
-    def _table_step(self, step: Step) -> TableStep | None:
+    def _table_step(self, step: AppStep) -> TableStep | None:
         old = step.before.version if step.before else None
         new = step.after.version if step.after else None
         return step_for(old, new, self.live.unloaded.get(step.label))

@@ -9,7 +9,7 @@ from .versions import version_of
 
 if TYPE_CHECKING:
     from .live import LiveDjango
-    from .versions import Placement, Version
+    from .versions import LoadedVersion, Version
 
 
 @dataclass(eq=False)
@@ -45,7 +45,7 @@ class AppLayer:
         return
 
     @property
-    def placement(self) -> Placement | None:
+    def placement(self) -> LoadedVersion | None:
         """What is loaded of it; None for nothing."""
         return self.live.placements.get(self.label)
 

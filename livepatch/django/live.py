@@ -20,7 +20,7 @@ from . import stack as django_stack
 from .naming import belongs
 from .requests import Requests
 from .urls import Urls
-from .versions import Placement, Version, adopt
+from .versions import LoadedVersion, Version, adopt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ log = logging.getLogger("livepatch")
 
 
 @dataclass(frozen=True)
-class Step:
+class AppStep:
     """What becomes of one app.
 
     Attributes:
@@ -46,13 +46,13 @@ class Step:
     """
 
     label: str
-    before: Placement | None
-    after: Placement | None
+    before: LoadedVersion | None
+    after: LoadedVersion | None
 
     @property
-    def reversed(self) -> Step:
+    def reversed(self) -> AppStep:
         """The way back."""
-        return Step(self.label, self.after, self.before)
+        return AppStep(self.label, self.after, self.before)
 
 
 @dataclass
@@ -80,8 +80,8 @@ class LiveDjango:
         self.urls = Urls()
         self.requests = Requests(self.urls.pin)
         self.hooks = recorder.Hooks()
-        self.placements: dict[str, Placement | None] = {}
-        self.start: dict[str, Placement | None] = {}
+        self.placements: dict[str, LoadedVersion | None] = {}
+        self.start: dict[str, LoadedVersion | None] = {}
         self.layers: dict[str, AppLayer] = {}
         # Those of every app that was ever imported here, also of one that is broken or gone: what
         # the autoreloader noted of a file outlives them.
@@ -117,7 +117,7 @@ class LiveDjango:
         order = dependencies.in_order([label for label in changed if label in configs], configs)
         labels = [label for label in reversed(order) if label in changed]
         labels += [label for label in changed if label not in labels]
-        steps = [Step(label, self.placements[label], self.start.get(label)) for label in labels]
+        steps = [AppStep(label, self.placements[label], self.start.get(label)) for label in labels]
         layer = AppLayer(self, ", ".join(labels), "livepatch", "restore")
         return AppsChange(self, steps, "restore", layer, "restore_all()")
 
@@ -155,14 +155,14 @@ class LiveDjango:
         parents = Path(file_path).resolve().parents
         return any(folder in parents for folder in self.folders)
 
-    def placement(self, label: str) -> Placement | None:
+    def placement(self, label: str) -> LoadedVersion | None:
         """What an app is at present; None when it is not loaded."""
         if label in self.placements:
             return self.placements[label]
         config = registry.live().configs.get(label)
         if config is None:
             return None
-        placement = Placement(adopt(config))
+        placement = LoadedVersion(adopt(config))
         self.placements[label] = self.start[label] = placement
         return placement
 
@@ -184,7 +184,7 @@ class LiveDjango:
         added = [v.url for v in versions.values() if v.url is not None]
         return self.urls.build(added, without)
 
-    def move(self, steps: list[Step], tables: list[TableStep], asked: str) -> Notes:
+    def move(self, steps: list[AppStep], tables: list[TableStep], asked: str) -> Notes:
         """Make steps true for requests: all of them, or none.
 
         Raises:
@@ -229,7 +229,7 @@ class LiveDjango:
             notes.facts += table.facts
         return notes
 
-    def _publish(self, steps: list[Step], notes: Notes) -> None:
+    def _publish(self, steps: list[AppStep], notes: Notes) -> None:
         self._hide([s for s in steps if _shown(s.before) and not _shown(s.after)], notes)
         self._exchange(steps)
         for step in steps:
@@ -241,7 +241,7 @@ class LiveDjango:
         if not notes.still_running and not self.requests.is_inside_one:
             self.urls.retire()
 
-    def _retreat(self, steps: list[Step], begun: list[TableStep]) -> None:
+    def _retreat(self, steps: list[AppStep], begun: list[TableStep]) -> None:
         """After a failure: what was published is taken back, then the tables."""
         back = [s.reversed for s in steps if self.placements.get(s.label) is s.after]
         if back:
@@ -251,7 +251,7 @@ class LiveDjango:
         for table in reversed(begun):
             table.give_up()
 
-    def _hide(self, steps: list[Step], notes: Notes) -> None:
+    def _hide(self, steps: list[AppStep], notes: Notes) -> None:
         """Let nobody new come to what goes: middleware, admin, URLs; then wait for the rest."""
         if not steps:
             return
@@ -267,7 +267,7 @@ class LiveDjango:
         self.urls.publish(urls)
         notes.still_running = max(notes.still_running, self.requests.wait_for_older())
 
-    def _exchange(self, steps: list[Step]) -> None:
+    def _exchange(self, steps: list[AppStep]) -> None:
         """Modules, models and registrations: what goes for what comes."""
         seen = registry.live()
         configs, models = dict(seen.configs), dict(seen.models)
@@ -302,7 +302,7 @@ class LiveDjango:
         self._set_installed_apps(configs)
         caches.forget_apps()
 
-    def _show(self, steps: list[Step], notes: Notes) -> None:
+    def _show(self, steps: list[AppStep], notes: Notes) -> None:
         """Let requests come to what is new: URLs, middleware; then the admin."""
         old = [self.pages_of(s.before.version) for s in steps if _shown(s.before) and s.before]
         new = [s.after.version.pages for s in steps if _shown(s.after) and s.after]
@@ -349,11 +349,11 @@ class LiveDjango:
             django_stack.declared_again(self.requests.handlers)
 
 
-def _shown(placement: Placement | None) -> bool:
+def _shown(placement: LoadedVersion | None) -> bool:
     return placement is not None and placement.on
 
 
-def _change_over(step: Step) -> None:
+def _change_over(step: AppStep) -> None:
     """Tell an app that goes, and one that was told so and is back: ``unready()``, ``ready()``.
 
     What it registers with Django as it gets ready again is known from the first time.
@@ -377,18 +377,18 @@ def _call(function: Any) -> None:
         log.exception("livepatch: %s failed", function.__qualname__)
 
 
-def _of(step: Step) -> Version:
+def _of(step: AppStep) -> Version:
     assert step.after is not None
     return step.after.version
 
 
-def _package(step: Step) -> str:
+def _package(step: AppStep) -> str:
     placement = step.before or step.after
     assert placement is not None
     return placement.version.package
 
 
-def _effects(placement: Placement | None) -> recorder.Effects | None:
+def _effects(placement: LoadedVersion | None) -> recorder.Effects | None:
     return placement.version.effects if placement is not None and placement.on else None
 
 

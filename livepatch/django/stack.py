@@ -148,7 +148,7 @@ class DjangoStack(MiddlewareStack):
         if self._webuis is None:
             instances = {p.layer: p.layer.instance for p in self.base}
             self._webuis = (django_chain.Chain.of(self.owner), instances)
-        self.shown = shown
+        self.published = shown
         if shown == self.base:
             (chain, made), self._webuis = self._webuis, None
         else:
@@ -163,7 +163,7 @@ class DjangoStack(MiddlewareStack):
 
     def is_published(self) -> bool:
         """Whether the handler has the chain that is meant."""
-        return self.look(f"look at {self.path}") == [p.layer for p in self.shown if p.on]
+        return self.look(f"look at {self.path}") == [p.layer for p in self.published if p.on]
 
     def redeclare(self) -> None:
         """Take what the settings declare now as the webui's own; what is ours stays upon it."""

@@ -21,10 +21,10 @@ from .building import Plan, build, entry_points
 from .changes import AppsChange, outside_of_loops
 from .dependencies import DependencyError
 from .layer import AppLayer
-from .live import LiveDjango, Step
+from .live import AppStep, LiveDjango
 from .report import AppRow, apps_table
 from .serving import is_on_a_servers_stack
-from .versions import Placement, version_of
+from .versions import LoadedVersion, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +78,7 @@ def load_app(path: str, *, url_prefix: str | None = None, database: str | None =
             )
         plan = Plan(value, prefix=url_prefix, database=database)
         (version,) = outside_of_loops(lambda: build(asked, [plan], live))
-        steps = [Step(version.label, live.placements.get(version.label), Placement(version))]
+        steps = [AppStep(version.label, live.placements.get(version.label), LoadedVersion(version))]
         arguments = [repr(path)]
         if url_prefix is not None:
             arguments.append(f"url_prefix={url_prefix!r}")
@@ -128,7 +128,8 @@ def reload_app(label: str) -> AppLayer:
             for p in placed.values()
         ]
         versions = outside_of_loops(lambda: build(asked, plans, live))
-        steps = [Step(v.label, placed[v.label], Placement(v, placed[v.label].on)) for v in versions]
+        after = [LoadedVersion(version, placed[version.label].on) for version in versions]
+        steps = [AppStep(new.version.label, placed[new.version.label], new) for new in after]
         change = _apply(steps, "reload", owner, f"reload_app({label!r})")
         version = next(v for v in versions if v.label == label)
         facts = [" ".join([version.package, version_of(version.config)]).strip()]
@@ -141,7 +142,7 @@ def reload_app(label: str) -> AppLayer:
         return _told(f"reloaded {label}", label, change, facts, begun)
 
 
-def _placed(labels: Iterable[str]) -> dict[str, Placement]:
+def _placed(labels: Iterable[str]) -> dict[str, LoadedVersion]:
     """How the apps are there now; not those that are no apps of this server's."""
     return {name: p for name in labels if (p := live.placement(name)) is not None}
 
@@ -183,7 +184,7 @@ def disable_app(label: str) -> AppLayer:
         assert before is not None
         if not before.on:
             return _nothing_to_do(label, owner, "is disabled already")
-        steps = [Step(label, before, Placement(before.version, on=False))]
+        steps = [AppStep(label, before, LoadedVersion(before.version, on=False))]
         change = _apply(steps, "disable", owner, f"disable_app({label!r})")
         facts = ["its models stay, everything else is off", *_connected_still(before)]
         return _told(f"disabled {label}", label, change, facts, begun)
@@ -230,8 +231,8 @@ def enable_app(label: str) -> AppLayer:
         dependencies.check(asked, before.version.config, others, seen.hidden - {label})
         start = live.start.get(label)
         original = start is not None and start.version is before.version
-        after = start if original and start is not None else Placement(before.version)
-        change = _apply([Step(label, before, after)], "enable", owner, f"enable_app({label!r})")
+        after = start if original and start is not None else LoadedVersion(before.version)
+        change = _apply([AppStep(label, before, after)], "enable", owner, f"enable_app({label!r})")
         return _told(f"enabled {label}", label, change, [], begun)
 
 
@@ -285,7 +286,7 @@ def unload_app(label: str) -> AppLayer:
                 f"rows of tables that are not its own refer to its rows: {said}",
                 f"load the app that has them, or %django_app disable {label}",
             )
-        steps = [Step(label, before, None)]
+        steps = [AppStep(label, before, None)]
         change = _apply(steps, "unload", owner, f"unload_app({label!r})")
         facts = []
         if version.tables:
@@ -357,7 +358,7 @@ class _Live:
             live.end()
 
 
-def _apply(steps: list[Step], verb: str, owner: str, call: str) -> AppsChange:
+def _apply(steps: list[AppStep], verb: str, owner: str, call: str) -> AppsChange:
     for step in steps:
         layer = live.layers.setdefault(step.label, AppLayer(live, step.label, owner))
         layer.owner, layer.verb = owner, verb
@@ -446,7 +447,7 @@ def _references(version: Any) -> tuple[dict[str, str], list[str]]:
     return schema.referring_tables(mine, version.alias), schema.referred_tables(mine, version.alias)
 
 
-def _connected_still(placement: Placement) -> list[str]:
+def _connected_still(placement: LoadedVersion) -> list[str]:
     version = placement.version
     if not version.at_start:
         return []

@@ -76,7 +76,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Placement:
+class LoadedVersion:
     """A version that is loaded, and whether it is switched on."""
 
     version: Version

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from livepatch.engine.changing.registry import registry
-from livepatch.engine.plan.plan import carry_over, is_same, layers_on
+from livepatch.engine.plan.plan import Replan, carry_over, is_same, layers_on
 
 from .facts import name_of
-from .rearrange import Placements, Rearrange, RegistrationPlacement
-from .registration import Registration
+from .registration import Placements, Registration, RegistrationPlacement
 from .timed_store import TimedStore
 from .watching import watch
 
@@ -69,7 +68,7 @@ class FollowedPoint:
     def way_back(self) -> Change:
         """The change that takes everything of ours back."""
         self.refresh()
-        return Rearrange(self, self.base, "restore", None)
+        return Replan(self, self.base, "restore")
 
     def own_layers(self) -> list[Registration]:
         """Our registrations, and those of the webui that we muted or moved."""
@@ -94,7 +93,11 @@ class FollowedPoint:
                 for p in self.plan
             }
 
-    def take(self, plan: Placements) -> None:
+    def look_again(self, _verb: str) -> None:
+        """Look at what the webui has now, for a change."""
+        self.refresh()
+
+    def take_plan(self, plan: Placements) -> None:
         """Make the webui call these placements."""
         identity, present = self.store.identity, self.store.read()
         wanted = layers_on(plan)
@@ -160,7 +163,7 @@ class FollowedPoint:
         webuis = tuple(p for p in webuis if not p.layer.is_ours)
         plan = carry_over(self.base, self.plan, webuis) if came_back else present
         self.base = webuis
-        self.take(plan)
+        self.take_plan(plan)
 
     def _is_reloading(self, items: list[Any]) -> bool:
         """Whether the webui may have begun to reload its page: it clears its registry first.

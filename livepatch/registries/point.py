@@ -13,14 +13,13 @@ from livepatch.engine.changing.change import apply
 from livepatch.engine.changing.events import remarks
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.places import position_in
-from livepatch.engine.plan.plan import is_same, layers_on
+from livepatch.engine.plan.plan import Replan, is_same, layers_on
 from livepatch.web.facts import caller
 
 from .facts import name_of
 from .finding import find_in, shown
 from .followed import FollowedPoint
-from .rearrange import Placements, Rearrange, RegistrationPlacement
-from .registration import Registration
+from .registration import Placements, Registration, RegistrationPlacement
 from .report import callbacks_table
 
 if TYPE_CHECKING:
@@ -302,7 +301,8 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
         *,
         again: bool = False,
     ) -> Registration:
-        change = Rearrange(self, plan, verb, registration)
+        text = registration.source if verb in ("add", "replace") else None
+        change = Replan(self, plan, verb, registration, text)
         apply(change)
         preposition = {"add": "to", "remove": "from"}.get(verb, "in")
         again_text = " again" if again else ""

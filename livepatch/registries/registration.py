@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from livepatch.engine.plan.plan import Placement
+
 from .facts import name_of, path_of, place_of, source
 
 if TYPE_CHECKING:
@@ -123,3 +125,7 @@ class Registration:
 
     def __repr__(self) -> str:
         return f"<Registration {self.event} · {self.name} · {self.owner} · {self.state}>"
+
+
+RegistrationPlacement = Placement[Registration, None]
+Placements = tuple[RegistrationPlacement, ...]

@@ -7,13 +7,14 @@ worked out again at every change and shown at once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.answers import answer
 from livepatch.engine.changing.change import apply, open_step
 from livepatch.engine.changing.registry import registry
+from livepatch.engine.plan.plan import Placement
 from livepatch.engine.reading.sources import source_of
 
 from .changes import WebChange
@@ -90,7 +91,7 @@ class OperationLayer:
                     "lp.undo() brings back what was taken back last",
                 )
             if operation.on is not on:
-                switched = replace(operation, on=on)
+                switched = operation.switched(on=on)
                 plan = tuple(switched if o is operation else o for o in self.holder.plan)
                 self.holder.apply(verb, self, plan)
             done = "switched on" if on else "switched off"
@@ -109,31 +110,22 @@ class OperationLayer:
         return f"<{type(self).__name__} {self.verb} {self.target} · {self.owner} · {self.state}>"
 
 
-@dataclass(frozen=True, eq=False)
-class Operation:
+class Operation(NamedTuple):
     """What a layer does.
 
     Attributes:
-        layer: the layer.
         slot: what it is about, by identity.
         new: what it puts there.
         before: of a list, the slot that it puts something before; None: the end.
-        on: whether it is switched on.
     """
 
-    layer: OperationLayer
     slot: Any
     new: Any = None
     before: Any = None
-    on: bool = True
-
-    @property
-    def key(self) -> OperationLayer:
-        """What it is about: two of the same are two states of one thing."""
-        return self.layer
 
 
-Operations = tuple[Operation, ...]
+OperationPlacement = Placement[OperationLayer, Operation]
+Operations = tuple[OperationPlacement, ...]
 
 
 class OperationList(ABC):
@@ -142,13 +134,13 @@ class OperationList(ABC):
     Attributes:
         path: what it is, in words.
         plan: every operation that is true.
-        shown: the operations that requests see; behind the plan inside a transaction.
+        published: the operations that requests see; behind the plan inside a transaction.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.plan: Operations = ()
-        self.shown: Operations = ()
+        self.published: Operations = ()
 
     @abstractmethod
     def refresh(self) -> None:
@@ -167,7 +159,7 @@ class OperationList(ABC):
         """Let the requests that come from now on see these operations."""
 
     @abstractmethod
-    def has_effect(self, operation: Operation) -> bool:
+    def has_effect(self, operation: OperationPlacement) -> bool:
         """Whether the webui shows what the operation does."""
 
     def apply(
@@ -183,14 +175,14 @@ class OperationList(ABC):
         """
         apply(WebChange(self, plan, verb, layer, call))
 
-    def operation_of(self, layer: OperationLayer) -> Operation | None:
+    def operation_of(self, layer: OperationLayer) -> OperationPlacement | None:
         """What a layer does here; None once it was taken back."""
         return next((o for o in self.plan if o.layer is layer), None)
 
-    def earlier(self, slot: Any, owner: str, verb: str) -> Operation | None:
+    def earlier(self, slot: Any, owner: str, verb: str) -> OperationPlacement | None:
         """The operation of an identity: on that slot, of that owner, of that verb."""
         identity = (owner, verb)
-        on_it = (o for o in self.plan if o.slot is slot)
+        on_it = (o for o in self.plan if o.patch.slot is slot)
         return next((o for o in on_it if (o.layer.owner, o.layer.verb) == identity), None)
 
     def own_layers(self) -> list[OperationLayer]:

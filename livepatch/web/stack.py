@@ -38,7 +38,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         path: what it is, in words.
         base: the placements without us.
         plan: the placements with every change that is true.
-        shown: the placements that requests see; behind the plan inside a transaction.
+        published: the placements that requests see; behind the plan inside a transaction.
         meter: what can time it, once somebody asked for one.
         measure: what times its requests now.
         tells_of_client: whether a request's wait for its client passes through the middlewares.
@@ -51,7 +51,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         self.path = path
         self.base: Placements = ()
         self.plan: Placements = ()
-        self.shown: Placements = ()
+        self.published: Placements = ()
         self.meter: Meter | None = None
         self.measure: StackMeter | None = None
 
@@ -302,9 +302,9 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             PatchRefused: the stack cannot be mapped.
         """
         found = self.look(asked)
-        if found == [p.layer for p in self.shown if p.on]:
+        if found == [p.layer for p in self.published if p.on]:
             return
-        self.shown = self.rebased(found)
+        self.published = self.rebased(found)
 
     def rebased(self, found: Sequence[MiddlewareLayer]) -> Placements:
         """Take what others made of the stack as the webui's own; our steps stay upon it.
@@ -315,12 +315,12 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         Returns:
             The placements that requests see then.
         """
-        placements = {p.layer: p for p in self.shown}
+        placements = {p.layer: p for p in self.published}
         live = tuple(placements.get(layer) or MiddlewarePlacement(layer) for layer in found)
-        kept = tuple(p for p in self.shown if p.layer in found or not p.on)
+        kept = tuple(p for p in self.published if p.layer in found or not p.on)
         present = carry_over(tuple(p for p in kept if p.on), kept, live)
         base = carry_over(self.plan, self.base, present)
-        plan = carry_over(self.shown, self.plan, present)
+        plan = carry_over(self.published, self.plan, present)
         self.base = tuple(p for p in base if p.layer.kind != "added")
         self.take_plan(plan)
         return present
@@ -336,7 +336,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         """
         self.refresh(f"time {self.path}")
         self.measure = meter
-        self.publish(self.shown)
+        self.publish(self.published)
 
     @abstractmethod
     def look(self, asked: str) -> list[MiddlewareLayer]:

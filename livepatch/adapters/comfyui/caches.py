@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine.errors import TargetNotFound
 from livepatch.engine.layers.stacks import Restack
 from livepatch.engine.naming.lookup import look_up
-from livepatch.engine.plan.plan import layers_on
+from livepatch.engine.plan.plan import Replan, layers_on
 from livepatch.engine.switching.frames import all_stacks
 from livepatch.registries.containers import InDict
+from livepatch.registries.followed import FollowedPoint
 from livepatch.registries.loaded import ExtensionChange
-from livepatch.registries.rearrange import Rearrange
 from livepatch.registries.store import Method
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _types_of(change: Any, classes: Mapping[str, Any]) -> set[str] | None:
     if isinstance(change, ExtensionChange):
         # The types may be gone from the classes already, or not be there yet.
         return {put.key for put in change.loaded.puts if isinstance(put, InDict)}
-    if isinstance(change, Rearrange):
+    if isinstance(change, Replan) and isinstance(change.planned, FollowedPoint):
         before, after = ([r.item for r in layers_on(p)] for p in (change.before, change.after))
         touched = [item for item in (*before, *after) if (item in before) is not (item in after)]
         if not all(isinstance(item, Method) for item in touched):

@@ -251,12 +251,12 @@ class TakeIn(Change):
     def commit(self) -> None:
         """Make calls of it run the layers too."""
         self.stack.take_in(self.patched)
-        self.stack.install(self._asked, self.stack.placements)
+        self.stack.take_plan(self.stack.placements)
 
     def revert(self) -> None:
         """Make it its own again."""
         self.stack.give_up(self.patched)
-        self.stack.install(self._asked, self.stack.placements)
+        self.stack.take_plan(self.stack.placements)
 
     @property
     def _asked(self) -> str:

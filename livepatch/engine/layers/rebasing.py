@@ -34,7 +34,7 @@ class Rebase(Change):
         """Count what is there as the webui's own."""
         self.stack.set_original_state(self.theirs)
         if self.installs:
-            self.stack.install(f"adopt {self.stack.path}", self.stack.placements)
+            self.stack.take_plan(self.stack.placements)
 
     def revert(self) -> None:
         """Give the foreign change its place back, over our layers."""

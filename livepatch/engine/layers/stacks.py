@@ -198,6 +198,11 @@ class Stack(ABC):
     # `Replan.hand_down`.
     steps: weakref.WeakSet[Restack] | None = None
 
+    @property
+    def plan(self) -> Placements:
+        """The layers in their order, as every plan has them."""
+        return self.placements
+
     @abstractmethod
     def check(self, asked: str, adds: Callable[[], bool]) -> None:
         """Raise where someone else put something on top of what livepatch put there.
@@ -261,7 +266,22 @@ class Stack(ABC):
                 registry.stacks[key] = self
         return keys
 
-    def install(self, asked: str, placements: Placements) -> None:
+    def look_again(self, verb: str) -> None:
+        """Refuse where no code can change.
+
+        Args:
+            verb: what is about to be done.
+        """
+        is_gil_enabled = getattr(sys, "_is_gil_enabled", None)  # from 3.13 on
+        if is_gil_enabled is not None and not is_gil_enabled():
+            raise PatchRefused(
+                f"{verb} {self.path}",
+                "this Python runs without its GIL: there, changing a function's code while others "
+                "call it is not safe (cpython gh-145272)",
+                "start the webui with PYTHON_GIL=1",
+            )
+
+    def take_plan(self, placements: Placements) -> None:
         """Switch the target to the topmost layer that is on, then record the placements.
 
         Raises:
@@ -271,7 +291,7 @@ class Stack(ABC):
             self.show(placements)
         except Barred as error:
             raise PatchRefused(
-                asked,
+                f"change {self.path}",
                 f"{self.path} cannot be set: {error}",
                 "replace what holds it, or what reads it",
             ) from error
@@ -369,12 +389,10 @@ class Restack(Replan[LayerPlacement]):
         verb: str,
         function: FunctionType | None = None,
     ) -> None:
-        super().__init__(stack.placements, after)
+        super().__init__(stack, after, verb, placement.layer)
         self.stack = stack
         self.placement = placement
-        self.verb = verb
         self.function = function
-        self._asked = f"{verb} {stack.path}"
         self._fresh: Any = None
         if stack.steps is not None or open_step() is not None:
             if stack.steps is None:
@@ -387,28 +405,17 @@ class Restack(Replan[LayerPlacement]):
 
     def prepare(self) -> None:
         """Refuse where someone else changed what is there, or where no code can change."""
-        is_gil_enabled = getattr(sys, "_is_gil_enabled", None)  # from 3.13 on
-        if is_gil_enabled is not None and not is_gil_enabled():
-            raise PatchRefused(
-                self._asked,
-                "this Python runs without its GIL: there, changing a function's code while others "
-                "call it is not safe (cpython gh-145272)",
-                "start the webui with PYTHON_GIL=1",
-            )
+        super().prepare()
         if not self.leaves_foreign:
-            self.stack.check(self._asked, self._adds)
+            self.stack.check(f"{self.verb} {self.stack.path}", self._adds)
         # Before anything changes: a commit that an interrupt cut in two begins from here again.
         self._fresh = None if self.stack.placements else self.stack.fresh_state()
-
-    def present(self) -> Placements:
-        """The placements now."""
-        return self.stack.placements
 
     def take(self, plan: Placements) -> None:
         """Install these placements."""
         if self._fresh is not None and not self.stack.placements:
             self.stack.set_original_state(self._fresh)
-        self.stack.install(self._asked, plan)
+        super().take(plan)
 
     def revert(self) -> None:
         """Install the placements before the step, with what others did since."""

@@ -293,8 +293,7 @@ def _keep_on_top(changes: Sequence[Change]) -> None:
                 p for p in stack.placements if p.layer in ours and not ours[p.layer].over
             )
             if (*others, *on_top) != stack.placements:
-                asked = f"keep the trace on top of {stack.path}"
-                masked(partial(stack.install, asked, (*others, *on_top)))
+                masked(partial(stack.take_plan, (*others, *on_top)))
 
 
 subscribe("after_commit", _keep_on_top)

@@ -7,11 +7,10 @@ meanwhile.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from ..changing.change import Change
+from ..changing.change import Change, ChangeDescription
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -85,6 +84,31 @@ class Placed(Protocol):
 Item = TypeVar("Item", bound=Placed)
 
 
+class Planned(Protocol[Item]):
+    """Something of the webui that has a plan: a function, a middleware stack, an event."""
+
+    @property
+    def path(self) -> str:
+        """What it is, in words."""
+
+    @property
+    def plan(self) -> tuple[Item, ...]:
+        """What is true of it now."""
+
+    def look_again(self, verb: str) -> None:
+        """Look at the webui as it is now: it changes on its own account too.
+
+        Args:
+            verb: what is about to be done.
+
+        Raises:
+            LivepatchError: it cannot be changed any more.
+        """
+
+    def take_plan(self, plan: tuple[Item, ...]) -> None:
+        """Make a plan true; while it is not the webui's own, everybody knows of it."""
+
+
 class Replan(Change, Generic[Item]):
     """The step of something that has a plan from its present one to another.
 
@@ -92,32 +116,55 @@ class Replan(Change, Generic[Item]):
     did is taken back, what others did since stays.
 
     Attributes:
+        planned: what has the plan.
         before: the plan before the step.
         after: the plan after it.
+        verb: what is done, for the journal.
+        layer: the layer that it is about; None: all of them.
+        source: what the journal keeps of it as text: the new code, or the call.
+        is_made: whether it is committed, and not taken back.
     """
 
-    def __init__(self, before: tuple[Item, ...], after: tuple[Item, ...]) -> None:
-        self.before = before
+    def __init__(
+        self,
+        planned: Planned[Item],
+        after: tuple[Item, ...],
+        verb: str,
+        layer: Any = None,
+        source: str | None = None,
+    ) -> None:
+        self.planned = planned
+        self.before = planned.plan
         self.after = after
-        self._is_made = False
+        self.verb = verb
+        self.layer = layer
+        self.source = source
+        self.is_made = False
 
-    @abstractmethod
-    def present(self) -> tuple[Item, ...]:
-        """The plan now."""
-
-    @abstractmethod
-    def take(self, plan: tuple[Item, ...]) -> None:
-        """Make a plan true."""
+    def prepare(self) -> None:
+        """Look at the webui as it is now; refuse where it cannot be changed any more."""
+        self.planned.look_again(self.verb)
 
     def commit(self) -> None:
         """Make the step."""
-        self.take(self.carried(self.present()))
-        self._is_made = True
+        self.take(self.carried(self.planned.plan))
+        self.is_made = True
 
     def revert(self) -> None:
         """Take the step back."""
-        self.take(self.carried_back(self.present()))
-        self._is_made = False
+        self.take(self.carried_back(self.planned.plan))
+        self.is_made = False
+
+    def take(self, plan: tuple[Item, ...]) -> None:
+        """Make a plan true."""
+        self.planned.take_plan(plan)
+
+    def describe(self) -> ChangeDescription:
+        """What it is, for the journal."""
+        path, layer = self.planned.path, self.layer
+        if layer is None:
+            return ChangeDescription(self.verb, path, "livepatch", "every change")
+        return ChangeDescription(self.verb, layer.target, layer.owner, layer.name, self.source)
 
     def hand_down(self, steps: Iterable[Replan[Item]]) -> None:
         """Let steps that were made on top of this one lead back to what was before it.
@@ -129,9 +176,9 @@ class Replan(Change, Generic[Item]):
         Args:
             steps: the other steps of the same thing that may still be taken back.
         """
-        if not self._is_made:
+        if not self.is_made:
             return
-        before, after, now = map(_by_key, (self.before, self.after, self.present()))
+        before, after, now = map(_by_key, (self.before, self.after, self.planned.plan))
         touched = [key for key in {**before, **after} if before.get(key) is not after.get(key)]
         if any(now.get(key) is not after.get(key) for key in touched):
             for step in [*steps]:

@@ -100,7 +100,7 @@ class AiohttpStack(MiddlewareStack):
     def is_published(self) -> bool:
         """Whether the app still has what was published last."""
         attribute = "_middlewares_handlers" if self.has_started else "_middlewares"
-        rests = self.shown == self.base and self.measure is None
+        rests = self.published == self.base and self.measure is None
         return rests or getattr(self.owner, attribute) is self._published
 
     def publish(self, shown: Placements) -> None:
@@ -112,7 +112,7 @@ class AiohttpStack(MiddlewareStack):
         if self.has_started and not self._was_started:
             self._app_own = self._as_it_would_have_started(*self._app_own)
             self._was_started = True
-        self.shown = shown
+        self.published = shown
         listed, handlers, runs = self._app_own
         measure = self.measure if self.has_started else None
         if shown != self.base or measure is not None:
@@ -147,7 +147,7 @@ class AiohttpStack(MiddlewareStack):
         self, measure: StackMeter, handlers: Sequence[tuple[Any, bool]]
     ) -> tuple[tuple[Any, bool], ...]:
         """The same middlewares timed, and innermost one that times what they lead to."""
-        layers = {id(p.layer.instance): p.layer for p in self.shown if p.on}
+        layers = {id(p.layer.instance): p.layer for p in self.published if p.on}
         timed: list[tuple[Any, bool]] = []
         self._timed_layers = {}
         index = 0

@@ -81,7 +81,7 @@ class Guarding(Change):
         """Splice the stack, or give the app its own back."""
         stack = self.guard.stack
         if not stack.is_published() or not self.is_up:
-            stack.publish(stack.shown)
+            stack.publish(stack.published)
 
     def describe(self) -> ChangeDescription:
         """What it is, for the journal."""
@@ -160,7 +160,7 @@ class Guard:
                 return
             try:
                 stack.refresh(f"guard {stack.path}")
-                stack.publish(stack.shown)
+                stack.publish(stack.published)
             except LivepatchError as error:
                 log.warning("livepatch: a stack was stored that cannot be guarded: %s", error)
 
@@ -178,7 +178,7 @@ class Guard:
         stack = self.stack
         asked = f"add the webui's own middleware to {stack.path}"
         stack.refresh(asked)
-        shown = [p.layer for p in stack.shown if p.on]
+        shown = [p.layer for p in stack.published if p.on]
         region = stack.between_frameworks()
         live = {id(layer.spec): layer for layer in region}
         wanted: list[MiddlewareLayer] = []
@@ -190,7 +190,7 @@ class Guard:
                 wanted.append(layer)
         if wanted == region:
             return
-        first = stack.first_of_its_own(stack.shown)
+        first = stack.first_of_its_own(stack.published)
         begin = shown.index(region[0]) if region else min(first, len(shown))
         found = [*shown[:begin], *wanted, *shown[begin + len(region) :]]
         stack.publish(stack.rebased(found))
@@ -220,7 +220,7 @@ class Watch:
                 return
             try:
                 stack.refresh(f"time {stack.path}")
-                stack.publish(stack.shown)
+                stack.publish(stack.published)
             except LivepatchError as error:
                 log.warning("livepatch: a stack was stored that cannot be timed: %s", error)
 

@@ -95,7 +95,7 @@ class AsgiStack(MiddlewareStack):
     def look(self, asked: str) -> list[MiddlewareLayer]:
         """The layers that requests go through; of an unbuilt stack those declared."""
         value = self.value
-        shown = [p.layer for p in self.shown if p.on]
+        shown = [p.layer for p in self.published if p.on]
         if value is None:
             return [self.declared(spec) for spec in self.specs()]
         if value is self.entrance or self._is_as_left(value, shown):
@@ -128,7 +128,7 @@ class AsgiStack(MiddlewareStack):
 
     def is_published(self) -> bool:
         """Whether the app still has what was published last."""
-        rests = self.shown == self.base and self.measure is None and not self.is_guarded
+        rests = self.published == self.base and self.measure is None and not self.is_guarded
         return self.value is None or self.value is self.entrance or rests
 
     def first_of_its_own(self, placements: Sequence[MiddlewarePlacement]) -> int:
@@ -140,7 +140,7 @@ class AsgiStack(MiddlewareStack):
 
     def publish(self, shown: Placements) -> None:
         """Let requests see these placements: one store for those that come from now on."""
-        before, self.shown = self.shown, shown
+        before, self.published = self.published, shown
         self._declare(before)
         if self.value is None:
             self.await_build()
@@ -158,7 +158,7 @@ class AsgiStack(MiddlewareStack):
             self.entrance.chain = self._make_chain()
         if self._look is not None:
             self._let_look(self.entrance.chain)
-        if self.shown == self.base and self.measure is None and not self.is_guarded:
+        if self.published == self.base and self.measure is None and not self.is_guarded:
             self._lead_back()
             self.value = self._outermost()
             self._rests = True
@@ -205,7 +205,7 @@ class AsgiStack(MiddlewareStack):
         base = carry_over(self.plan, self.base, shown)
         self.base = tuple(p for p in base if p.layer.kind != "added")
         self.take_plan(carry_over(wanted, self.plan, shown))
-        self.shown = present
+        self.published = present
         self.publish(shown)
 
     def await_build(self) -> None:
@@ -222,7 +222,7 @@ class AsgiStack(MiddlewareStack):
             time.sleep(0.0005)
 
     def _make_chain(self) -> Chain:
-        layers = [p.layer for p in self.shown if p.on]
+        layers = [p.layer for p in self.published if p.on]
         apps = [*(layer.instance for layer in layers), self._terminal]
         called = apps
         if self.measure is not None:
@@ -242,12 +242,12 @@ class AsgiStack(MiddlewareStack):
         return chain
 
     def _outermost(self) -> Any:
-        return next((p.layer.instance for p in self.shown if p.on), self._terminal)
+        return next((p.layer.instance for p in self.published if p.on), self._terminal)
 
     def _splice(self) -> None:
         """Put a slot into every middleware of the webui. Each leads where the link led."""
         self._session += 1
-        for layer in {p.layer: None for p in (*self.base, *self.shown)}:
+        for layer in {p.layer: None for p in (*self.base, *self.published)}:
             if not layer.links:
                 continue
             inner = layer.links[0].get()
@@ -291,7 +291,7 @@ class AsgiStack(MiddlewareStack):
 
     def _is_as_left(self, value: Any, shown: Sequence[MiddlewareLayer]) -> bool:
         """Whether the app still has its own stack as we gave it back, or found it."""
-        if not self._rests or self.shown != self.base or self._terminal is None:
+        if not self._rests or self.published != self.base or self._terminal is None:
             return False
         apps = [*(layer.instance for layer in shown), self._terminal]
         if not same(value, apps[0]):
@@ -365,7 +365,7 @@ class AsgiStack(MiddlewareStack):
     def between_frameworks(self) -> list[MiddlewareLayer]:
         """The live layers that stand where the app puts those that are declared."""
         found: list[MiddlewareLayer] = []
-        for placement in self.shown:
+        for placement in self.published:
             layer = placement.layer
             if layer.kind == "framework":
                 if layer.cls.__name__ in INNER_FRAMEWORK:

@@ -14,7 +14,7 @@ from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import place
 from livepatch.web.facts import caller, owner_of
-from livepatch.web.operations import Operation, OperationLayer, when_seen
+from livepatch.web.operations import Operation, OperationLayer, OperationPlacement, when_seen
 from livepatch.web.routes.kinds import code_of
 
 from .functions import check_function, describe, streams
@@ -78,7 +78,7 @@ class LiveEvent:
         if events.is_foreign(self.event):
             return self.event.fn
         replaced = [o for o in self._operations if o.on and o.layer.verb == "replace"]
-        return replaced[-1].new if replaced else events.own_function(self.event)
+        return replaced[-1].patch.new if replaced else events.own_function(self.event)
 
     @property
     def streams(self) -> bool:
@@ -136,8 +136,8 @@ class LiveEvent:
         return any(pattern.lower() in word.lower() for word in (self.label, *self.targets, name))
 
     @property
-    def _operations(self) -> list[Operation]:
-        return [o for o in self.table.events.plan if o.slot is self.event]
+    def _operations(self) -> list[OperationPlacement]:
+        return [o for o in self.table.events.plan if o.patch.slot is self.event]
 
     @property
     def _entry(self) -> dict[str, Any]:
@@ -265,7 +265,7 @@ class Events(Sequence[LiveEvent]):
         )
         layer = cast("EventLayer", old.layer) if old else layer
         layer.function = function
-        operation = Operation(layer, found.event, function)
+        operation = OperationPlacement(layer, Operation(found.event, function))
         plan = tuple(operation if o is old else o for o in events.plan)
         plan = plan if old else (*plan, operation)
         arguments = ", ".join([repr(found.label), *([shown] if shown else [])])

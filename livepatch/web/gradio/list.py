@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.registry import registry
-from livepatch.web.operations import Operation, OperationLayer, OperationList, Operations
+from livepatch.web.operations import (
+    OperationLayer,
+    OperationList,
+    OperationPlacement,
+    Operations,
+)
 from livepatch.web.routes.openapi import await_calls
 
 from .functions import Streams, attributes_for, fitting, silent, streams
@@ -53,15 +58,15 @@ class EventList(OperationList):
     def refresh(self) -> None:
         """Nothing to carry over: an event is the webui's again as soon as someone assigns it."""
 
-    def effective(self, slot: Any, operations: Operations) -> Operation | None:
+    def effective(self, slot: Any, operations: Operations) -> OperationPlacement | None:
         """Of the operations on an event the one that counts: a mute, else the last that is on."""
-        on = [o for o in operations if o.on and o.slot is slot]
+        on = [o for o in operations if o.on and o.patch.slot is slot]
         counting = [o for o in on if o.layer.verb == "mute"] or on
         return counting[-1] if counting else None
 
-    def mutes_of(self, event: Any) -> list[Operation]:
+    def mutes_of(self, event: Any) -> list[OperationPlacement]:
         """What mutes an event, the first first."""
-        return [o for o in self.plan if o.slot is event and o.layer.verb == "mute"]
+        return [o for o in self.plan if o.patch.slot is event and o.layer.verb == "mute"]
 
     def own_function(self, event: Any) -> Any:
         """The webui's own function of an event."""
@@ -76,15 +81,15 @@ class EventList(OperationList):
         """Whether someone else gave an event another function since we did."""
         return id(event) in self._written and event.fn is not self._written[id(event)]
 
-    def has_effect(self, operation: Operation) -> bool:
+    def has_effect(self, operation: OperationPlacement) -> bool:
         """Whether the page still has the event, and what was put there."""
-        present = any(event is operation.slot for event in self.events().values())
-        return present and not self.is_foreign(operation.slot)
+        present = any(event is operation.patch.slot for event in self.events().values())
+        return present and not self.is_foreign(operation.patch.slot)
 
     def publish(self, shown: Operations) -> None:
         """Give the events their functions, then tell whoever describes them."""
-        touched = {id(o.slot): o.slot for o in (*self.shown, *shown)}
-        self.shown = shown
+        touched = {id(o.patch.slot): o.patch.slot for o in (*self.published, *shown)}
+        self.published = shown
         for event in touched.values():
             self._put(event, self.effective(event, shown))
         self._describe(touched)
@@ -94,9 +99,9 @@ class EventList(OperationList):
         self.measure = meter
         timed = [event for event in self.events().values() if event.fn is not None]
         for event in timed:
-            self._put(event, self.effective(event, self.shown))
+            self._put(event, self.effective(event, self.published))
 
-    def _put(self, event: Any, operation: Operation | None) -> None:
+    def _put(self, event: Any, operation: OperationPlacement | None) -> None:
         key = id(event)
         if self.is_foreign(event):
             if operation is None:
@@ -116,7 +121,7 @@ class EventList(OperationList):
                 attributes = {**own, **attributes_for(event, fitting(own["fn"], event.fn))}
                 counter.when_done = lambda: self._settle(event)
         else:
-            new = operation.new
+            new = operation.patch.new
             if operation.layer.verb == "mute":
                 new = silent(self.function_below(event, operation), event)
             new = fitting(new, own["fn"])
@@ -135,16 +140,16 @@ class EventList(OperationList):
         if operation is None and attributes is own:
             self._forget(key)
 
-    def function_below(self, event: Any, muted: Operation) -> Any:
+    def function_below(self, event: Any, muted: OperationPlacement) -> Any:
         """The function whose signature a muted event keeps: its clients are told the same."""
-        below = tuple(o for o in self.shown if o is not muted and o.layer.verb != "mute")
+        below = tuple(o for o in self.published if o is not muted and o.layer.verb != "mute")
         operation = self.effective(event, below)
-        return self.own_function(event) if operation is None else operation.new
+        return self.own_function(event) if operation is None else operation.patch.new
 
     def _settle(self, event: Any) -> None:
         """Give an event its own function back, now that no stream of ours runs any more."""
         with registry.lock:
-            if self.effective(event, self.shown) is None and id(event) in self._own:
+            if self.effective(event, self.published) is None and id(event) in self._own:
                 self._streams.pop(id(event), None)
                 self._put(event, None)
                 self._describe({id(event): event})
@@ -166,7 +171,7 @@ class EventList(OperationList):
             if self._own_config is None:
                 self._own_config = config
             own, new = self._own_config, {**config, "dependencies": described}
-            if not self.shown and described == own.get("dependencies"):
+            if not self.published and described == own.get("dependencies"):
                 # Gradio notes other things in whichever it finds, at a request.
                 own.update((name, config[name]) for name in config if name != "dependencies")
                 new, self._own_config = own, None

@@ -9,7 +9,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from livepatch.web.operations import Operation, OperationLayer, OperationList, Operations
+from livepatch.web.operations import (
+    OperationLayer,
+    OperationList,
+    OperationPlacement,
+    Operations,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,10 +121,10 @@ class RouteList(OperationList):
     def refresh(self) -> None:
         """Look at the list as it is now: the webui adds routes and removes some on its own."""
         present = self.read()
-        written = self.cells(self.shown)
+        written = self.cells(self.published)
         if same_routes(present, [cell.route for cell in written]):
             return
-        if not self.shown:
+        if not self.published:
             self.base = present
             return
         slots = {id(cell.route): cell.slot for cell in written}
@@ -140,39 +145,40 @@ class RouteList(OperationList):
     def publish(self, shown: Operations) -> None:
         """Let the requests that come from now on see these operations."""
         self.refresh()
-        self.shown = shown
+        self.published = shown
         self.write([cell.route for cell in self.cells(shown)], are_own=not shown)
 
-    def has_effect(self, operation: Operation) -> bool:
+    def has_effect(self, operation: OperationPlacement) -> bool:
         """Whether the list that is there shows what the operation does, or a later one on it."""
         self.refresh()
         present = {id(route) for route in self.read()}
         slots = {id(cell.slot) for cell in self.cells()}
         if operation.layer.verb == "remove":
-            return id(operation.slot) not in slots
-        of_slot = [o for o in self.plan if o.on and o.slot is operation.slot]
-        if operation not in self.shown or operation is not of_slot[-1]:
+            return id(operation.patch.slot) not in slots
+        of_slot = [o for o in self.plan if o.on and o.patch.slot is operation.patch.slot]
+        if operation not in self.published or operation is not of_slot[-1]:
             return True
-        return id(operation.slot) in slots and (
-            operation.new is None or id(operation.new) in present
+        return id(operation.patch.slot) in slots and (
+            operation.patch.new is None or id(operation.patch.new) in present
         )
 
 
-def _work(operation: Operation, cells: list[Cell]) -> None:
+def _work(operation: OperationPlacement, cells: list[Cell]) -> None:
     """Do an operation to a list of cells; nothing where its place is gone."""
     verb = operation.layer.verb
     if verb == "add":
-        cells.insert(_index(cells, operation.before), Cell(operation.layer, operation.new))
+        new = Cell(operation.layer, operation.patch.new)
+        cells.insert(_index(cells, operation.patch.before), new)
         return
-    index = _index(cells, operation.slot)
+    index = _index(cells, operation.patch.slot)
     if index == len(cells):
         return
     if verb == "replace":
-        cells[index] = Cell(operation.slot, operation.new)
+        cells[index] = Cell(operation.patch.slot, operation.patch.new)
         return
     cell = cells.pop(index)
     if verb == "move":
-        cells.insert(_index(cells, operation.before), cell)
+        cells.insert(_index(cells, operation.patch.before), cell)
 
 
 def _index(cells: Sequence[Cell], slot: Any) -> int:

@@ -13,7 +13,7 @@ from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import place
 from livepatch.web.facts import caller
-from livepatch.web.operations import Operation, when_seen
+from livepatch.web.operations import Operation, OperationPlacement, when_seen
 
 from .kinds import code_of
 from .list import RouteLayer
@@ -103,7 +103,7 @@ class Routes(Sequence[LiveRoute]):
             row = Row.of_new(routes, new, at)
             anchor = self._anchor(asked, routes, at, index, row)
             layer = RouteLayer(routes, row.label, caller(), "add", endpoint)
-            plan = (*routes.plan, Operation(layer, layer, new, anchor))
+            plan = (*routes.plan, OperationPlacement(layer, Operation(layer, new, anchor)))
             call = f"add({path!r}, {_shown(endpoint)}{_said({**(options or {}), **more})})"
             routes.apply("add", layer, plan, f"lp.routes(app).{call}")
             facts = [*what_follows(routes, layer), *self._facts(begun)]
@@ -152,7 +152,7 @@ class Routes(Sequence[LiveRoute]):
                 else RouteLayer(routes, row.label, owner, "replace")
             )
             layer.function = endpoint
-            operation = Operation(layer, slot, new)
+            operation = OperationPlacement(layer, Operation(slot, new))
             plan = tuple(operation if o is old else o for o in routes.plan)
             call = f"replace({row.label!r}, {_shown(endpoint)}{_said(told)})"
             routes.apply(
@@ -187,9 +187,9 @@ class Routes(Sequence[LiveRoute]):
             is_ours = isinstance(slot, RouteLayer)
             layer = slot if is_ours else RouteLayer(routes, row.label, caller(), "remove")
             if is_ours:
-                plan = tuple(o for o in routes.plan if o.slot is not slot)
+                plan = tuple(o for o in routes.plan if o.patch.slot is not slot)
             else:
-                plan = (*routes.plan, Operation(layer, slot))
+                plan = (*routes.plan, OperationPlacement(layer, Operation(slot)))
             call = f"lp.routes(app).remove({row.label!r})"
             routes.apply("remove", layer, plan, call)
             facts = [*self._also(row), *self._facts(begun)]
@@ -237,7 +237,12 @@ class Routes(Sequence[LiveRoute]):
             plan = tuple(o for o in routes.plan if o is not old)
             place_said = f"before={at.label!r}" if at else f"index={index}"
             call = f"lp.routes(app).move({row.label!r}, {place_said})"
-            routes.apply("move", layer, (*plan, Operation(layer, slot, None, anchor)), call)
+            routes.apply(
+                "move",
+                layer,
+                (*plan, OperationPlacement(layer, Operation(slot, None, anchor))),
+                call,
+            )
             position = [cell.slot for cell in routes.cells()].index(slot)
             facts = [f"{position + 1} of {len(rest) + 1}", *self._facts(begun)]
             layer.answer = answer(f"moved {row.label} in {self.path}", f"{owner}'s", *facts)

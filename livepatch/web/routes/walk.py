@@ -16,7 +16,7 @@ from .starlette import StarletteRoutes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from livepatch.web.operations import Operation
+    from livepatch.web.operations import OperationPlacement
 
     from .list import RouteList
 
@@ -104,14 +104,14 @@ class Row:
         return self.routes.endpoint_of(self.cell.route)
 
     @property
-    def operations(self) -> list[Operation]:
+    def operations(self) -> list[OperationPlacement]:
         """What we did to it, in order."""
-        return [o for o in self.routes.plan if o.slot is self.cell.slot]
+        return [o for o in self.routes.plan if o.patch.slot is self.cell.slot]
 
     @property
     def owner(self) -> str:
         """Whose route it is: ours, an extension's, a package's or the webui's."""
-        layers = [o.layer for o in self.operations if o.new is self.cell.route]
+        layers = [o.layer for o in self.operations if o.patch.new is self.cell.route]
         return layers[-1].owner if layers else owner_of(code_of(self.endpoint), {})
 
     def is_meant_by(self, reference: Any) -> bool:
