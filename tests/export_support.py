@@ -318,7 +318,7 @@ def check_round_trip(flavor, single, live, folder):
     )
     assert "lints clean" in str(exported)
     seen, told = round_trip(exported, flavor, "my_garden_changes")
-    assert told == ""
+    assert told == "", told
     assert seen["loaded"] is True  # nothing happens at import
     assert seen["applied"] == patched
     assert seen["off"] == [original, True]

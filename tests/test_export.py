@@ -47,7 +47,7 @@ def test_it_carries_what_it_uses_and_nothing_else(live, tmp_path):
         print(json.dumps(loaded))
     """
     loaded, _ = fresh(script, source)
-    carried = {str(path) for path in source.glob("*/engine/**/*.py")}
+    carried = {str(path) for path in source.glob("*/_livepatch/engine/**/*.py")}
     assert carried
     assert carried <= {*loaded}
 
@@ -210,7 +210,7 @@ def test_several_that_wait_for_one_module_are_all_told(exports_that_wait):
 @pytest.mark.parametrize("old", ["first", "second", "third"])
 def test_one_of_livepatch_0_1_waits_beside_them(old, exports_that_wait, tmp_path):
     own = shutil.copytree(exports_that_wait[old], tmp_path / "src")
-    (waiting,) = own.glob("*/runtime/waiting.py")
+    (waiting,) = own.glob("*/_livepatch/waiting.py")
     waiting.write_text((export_support.TESTS / "samples" / "waiting_of_0_1.py").read_text())
     (unchanged, failed), told = fresh(SEVERAL_WAIT, *{**exports_that_wait, old: own}.values())
     assert (len(unchanged), failed, told) == (3, [], "")

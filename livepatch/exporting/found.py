@@ -20,15 +20,17 @@ from livepatch.engine.writing.class_text import ClassText
 from livepatch.engine.writing.graft import Graft
 from livepatch.errors import ExportRefused
 
+from .forms import form_of_function, form_of_text
 from .found_others import others
 from .gathering import Gatherer
-from .runtime.changes import Layer as CarriedLayer
+from .runtime.layers import Layer as CarriedLayer
 from .runtime.originals import digest, original_source
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from .runtime.changes import Change
+    from .runtime.functions import ReplacedFunction
 
 
 @dataclass
@@ -116,22 +118,29 @@ def _take_layer(asked: str, layer: Layer, live: Live) -> None:
     guard = patch.guard.limit if patch.guard is not None else 0
     future: tuple[str, ...] = ()
     is_value = False
+    form: type[ReplacedFunction] | None = None
     about = f"{layer.verb} {layer.target}"
     new: int | str
     if isinstance(target, ValueTarget) and not _is_definition(given):
         new, is_value = _value(asked, layer, given), True
     elif isinstance(given, str):
-        text, future = _take_text(asked, layer, target, given, patch.namespace or {}, live)
+        text, future, form = _take_text(asked, layer, target, given, patch.namespace or {}, live)
         live.definitions.append((about, text))
         new = len(live.definitions)
     else:
         new = live.gatherer.take_callable(given, layer.owner, about)
+        form = form_of_function(layer, target) if isinstance(target, Target) else None
     name = layer.name if layer.name != layer.verb else "replace"
     if layer.verb != "replace" and layer.name == layer.verb:
         name = layer.verb
-    live.changes.append(
-        CarriedLayer(layer.verb, layer.target, new, original, name, guard, future, is_value)
-    )
+    change: Change
+    if form is not None:
+        change = form(layer.target, new, original, name, *([future] if future else []))
+    else:
+        change = CarriedLayer(
+            layer.verb, layer.target, new, original, name, guard, future, is_value
+        )
+    live.changes.append(change)
     live.stand_ins[layer.target] = _stand_in(target)
 
 
@@ -177,12 +186,14 @@ def _take_text(
     given: str,
     namespace: dict[str, Any],
     live: Live,
-) -> tuple[str, tuple[str, ...]]:
+) -> tuple[str, tuple[str, ...], type[ReplacedFunction] | None]:
     """Take in the names that a text uses.
 
     Returns:
-        The text without its ``from __future__`` imports, and what those import.
+        The text without its ``from __future__`` imports, what those import, and the form of the
+        change; None: a whole layer.
     """
+    form: type[ReplacedFunction] | None = None
     about = f"{layer.verb} {layer.target}"
     if isinstance(target, ClassTarget):
         graft: Any = ClassText(
@@ -199,6 +210,7 @@ def _take_text(
         assert isinstance(target, Target)
         graft = Graft(asked, given, target, stack_of(target).model_of(target.function), namespace)
         imports = graft.imports
+        form = form_of_text(layer, target, graft)
     imported = {
         (alias.asname or alias.name).partition(".")[0] for i in imports for alias in i.names
     }
@@ -216,7 +228,7 @@ def _take_text(
         for number in range(statement.lineno, (statement.end_lineno or 0) + 1):
             lines[number - 1] = "\n"
     names = tuple(alias.name for statement in futures for alias in statement.names)
-    return "".join(lines).strip("\n") + "\n", names
+    return "".join(lines).strip("\n") + "\n", names, form
 
 
 def _stand_in(target: Target | ValueTarget | ClassTarget) -> str:
@@ -227,8 +239,9 @@ def _stand_in(target: Target | ValueTarget | ClassTarget) -> str:
         base = value_stack_of(target.path, target.slot).own
         simple = isinstance(base, (bool, int, float, str, type(None)))
         return f"{{name}} = {base!r}" if simple else "{name} = None"
-    model = target.override.model if target.override else original_function(target.function)
-    if definition_of(model) is None:
+    override = stack_of(target).override
+    model = override.model if override else original_function(target.function)
+    if override is not None and definition_of(model) is None:
         return "{name} = len"
     return _function_stand_in(model)
 

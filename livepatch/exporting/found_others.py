@@ -20,8 +20,8 @@ from livepatch.web.stack import MiddlewareStack
 from livepatch.webui.detect import host
 
 from .runtime.callbacks import Callback
-from .runtime.changes import Hook
-from .runtime.changes import Layer as CarriedLayer
+from .runtime.hooks import Hook
+from .runtime.layers import Layer as CarriedLayer
 from .runtime.middleware import Middleware
 from .runtime.originals import digest
 

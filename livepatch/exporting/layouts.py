@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from livepatch.errors import ExportRefused
 
 from . import package as parts
+from .carrying import FOLDER
 from .runtime.webui import ROOTS
 
 if TYPE_CHECKING:
@@ -107,10 +108,9 @@ def one_file(names: Names, live: Live, asked: str) -> tuple[str, str]:
 
 
 def _inner_files(names: Names, live: Live) -> dict[str, str]:
-    runtime = ".runtime"
     changes = (
         f'"""What {names.name} changes, and what each change was made against."""\n\n'
-        f"from __future__ import annotations\n\n{parts.changes_imports(live, runtime)}\n"
+        f"from __future__ import annotations\n\n{parts.changes_imports(live, f'.{FOLDER}')}\n"
         f"{parts.changes_text(live)}\n{parts.values_text(parts.made_with(names.flavor))}"
     )
     extra = _scripts_extra(names) if names.flavor in SCRIPTS else ""
@@ -119,7 +119,7 @@ def _inner_files(names: Names, live: Live) -> dict[str, str]:
         "changes.py": changes,
         "names.py": parts.names_file(live, f"The functions and classes of {names.name}."),
         "layers.py": parts.layers_file(live, f"What {names.name} runs in the webui's own places."),
-        **parts.carried_files(),
+        **parts.carried_by(live),
     }
 
 
@@ -392,8 +392,9 @@ def _readme(names: Names, live: Live) -> str:
         f"# {names.name}\n\nChanges of a running {names.flavor} webui "
         f"(version {made['version'] or 'unknown'}), exported by livepatch {made['livepatch']}.\n\n"
         f"{how}\n\n{listed}\n\n"
-        f"The code is in `{where}{names.package}/layers.py` and `{where}{names.package}/names.py`. "
-        "Livepatch is not needed: `engine` and `runtime` there are all that is used of it. "
+        f"The code is in `{where}{names.package}/layers.py` and `{where}{names.package}/names.py`, "
+        f"what it changes in `{where}{names.package}/changes.py`. Livepatch is not needed: "
+        f"`{FOLDER}` there is all that is used of it. "
         "A function of the webui that is not what it was when this was made is left alone, with a "
         "warning that names it.\n"
     )

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from livepatch.own_version import VERSION
 from livepatch.webui.detect import host
 
-from .needed import needed_files
-from .runtime.callbacks import Callback
-from .runtime.changes import Hook, Layer
+from .carrying import FOLDER, carried_files, home_of_change
 from .runtime.definitions import indented
-from .runtime.middleware import Middleware
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from importlib.abc import Traversable
+    from collections.abc import Mapping
 
     from .found import Live
     from .runtime.changes import Change
-
-CARRIED = "livepatch.exporting.runtime"
-_ENGINE_IMPORT = re.compile(r"^(\s*)from livepatch\.engine\b", re.MULTILINE)
-_ENGINE_MODULE = re.compile(r"^import livepatch\.engine as (\w+)$", re.MULTILINE)
 
 
 def made_with(flavor: str) -> dict[str, str | None]:
@@ -37,29 +28,6 @@ def made_with(flavor: str) -> dict[str, str | None]:
         "livepatch": VERSION,
         "python": platform.python_version(),
     }
-
-
-def carried_files() -> dict[str, str]:
-    """What applies changes, and what it needs of the engine, by their paths in the package."""
-    runtime = {}
-    for path, text in _python_files(CARRIED, "runtime").items():
-        text = _ENGINE_MODULE.sub(r"from .. import engine as \1", text)
-        runtime[path] = _ENGINE_IMPORT.sub(r"\1from ..engine", text)
-    copied = {**_python_files("livepatch.engine", "engine"), **runtime}
-    needed = needed_files(copied, runtime)
-    return {path: text for path, text in copied.items() if path in needed}
-
-
-def _python_files(package: str, folder: str) -> dict[str, str]:
-    return dict(_files_below(files(package), folder))
-
-
-def _files_below(place: Traversable, path: str) -> Iterator[tuple[str, str]]:
-    for entry in sorted(place.iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".py"):
-            yield f"{path}/{entry.name}", entry.read_text(encoding="utf-8")
-        elif entry.is_dir() and entry.name != "__pycache__":
-            yield from _files_below(entry, f"{path}/{entry.name}")
 
 
 def names_file(live: Live, about: str) -> str:
@@ -103,17 +71,25 @@ def changes_text(live: Live) -> str:
     return f"CHANGES = (\n{rows}\n)\n"
 
 
-def changes_imports(live: Live, runtime: str) -> str:
-    """The imports that the table needs."""
-    homes = {Layer: "changes", Hook: "changes", Middleware: "middleware", Callback: "callbacks"}
-    used = sorted({type(change) for change in live.changes}, key=lambda cls: cls.__name__)
-    lines: dict[str, list[str]] = {}
-    for cls in used:
-        lines.setdefault(homes[cls], []).append(cls.__name__)
+def changes_imports(live: Live, carried: str) -> str:
+    """The imports that the table needs.
+
+    Args:
+        live: what is live.
+        carried: the name of the folder with what is carried, as it is imported.
+    """
+    lines: dict[str, set[str]] = {}
+    for change in live.changes:
+        lines.setdefault(home_of_change(type(change)), set()).add(type(change).__name__)
     return "".join(
-        f"from {runtime}.{module} import {', '.join(names)}\n"
+        f"from {carried}.{module} import {', '.join(sorted(names))}\n"
         for module, names in sorted(lines.items())
     )
+
+
+def carried_by(live: Live) -> dict[str, str]:
+    """What the extension carries of livepatch, by its path in the package."""
+    return carried_files(type(change) for change in live.changes)
 
 
 def _call(change: Change) -> str:
@@ -175,7 +151,7 @@ def init_file(name: str, flavor: str, live: Live, extra: str) -> str:
         f'"""{name}: changes of a running {flavor} webui, made with livepatch."""\n\n'
         "from __future__ import annotations\n\n"
         "import sys\nfrom pathlib import Path\n\n"
-        "from .changes import CHANGES, MADE_WITH\nfrom .runtime.extension import Extension\n",
+        f"from .{FOLDER}.extension import Extension\nfrom .changes import CHANGES, MADE_WITH\n",
         'def _names():\n    """The extension\'s own functions, loaded when they are needed."""\n'
         "    from . import names\n\n    return vars(names)\n",
         f'EXTENSION = Extension(\n    "{name}",\n    "{flavor}",\n    CHANGES,\n    _names,\n'
@@ -190,32 +166,34 @@ def init_file(name: str, flavor: str, live: Live, extra: str) -> str:
 def single_file(
     name: str, package: str, flavor: str, live: Live, *, about: str, extra: str, entry: str
 ) -> str:
-    """Everything in one file: the same, with the carried sources as texts that it can import."""
-    rows = "\n".join(f"    {_double_quoted(p)}: {_literal(t)}," for p, t in carried_files().items())
-    names = _names_function(live)
+    """Everything in one file: the user's own first, then what is carried, as texts to import."""
+    rows = "\n".join(
+        f"    {_double_quoted(p)}: {_literal(t)}," for p, t in carried_by(live).items()
+    )
     layers = indented("\n\n".join(layer_texts(live)), 4) if live.definitions else ""
     loader = files("livepatch.exporting") / "templates" / "loader.py.txt"
+    table = changes_text(live).removeprefix("CHANGES = ")
+    changes = f"{changes_imports(live, f'{package}.{FOLDER}')}\nreturn {table}"
     return "\n\n".join(
         part
         for part in (
             f'"""{about}"""\n\nfrom __future__ import annotations\n\n'
             "import importlib.abc\nimport importlib.machinery\nimport sys\n",
-            f'PACKAGE = "{package}"\n\n# The engine of livepatch and what applies changes with it, '
-            f"as in a folder export.\nSOURCES = {{\n{rows}\n}}\n",
-            loader.read_text(encoding="utf-8").strip("\n") + "\n",
-            changes_imports(live, "RUNTIME").replace("from RUNTIME.", f"from {package}.runtime.")
-            + f"from {package}.runtime.extension import Extension\n\n"
-            + changes_text(live)
-            + "\n"
-            + values_text(made_with(flavor)),
             "def _layers():  # never called: each definition is compiled in its target's place\n"
             f'    """What runs in the place of the webui\'s own code."""\n\n{layers}',
-            names,
-            f'EXTENSION = Extension(\n    "{name}",\n    "{flavor}",\n    CHANGES,\n    _names,\n'
-            '    (__file__, "_layers"),\n    MADE_WITH,\n)\n\n'
-            "apply = EXTENSION.apply\nremove = EXTENSION.remove\nswitch = EXTENSION.switch\n",
+            _names_function(live),
+            'def _changes():\n    """What is changed, and what each change was made against."""\n'
+            f"{indented(changes, 4)}",
+            values_text(made_with(flavor)),
             extra,
             forwarders(live),
+            f'PACKAGE = "{package}"\n\n# What of livepatch makes the changes and takes them back, '
+            f"as in a folder export.\nSOURCES = {{\n{rows}\n}}\n",
+            loader.read_text(encoding="utf-8").strip("\n") + "\n",
+            f"from {package}.{FOLDER}.extension import Extension  # noqa: E402\n\n"
+            f'EXTENSION = Extension(\n    "{name}",\n    "{flavor}",\n    _changes(),\n'
+            '    _names,\n    (__file__, "_layers"),\n    MADE_WITH,\n)\n\n'
+            "apply = EXTENSION.apply\nremove = EXTENSION.remove\nswitch = EXTENSION.switch\n",
             entry,
         )
         if part

@@ -170,6 +170,10 @@ class FunctionStack(Stack):
             arrived.append(TakeIn(self, function))
         return arrived
 
+    def add_caches(self, caches: Sequence[Callable[[], None]]) -> None:
+        """Empty these as well with every change."""
+        self.caches += tuple([cache for cache in caches if cache not in self.caches])
+
     def show(self, placements: Placements) -> None:
         """Make calls run the topmost layer that is on, and each ``original`` the one below."""
         below: Patch | None = None

@@ -331,7 +331,7 @@ def _changes(
     now = [part.stack for part in parts]
     left = [stack for stack in layer.stacks if stack not in now]
     for stack in filter(is_over_function, now if caches else ()):
-        stack.caches += tuple([cache for cache in caches if cache not in stack.caches])
+        stack.add_caches(caches)
     changes = [
         stack.with_placement(LayerPlacement(layer, patch), verb, function)
         for stack, patch, function in parts

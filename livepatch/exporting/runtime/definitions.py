@@ -22,13 +22,17 @@ class Definition:
         node: the definition, with the lines and columns of its file.
         imports: the imports between it and the definition before.
         filename: its file.
-        text: imports and definition as text, dedented.
+        lines: those of the file.
     """
 
     node: Any
     imports: Sequence[ast.stmt]
     filename: str
-    text: str
+    lines: Sequence[str]
+
+    def as_text(self) -> str:
+        """Imports and definition as text, dedented."""
+        return "".join(_text(part, self.lines) for part in (*self.imports, self.node))
 
 
 def definitions_in(filename: str, holder: str | None = None) -> list[Definition]:
@@ -52,12 +56,11 @@ def _definitions(body: Sequence[ast.stmt], lines: list[str], filename: str) -> I
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             imports.append(statement)
         elif isinstance(statement, DEFINITIONS):
-            parts = [_text(part, lines) for part in (*imports, statement)]
-            yield Definition(statement, tuple(imports), filename, "".join(parts))
+            yield Definition(statement, tuple(imports), filename, lines)
             imports = []
 
 
-def _text(statement: Any, lines: list[str]) -> str:
+def _text(statement: Any, lines: Sequence[str]) -> str:
     decorators = getattr(statement, "decorator_list", ())
     first = min([statement.lineno, *(d.lineno for d in decorators)])
     block = "".join(lines[first - 1 : statement.end_lineno])

@@ -10,15 +10,18 @@ from livepatch.engine.changing.events import subscribe
 from livepatch.engine.changing.locks import Lock
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.errors import LivepatchError
-from livepatch.engine.naming.targets import find
+from livepatch.engine.naming.following import follow
+from livepatch.engine.naming.slots import ABSENT
 
-from .changes import ApplyContext, Change, Layer, Skipped
+from .changes import ApplyContext, Skipped
 from .definitions import definitions_in
 from .waiting import WhenLoaded, modules_to_come
 from .webui import app_of_webui, named_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from .changes import Change
 
 
 @dataclass
@@ -166,8 +169,8 @@ class Extension:
 
     def _apply(self, number: int, change: Change, context: ApplyContext) -> set[str]:
         """Make one change; answers the modules that it has to wait for."""
-        to_come = modules_to_come(change.target) if isinstance(change, Layer) else set()
-        if to_come and not _is_found(change):
+        to_come = modules_to_come(change.awaited)
+        if to_come and not _is_found(change.awaited):
             return to_come
         try:
             self._undo[number] = change.apply(context)
@@ -191,10 +194,7 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _is_found(change: Change) -> bool:
-    """Whether a target's name leads somewhere, though no module in ``sys.modules`` is called so."""
-    try:
-        find("", getattr(change, "target", ""))
-    except LivepatchError:
-        return False
-    return True
+def _is_found(path: str) -> bool:
+    """Whether a name leads somewhere, though no module in ``sys.modules`` is called so."""
+    found, _ = follow(path)
+    return found is not None and found.value is not ABSENT

@@ -12,8 +12,13 @@ from livepatch.engine.layers.function_stacks import original_function
 from livepatch.engine.naming.targets import ClassTarget, Target
 from livepatch.engine.reading.sources import source_of
 
+from .changes import Skipped
+from .webui import version_of_webui
+
 if TYPE_CHECKING:
     from livepatch.engine.naming.targets import AnyTarget
+
+    from .changes import ApplyContext
 
 _FILE = getattr(engine_package, "__file__", None)  # none in a single file
 _ENGINE = str(Path(_FILE).parent) if _FILE else f"<{engine_package.__name__}"
@@ -46,3 +51,30 @@ def digest(source: str) -> str:
     """
     lines = "\n".join(line.rstrip() for line in source.strip().splitlines())
     return hashlib.sha256(lines.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def check_original(
+    target: str, original: str | None, source: str | None, context: ApplyContext
+) -> None:
+    """Look whether a target is what a change was made against.
+
+    Args:
+        target: its name.
+        original: the hash of what it was then; None where that had no source.
+        source: what it is now.
+        context: tells the version of then.
+
+    Raises:
+        Skipped: it is something else by now.
+    """
+    if original is None or source is None or digest(source) == original:
+        return
+    then, now = context.made_with.get("version"), version_of_webui()
+    raise Skipped(
+        f"{target} is not what it was: made against {_version(then)} "
+        f"(source {original}), this is {_version(now)} (source {digest(source)})"
+    )
+
+
+def _version(version: str | None) -> str:
+    return f"version {version}" if version else "a version that says nothing of itself"

@@ -1,0 +1,67 @@
+"""Which form of a change an exported layer takes: the one that needs the least of the engine."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from livepatch.engine.layers.override_stacks import stack_of
+from livepatch.engine.switching.kinds import kind_of
+
+from .runtime.functions import Replace, ReplaceBy, ReplacedFunction, ReplaceWithNames
+
+if TYPE_CHECKING:
+    from livepatch.engine.layers.stacks import Layer
+    from livepatch.engine.naming.targets import Target
+    from livepatch.engine.writing.graft import Graft
+
+_PLAIN = (bool, bytes, complex, float, int, str, type(None), type(...))
+
+
+def form_of_function(layer: Layer, target: Target) -> type[ReplacedFunction] | None:
+    """The form of a layer that replaces a function by another one; None: it needs a whole layer.
+
+    The other one runs as it is: nothing of it was compiled again in the target's place, led past
+    the target or bridged to another kind.
+    """
+    if not _is_plain(layer, target):
+        return None
+    patch = layer.placement.patch  # type: ignore[union-attr]
+    given, made = patch.given, patch.function
+    if type(given) is not FunctionType or given.__code__ is not made.__code__:
+        return None
+    cells = zip(given.__closure__ or (), made.__closure__ or (), strict=True)
+    is_as_given = given.__defaults__ is made.__defaults__ and all(a is b for a, b in cells)
+    return ReplaceBy if is_as_given and _same_named(given, made) else None
+
+
+def form_of_text(layer: Layer, target: Target, graft: Graft) -> type[ReplacedFunction] | None:
+    """The form of a layer that replaces a function by a text; None: it needs a whole layer."""
+    if not _is_plain(layer, target):
+        return None
+    made = layer.placement.patch.function  # type: ignore[union-attr]
+    defaults = [*(made.__defaults__ or ()), *(made.__kwdefaults__ or {}).values()]
+    uses = graft.uses
+    # What leads to the target means the webui's code: whatever a default value holds may.
+    if uses.saved or not all(isinstance(value, _PLAIN) for value in defaults):
+        return None
+    has_names = uses.notebook or uses.around or graft.own_name in graft.place.cells
+    imports = any(getattr(one, "module", "") != "__future__" for one in graft.imports)
+    return ReplaceWithNames if has_names or imports else Replace
+
+
+def _is_plain(layer: Layer, target: Target) -> bool:
+    """Whether a layer replaces a function, of the same kind, that is written where it is named."""
+    patch: Any = layer.placement.patch  # type: ignore[union-attr]
+    stack = stack_of(target)
+    if layer.verb != "replace" or patch.guard is not None or stack.override is not None:
+        return False
+    if not isinstance(patch.function, FunctionType):
+        return False
+    model = stack.model_of(target.function)
+    return kind_of(patch.function.__code__) == kind_of(model.__code__)
+
+
+def _same_named(given: FunctionType, made: FunctionType) -> bool:
+    mine, theirs = given.__kwdefaults__ or {}, made.__kwdefaults__ or {}
+    return mine.keys() == theirs.keys() and all(mine[name] is theirs[name] for name in mine)

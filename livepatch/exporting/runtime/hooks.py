@@ -1,0 +1,35 @@
+"""Hooks of other extensions that are muted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .changes import ApplyContext, Change, Skipped, Undo
+from .webui import attribute_of
+
+
+@dataclass(frozen=True)
+class Hook(Change):
+    """A function of another extension's module that is not called while this one is on."""
+
+    module: str
+    name: str
+
+    @property
+    def about(self) -> str:
+        """Module and name."""
+        return f"mute {self.module}.{self.name}"
+
+    def apply(self, context: ApplyContext) -> Undo:  # noqa: ARG002
+        """Take it out of the module."""
+        module = attribute_of(self.module)
+        if module is None or self.name not in vars(module):
+            raise Skipped(f"{self.module} has no {self.name}")
+        taken = vars(module)[self.name]
+        delattr(module, self.name)
+
+        def undo() -> None:
+            if self.name not in vars(module):
+                setattr(module, self.name, taken)
+
+        return undo
