@@ -203,7 +203,7 @@ def _add_list(commands: Commands) -> None:
 def _list(options: argparse.Namespace) -> int:
     from .reach.hearing import all_with_live_details
     from .reach.webuis import HOW_TO_START, look_for_webuis
-    from .reports.text import text_table
+    from .reports.table import text_table
 
     found = look_for_webuis()
     for line in found.passed_over:

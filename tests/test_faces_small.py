@@ -13,7 +13,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 import livepatch
 from livepatch.django.adapter import _address_of_runserver
-from livepatch.reports.bars import timing_report
+from livepatch.measure.report import timing_report
 
 HOSTILE = "<script>alert(1)</script>&"
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from livepatch.notebook.completion import Completers
     from livepatch.reports import Report
 
+    from .report import AppRow
+
 ACTIONS = ("load", "reload", "disable", "enable", "unload")
 
 
@@ -62,7 +64,7 @@ class LivepatchDjangoMagics(Magics):
     @argument("--url-prefix", help="of load: where its URLs begin (default: its label)")
     @argument("--database", help="of load: the alias of the database for its tables")
     @line_magic
-    def django_app(self, line: str) -> Answer | Report[Any]:
+    def django_app(self, line: str) -> Answer | Report[AppRow]:
         """Show the apps of the running server, or change them while requests run.
 
         Where several processes of the server share this one's name, it is done in each of them, or
@@ -80,7 +82,7 @@ class LivepatchDjangoMagics(Magics):
         workers = _workers(f"%django_app {line}".strip())
         if args.action is None:
             print("= lp.django.apps()")
-            shown: Report[Any] = workers.verbs.apps()
+            shown: Report[AppRow] = workers.verbs.apps()
             return shown
         if args.app is None:
             raise UsageError(f"%django_app {args.action} takes the name of an app")

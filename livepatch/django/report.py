@@ -10,6 +10,8 @@ from livepatch.reports.report import Report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from livepatch.reports.table import Columns
+
 
 @dataclass(frozen=True)
 class AppRow:
@@ -53,7 +55,7 @@ def apps_table(rows: Sequence[AppRow]) -> Report[AppRow]:
         app  state   version  URLs  tables  needs  needed by  by           package
         a    loaded                 0                         the project  my.a
     """
-    columns = {
+    columns: Columns[AppRow] = {
         "app": lambda row: row.label,
         "state": lambda row: row.state,
         "version": lambda row: row.version,
@@ -95,7 +97,7 @@ def implementations_table(rows: Sequence[Implementation]) -> Report[Implementati
     Returns:
         A report of them.
     """
-    columns = {
+    columns: Columns[Implementation] = {
         "kind": lambda row: row.kind,
         "point": lambda row: row.point,
         "what": lambda row: row.name,

@@ -18,12 +18,25 @@ DONE = {
 class AnswerLine(str):
     """A line of text that a notebook shows as it is, without quotes.
 
+    Attributes:
+        facts: what it consists of: what was done, then what has to be said of it.
+
     Example:
-        >>> AnswerLine("restored textwrap.dedent")
-        restored textwrap.dedent
+        >>> line = AnswerLine("restored textwrap.dedent", "1 layer taken off")
+        >>> line
+        restored textwrap.dedent · 1 layer taken off
+        >>> line.facts[1]
+        '1 layer taken off'
     """
 
-    __slots__ = ()
+    __slots__ = ("facts",)
+    facts: tuple[str, ...]
+
+    def __new__(cls, *facts: str) -> AnswerLine:
+        """Join the facts to a line."""
+        line = super().__new__(cls, shown(" · ".join(facts)))
+        line.facts = facts
+        return line
 
     def __repr__(self) -> str:
         return str(self)
@@ -51,4 +64,4 @@ def answer(*facts: str) -> AnswerLine:
         >>> answer("restored textwrap.dedent", "1 layer taken off")
         restored textwrap.dedent · 1 layer taken off
     """
-    return AnswerLine(shown(" · ".join(facts)))
+    return AnswerLine(*facts)

@@ -24,6 +24,8 @@ from .lines import digest, original_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from livepatch.reports.table import Columns
+
     from .live import SavedLayer
     from .saved import Session
 
@@ -77,7 +79,7 @@ def replay_report(
             facts.append(f"{counted(len(session.bad), 'line')} could not be read ({places})")
         if session.lost:
             facts.append(f"{counted(session.lost, 'step')} could not be written")
-    columns = {
+    columns: Columns[Replayed] = {
         "step": lambda one: one.step,
         "time": lambda one: one.time[11:19],
         "change": lambda one: f"{one.verb} {one.target}",

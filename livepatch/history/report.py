@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from livepatch.engine.answers import counted
 from livepatch.engine.errors import LivepatchError, TargetNotFound
 from livepatch.reports.differences import Diff, html_diff, original_source, unified
 from livepatch.reports.html import QUIET, TEXT, escape
-from livepatch.reports.text import text_table
+from livepatch.reports.table import text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from livepatch.engine import ChangeDescription
 
+    from .entry import Entry
+    from .journal import Journal
+
 SHOWN = 50
 _SILENT = ("switch on", "switch off")
-
-
-class Entry(Protocol):
-    """A step of the journal."""
-
-    number: int
-    changes: tuple[ChangeDescription, ...]
-    time: datetime
-    undone: bool
-
-
-class Steps(Protocol):
-    """The journal."""
-
-    @property
-    def lost(self) -> int:
-        """How many steps could not be written to disk."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: slice) -> Sequence[Any]: ...
-    def can_redo(self, entry: Any) -> bool:
-        """Whether a step is undone and can be made true again."""
 
 
 class JournalReport:
@@ -49,7 +29,7 @@ class JournalReport:
         journal: the journal, as it is now.
     """
 
-    def __init__(self, journal: Steps) -> None:
+    def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.entries: Sequence[Entry] = journal[:]
 

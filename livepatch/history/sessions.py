@@ -18,6 +18,8 @@ from .standing import standing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from livepatch.reports.table import Columns
+
     from .places import Place
 
 State = Literal["this one", "running", "ended", "unknown", "refused"]
@@ -73,7 +75,7 @@ class Sessions:
 
     def report(self) -> Report[SavedSession]:
         """All of them, oldest first, as a table."""
-        columns = {
+        columns: Columns[SavedSession] = {
             "session": lambda one: one.session,
             "since": lambda one: one.since[:16].replace("T", " "),
             "until": lambda one: one.until[:16].replace("T", " "),

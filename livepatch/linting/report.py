@@ -16,6 +16,8 @@ from .rules import RULES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from livepatch.reports.table import Columns
+
 SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -32,7 +34,7 @@ class LintReport(Report[Finding]):
     def __init__(
         self, title: str, findings: Sequence[Finding], notes: Sequence[str] = (), ignored: int = 0
     ) -> None:
-        columns = {
+        columns: Columns[Finding] = {
             "place": lambda f: f"{f.path}:{f.line}",
             "code": lambda f: f.code,
             "found": lambda f: f.message,

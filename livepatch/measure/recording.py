@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine import TargetNotFound
 from livepatch.engine.changing.locks import Lock
 from livepatch.engine.changing.registry import registry
-from livepatch.reports.bars import timing_report
 from livepatch.reports.report import Report
+
+from .report import timing_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence

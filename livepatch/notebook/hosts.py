@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from livepatch.registries import CallTable
+    from livepatch.measure import Timing
+    from livepatch.registries import CallTable, Registration
     from livepatch.reports import Report
+    from livepatch.webui.inventory import InstalledExtension
 
     from .completion import Completers
 
@@ -123,7 +125,7 @@ class LivepatchHostsMagics(Magics):
         self.times = TimeOption()
 
     @_arguments
-    def callbacks(self, line: str) -> Answer | Report[Any]:
+    def callbacks(self, line: str) -> Answer | Report[Registration] | Timing:
         """Show the callbacks of the webui in the order of their calls, or change them.
 
         A name stands for one callback; where several have it, EVENT/NAME or EVENT/NUMBER does::
@@ -141,7 +143,7 @@ class LivepatchHostsMagics(Magics):
         return self._table("callbacks", self.callbacks, line, callbacks)
 
     @_arguments
-    def hooks(self, line: str) -> Answer | Report[Any]:
+    def hooks(self, line: str) -> Answer | Report[Registration] | Timing:
         """Show the hooks of a generation in the order of a run, or change them.
 
         Methods of scripts, functions of extensions and nodes, forward hooks of models::
@@ -160,7 +162,7 @@ class LivepatchHostsMagics(Magics):
     @argument("name", nargs="?", help="of load the folder, of reload and unload the name")
     @no_var_expand
     @line_magic
-    def extensions(self, line: str) -> Answer | Report[Any]:
+    def extensions(self, line: str) -> Answer | Report[InstalledExtension] | Report[Registration]:
         """Show the extensions of the webui and what each has registered; load and unload them.
 
         Everything that an extension registers while it loads is taken back when it is unloaded, and
@@ -184,17 +186,17 @@ class LivepatchHostsMagics(Magics):
             raise UsageError(f"%extensions takes a name, or one of {', '.join(LOADING)} and a name")
         args.name = args.action
         if args.name is None:
-            shown = extensions().report()
+            known = extensions().report()
             print("= lp.extensions()")
-            return shown
+            return known
         name = _unquoted(args.name)
-        shown = extensions()[name].report()
+        registered = extensions()[name].report()
         print(f"= lp.extensions()[{name!r}].report()")
-        return shown
+        return registered
 
     def _table(
         self, name: str, magic: Any, line: str, look: Callable[[], CallTable]
-    ) -> Answer | Report[Any]:
+    ) -> Answer | Report[Registration] | Timing:
         args: Any = parse_argstring(magic, line)
         if args.time or args.off:
             if args.action or args.names:

@@ -34,6 +34,9 @@ from .settings import NotebookSettings
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from livepatch.engine import Layer
+    from livepatch.looking.foreign import ForeignPatch
+
     from .completion import Completers
 
 TARGET_HELP = "dotted name of a function or method in a loaded module: package.module.function"
@@ -152,7 +155,7 @@ class LivePatch(NotebookSettings, Magics):
     @argument("--name", help="only the layers of this name")
     @argument("--foreign", action="store_true", help="who else patched what")
     @line_magic
-    def patches(self, line: str) -> Report[Any]:
+    def patches(self, line: str) -> Report[Layer] | Report[ForeignPatch]:
         """Show the layers of livepatch, or switch some off and on, or show what others patched.
 
         For example ``%patches``, or ``%patches --off livepatch.demo.sampler.denoise_step``.

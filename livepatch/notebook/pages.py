@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from livepatch.measure import Timing
     from livepatch.reports import Report
+    from livepatch.web.gradio.events import LiveEvent
+    from livepatch.web.routes.route import LiveRoute
 
     from .completion import Completers
 
@@ -106,7 +108,7 @@ class LivepatchPagesMagics(Magics):
     @argument("--off", action="store_true", help=OFF_HELP)
     @no_var_expand
     @line_magic
-    def routes(self, line: str) -> Answer | Report[Any] | Timing:
+    def routes(self, line: str) -> Answer | Report[LiveRoute] | Timing:
         """Show the routes of the webui in the order of matching, or change them as requests run.
 
         A route is named by its path, by ``GET /path``, or by its name; a function by its name in
@@ -162,7 +164,7 @@ class LivepatchPagesMagics(Magics):
     @argument("--off", action="store_true", help=OFF_HELP)
     @no_var_expand
     @line_magic
-    def events(self, line: str) -> Answer | Report[Any] | Timing:
+    def events(self, line: str) -> Answer | Report[LiveEvent] | Timing:
         """Show the Gradio events of the webui, or change what they run.
 
         An event is named by its API name, its trigger or its number; a function by its name in the

@@ -199,7 +199,7 @@ class CallPoint(FollowedPoint, Sequence[Registration]):
         """
         return find_in(self, asked, reference)
 
-    def report(self) -> Report[Any]:
+    def report(self) -> Report[Registration]:
         """The registrations as a table."""
         return callbacks_table(self.path[:1].upper() + self.path[1:], [self])
 

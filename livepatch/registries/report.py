@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from livepatch.reports.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from .point import CallPoint
+    from .registration import Registration
 
 MOST_NAMES = 24
 
 
-def callbacks_table(title: str, points: Sequence[Any]) -> Report[Any]:
+def callbacks_table(title: str, points: Sequence[CallPoint]) -> Report[Registration]:
     """The registrations of some events or hooks, in the order of their calls.
 
     Args:
         title: what is listed.
-        points: each with ``event``, ``note``, ``verbs``, ``folded`` and ``states()``, the state of
-            each of its registrations; those have ``name``, ``function``, ``owner``, ``is_ours`` and
-            ``place``.
+        points: the events or hooks.
 
     Returns:
         A report of the registrations; the title counts the events that have none.
@@ -43,22 +44,24 @@ def callbacks_table(title: str, points: Sequence[Any]) -> Report[Any]:
     return _report(heading, registrations, numbers, states)
 
 
-def registrations_table(title: str, registrations: Sequence[Any]) -> Report[Any]:
+def registrations_table(title: str, registrations: Sequence[Registration]) -> Report[Registration]:
     """Registrations of several events, such as all of one extension.
 
     Args:
         title: what is listed.
-        registrations: each with ``event``, ``name``, ``function``, ``owner``, ``state``,
-            ``is_ours``, ``place``.
+        registrations: the callbacks or hooks.
     """
     states = {id(r): _word(r, str(r.state)) for r in registrations}
     return _report(title, registrations, dict.fromkeys(map(id, registrations), ""), states)
 
 
 def _report(
-    title: str, registrations: Sequence[Any], numbers: dict[int, str], states: dict[int, str]
-) -> Report[Any]:
-    columns = {
+    title: str,
+    registrations: Sequence[Registration],
+    numbers: dict[int, str],
+    states: dict[int, str],
+) -> Report[Registration]:
+    columns: dict[str, Callable[[Registration], object]] = {
         "event": lambda registration: registration.event,
         "": lambda registration: numbers[id(registration)],
         "callback": lambda registration: registration.name,
@@ -77,7 +80,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} others"
 
 
-def _word(registration: Any, state: str) -> str:
+def _word(registration: Registration, state: str) -> str:
     if state == "off":
         return "muted"
     return "added" if registration.is_ours and state == "active" else state

@@ -127,7 +127,7 @@ class CallTable(Sequence["Registration"]):
             f"did you mean {' or '.join(near)}?" if near else f"look at {self.title}",
         )
 
-    def report(self, event: str | None = None) -> Report[Any]:
+    def report(self, event: str | None = None) -> Report[Registration]:
         """The registrations as a table; of one event only where it is named."""
         if event is not None:
             return self.point(f"look at {event}", event).report()

@@ -11,6 +11,8 @@ from livepatch.engine.layers.trace import traces, untrace
 from .report import Answer, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from livepatch.engine.layers.trace import Call
 
 
@@ -81,7 +83,7 @@ def traced(target: str | None = None) -> Report[Call]:
     """
     shown = [one for one in traces() if target in (None, one.target)]
     calls = sorted((call for one in shown for call in one.calls), key=lambda call: call.time)
-    columns = {
+    columns: dict[str, Callable[[Call], object]] = {
         "target": lambda call: call.target,
         "call": lambda call: call.number,
         "arguments": lambda call: call.arguments,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from livepatch.looking.where import Hit, search
 
 from .report import Report
+
+if TYPE_CHECKING:
+    from .table import Columns
 
 
 def where(pattern: str, *, everywhere: bool = False, limit: int = 40) -> Report[Hit]:
@@ -26,7 +31,7 @@ def where(pattern: str, *, everywhere: bool = False, limit: int = 40) -> Report[
     found = search(pattern, everywhere=everywhere)
     more = len(found) - limit
     title = f"Where {pattern!r} is" + (f", the first {limit} and {more} more" if more > 0 else "")
-    columns = {
+    columns: Columns[Hit] = {
         "target": lambda hit: hit.definition.path,
         "kind": lambda hit: hit.definition.kind,
         "place": lambda hit: hit.place,

@@ -7,8 +7,12 @@ them (CSS Color 4) serve where there is no theme.
 from __future__ import annotations
 
 from html import escape as escape_html
+from typing import TYPE_CHECKING
 
 from livepatch.engine.shown import LINES, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TEXT = "var(--jp-content-font-color1, CanvasText)"
 QUIET = "var(--jp-content-font-color2, GrayText)"
@@ -30,28 +34,22 @@ def escape(text: str, *, keep: str = "") -> str:
     return escape_html(shown(text, keep=keep))
 
 
-def html_table(title: str, headings: list[str], rows: list[list[str]], empty: str) -> str:
-    """A table with a caption, or the caption and what to say when there are no rows."""
-    if not rows:
-        return f'<p style="color:{TEXT};margin:0">{escape(title)}: {escape(empty)}</p>'
-    head = "".join(f'<th scope="col" style="{_cell()}">{escape(text)}</th>' for text in headings)
-    # A style for each cell: what a notebook that is not trusted keeps of HTML has no style sheets.
-    cell = f'<td style="{_cell()};font-family:{CODE}">'
-    lines = (f"</td>{cell}".join(map(breakable, row)) for row in rows)
-    body = "".join(f"<tr>{cell}{line}</td></tr>" for line in lines)
-    caption = f'<caption style="caption-side:top;text-align:left;color:{QUIET}">'
-    return (
-        f'<table style="border-collapse:collapse;color:{TEXT}">'
-        f"{caption}{escape(title)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+def html_paragraph(text: str) -> str:
+    """One sentence, such as why there is no table."""
+    return f'<p style="color:{TEXT};margin:0">{escape(text)}</p>'
 
 
-def html_line(line: str, python: str, source: str) -> str:
-    """An answer line: what was done, then its facts more quietly, then the Python call."""
-    done, *facts = line.split(" · ")
+def html_facts(facts: Sequence[str], python: str, source: str) -> str:
+    """An answer: what was done, then further facts more quietly, then the Python call.
+
+    Args:
+        facts: what was done, and what has to be said of it.
+        python: the equivalent Python call; empty: none.
+        source: a text to show below; empty: none.
+    """
+    done, *others = facts
     parts = [f"<strong>{escape(done)}</strong>"]
-    parts += [f'<span style="color:{QUIET}"> · {escape(fact)}</span>' for fact in facts]
+    parts += [f'<span style="color:{QUIET}"> · {escape(fact)}</span>' for fact in others]
     html = f'<div style="color:{TEXT}">{"".join(parts)}</div>'
     if python:
         html += f'<div style="color:{QUIET};font-family:{CODE}">= {escape(python)}</div>'
@@ -72,7 +70,3 @@ def breakable(text: str) -> str:
     if "/" in text or "\\" in text:
         cell = cell[:1] + cell[1:].replace("/", "/<wbr>").replace("\\", "\\<wbr>")
     return cell
-
-
-def _cell() -> str:
-    return f"text-align:left;padding:2px 10px 2px 0;border-bottom:1px solid {BORDER}"

@@ -13,6 +13,8 @@ from .report import Report
 if TYPE_CHECKING:
     from livepatch.engine import Layer
 
+    from .table import Columns
+
 
 def patches(target: object = None) -> Report[Layer]:
     """The layers of livepatch in this process, by target, lowest first.
@@ -34,7 +36,7 @@ def patches(target: object = None) -> Report[Layer]:
     """
     wanted = target if isinstance(target, str) or target is None else dotted_name(target)
     shown = [layer for layer in live_layers() if wanted is None or is_on(layer, wanted)]
-    columns = {
+    columns: Columns[Layer] = {
         "target": lambda layer: layer.target,
         "state": lambda layer: layer.state,
         "owner": lambda layer: layer.owner,

@@ -11,6 +11,8 @@ from .report import Report
 if TYPE_CHECKING:
     from livepatch.looking.foreign import ForeignPatch
 
+    from .table import Columns
+
 
 def foreign(target: str | None = None) -> Report[ForeignPatch]:
     """Who else patched what in this process: extensions, packages, the webui, a notebook by hand.
@@ -36,7 +38,7 @@ def foreign(target: str | None = None) -> Report[ForeignPatch]:
     if target is not None:
         title += f" of {target}"
         found = [patch for patch in found if f"{patch.target}.".startswith(f"{target}.")]
-    columns = {
+    columns: Columns[ForeignPatch] = {
         "target": lambda patch: patch.target,
         "what": lambda patch: patch.what,
         "whose": lambda patch: patch.whose,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, overload
 
+from livepatch.engine.answers import AnswerLine
 from livepatch.engine.shown import LINES, shown
 
-from .html import html_line, html_table
-from .text import text_table
+from .html import html_facts
+from .table import Item, cells_of, columns_of, html_of, text_of
 
-Item = TypeVar("Item")
-Columns = dict[str, Callable[[Any], object]]
+if TYPE_CHECKING:
+    from .table import Columns
 
 
 class Report(Sequence[Item], Generic[Item]):
@@ -21,7 +22,7 @@ class Report(Sequence[Item], Generic[Item]):
     Args:
         title: one line that says what is listed.
         items: the things themselves.
-        columns: for each heading, how to get the cell from a thing.
+        columns: for each heading what its cell says of a thing, or :class:`Column` objects.
         empty: what to say when there is nothing.
 
     Example:
@@ -32,11 +33,11 @@ class Report(Sequence[Item], Generic[Item]):
     """
 
     def __init__(
-        self, title: str, items: Sequence[Item], columns: Columns, empty: str = "nothing"
+        self, title: str, items: Sequence[Item], columns: Columns[Item], empty: str = "nothing"
     ) -> None:
         self.title = title
         self.items = tuple(items)
-        self.columns = columns
+        self.columns = columns_of(columns)
         self.empty = empty
 
     @overload
@@ -51,23 +52,19 @@ class Report(Sequence[Item], Generic[Item]):
 
     def rows(self) -> list[list[str]]:
         """The cells as text, a list for each thing."""
-        return [[str(get(item)) for get in self.columns.values()] for item in self.items]
+        return cells_of(self.columns, self.items)
 
     def __str__(self) -> str:
-        return self._text(self.rows())
+        if not self.items:
+            return f"{shown(self.title)}: {self.empty}"
+        return f"{shown(self.title)}\n{text_of(self.columns, self.items)}"
 
     __repr__ = __str__
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         # Not application/json as well: JupyterLab prefers it to HTML and shows a tree of items.
-        rows = self.rows()
-        html = html_table(self.title, list(self.columns), rows, self.empty)
-        return {"text/plain": self._text(rows), "text/html": html}
-
-    def _text(self, rows: list[list[str]]) -> str:
-        if not rows:
-            return f"{shown(self.title)}: {self.empty}"
-        return f"{shown(self.title)}\n{text_table(list(self.columns), rows)}"
+        html = html_of(self.title, self.columns, self.items, self.empty)
+        return {"text/plain": str(self), "text/html": html}
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Answer:
     """The one line that says what a verb did and what it could not reach.
 
     Attributes:
-        line: the answer line, its facts divided by ``·``.
+        line: the answer line; one of the engine's knows the facts that it consists of.
         python: the equivalent Python call.
         source: a text to show below, such as a diff.
     """
@@ -92,5 +89,6 @@ class Answer:
     __repr__ = __str__
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        html = html_line(self.line, self.python, self.source)
+        facts = self.line.facts if isinstance(self.line, AnswerLine) else (self.line,)
+        html = html_facts(facts, self.python, self.source)
         return {"text/plain": str(self), "text/html": html}

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from livepatch.reports.table import Columns
+
 STEP = 50  # milliseconds without a further event that make a save
 LONGEST = 150  # milliseconds that events of others may hold a save up
 SETTLED = 0.03  # seconds: who is still writing writes again within that time
@@ -234,7 +236,7 @@ class Watch:
 
     def report(self) -> Report[WatchedFile]:
         """The files, what each does, and what is wrong with it."""
-        columns = {
+        columns: Columns[WatchedFile] = {
             "file": lambda file: file.path.name,
             "state": _state,
             "layers": lambda file: len(file.own_layers()),

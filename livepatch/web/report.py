@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from livepatch.reports.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from livepatch.reports.table import Columns
+
+    from .layer import MiddlewareLayer
+
 LONGEST_OPTIONS = 60
 
 
-def middleware_table(path: str, layers: Sequence[Any]) -> Report[Any]:
+def middleware_table(path: str, layers: Sequence[MiddlewareLayer]) -> Report[MiddlewareLayer]:
     """The middlewares of a stack, outermost first.
 
     Args:
         path: whose stack it is.
-        layers: each with ``name``, ``state``, ``kind``, ``options``, ``owner`` and ``place``; those
-            that are only declared come last.
+        layers: the middlewares; those that are only declared come last.
 
     Returns:
         A report of the layers.
     """
     numbered = {id(layer): str(number) for number, layer in enumerate(_live(layers))}
-    columns = {
+    columns: Columns[MiddlewareLayer] = {
         "": lambda layer: numbered.get(id(layer), "-"),
         "middleware": lambda layer: layer.name,
         "live": _is_live,
@@ -37,22 +40,22 @@ def middleware_table(path: str, layers: Sequence[Any]) -> Report[Any]:
     return Report(title, layers, columns, "no layer")
 
 
-def _live(layers: Sequence[Any]) -> list[Any]:
+def _live(layers: Sequence[MiddlewareLayer]) -> list[MiddlewareLayer]:
     return [layer for layer in layers if layer.state in ("active", "at the first request")]
 
 
-def _is_live(layer: Any) -> str:
-    state = str(layer.state)
-    return {"active": "yes", "declared only": "no"}.get(state, state)
+def _is_live(layer: MiddlewareLayer) -> str:
+    state = layer.state
+    return {"active": "yes", "declared only": "no"}.get(state, str(state))
 
 
-def _is_declared(layer: Any) -> str:
+def _is_declared(layer: MiddlewareLayer) -> str:
     if layer.kind == "framework":
         return "by the framework"
     return "yes" if layer.is_declared else "no"
 
 
-def _options(layer: Any) -> str:
+def _options(layer: MiddlewareLayer) -> str:
     named = [f"{name}={value!r}" for name, value in layer.options.items()]
     shown = ", ".join([*map(repr, layer.positional), *named])
     return shown if len(shown) <= LONGEST_OPTIONS else f"{shown[: LONGEST_OPTIONS - 1]}…"

@@ -255,7 +255,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         declared = getattr(self.owner, "user_middleware", None)
         return any(spec is layer.spec for spec in declared or ())
 
-    def report(self) -> Report[Any]:
+    def report(self) -> Report[MiddlewareLayer]:
         """The stack as a table, live and declared side by side."""
         with registry.lock:
             self.refresh(f"look at {self.path}")

@@ -70,7 +70,7 @@ class InstalledExtension(Extension):
         """Its callbacks and hooks."""
         return (*self.callbacks, *self.hooks)
 
-    def report(self) -> Report[Any]:
+    def report(self) -> Report[Registration]:
         """Its callbacks and hooks as a table."""
         return registrations_table(f"What {self.name} has registered", self.registrations)
 
@@ -152,7 +152,7 @@ class ExtensionTable(Sequence[InstalledExtension]):
     def __contains__(self, thing: object) -> bool:
         return thing in self.found or thing in [extension.name for extension in self.found]
 
-    def report(self) -> Report[Any]:
+    def report(self) -> Report[InstalledExtension]:
         """The extensions as a table."""
         return extensions_table(self.title, self.found)
 

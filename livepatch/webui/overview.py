@@ -14,6 +14,7 @@ from .memory import memory_in_words
 
 if TYPE_CHECKING:
     from livepatch.adapters.base import Host
+    from livepatch.reports.table import Columns
 
 
 def overview() -> Report[tuple[str, str]]:
@@ -44,7 +45,10 @@ def overview() -> Report[tuple[str, str]]:
     notices = found.notices()
     if notices:
         facts["mind"] = "; ".join(notices)
-    columns = {"": lambda fact: fact[0], "this webui": lambda fact: fact[1]}
+    columns: Columns[tuple[str, str]] = {
+        "": lambda fact: fact[0],
+        "this webui": lambda fact: fact[1],
+    }
     return Report("The webui we live in", tuple(facts.items()), columns)
 
 

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from livepatch.reports.report import Columns, Report
+from livepatch.reports.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from livepatch.registries import Registration
+
+    from .inventory import InstalledExtension
 
 MOST_EVENTS = 6
 
 
-def extensions_table(title: str, rows: Sequence[Any]) -> Report[Any]:
+def extensions_table(title: str, rows: Sequence[InstalledExtension]) -> Report[InstalledExtension]:
     """The extensions with what each has registered and what is patched of it.
 
     Args:
         title: what is listed.
-        rows: each with ``name``, ``enabled``, ``builtin``, ``version``, ``path``, ``facts``,
-            ``modules``, ``files``, ``scripts``, ``start``, ``run`` (ms) and, of what belongs to it,
-            ``callbacks``, ``hooks``, ``middleware``, ``routes`` and ``patches``.
+        rows: the extensions.
 
     Returns:
         A report of the extensions.
     """
-    columns: Columns = {
+    columns: dict[str, Callable[[InstalledExtension], object]] = {
         "extension": lambda row: row.name,
         "state": _state,
         "version": lambda row: row.version,
@@ -47,12 +49,12 @@ def extensions_table(title: str, rows: Sequence[Any]) -> Report[Any]:
     return Report(title, rows, columns, "none is known")
 
 
-def _state(row: Any) -> str:
+def _state(row: InstalledExtension) -> str:
     state = "on" if row.enabled else "off in the webui"
     return f"{state}, came along" if row.builtin else state
 
 
-def _events(registrations: Sequence[Any]) -> str:
+def _events(registrations: Sequence[Registration]) -> str:
     """What it is registered for, each event once, muted ones marked."""
     events: dict[str, str] = {}
     for registration in registrations:

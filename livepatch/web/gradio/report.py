@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from livepatch.reports.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from livepatch.reports.report import Columns
+    from livepatch.reports.table import Columns
+
+    from .events import LiveEvent
 
 
-def events_table(path: str, events: Sequence[Any]) -> Report[Any]:
+def events_table(path: str, events: Sequence[LiveEvent]) -> Report[LiveEvent]:
     """The events of a page.
 
     Args:
         path: whose events.
-        events: each with ``index``, ``api_name``, ``targets``, ``inputs``, ``outputs``,
-            ``function``, ``streams``, ``muted``, ``owner``, ``place`` and ``layers``.
+        events: the events.
 
     Returns:
         A report of the events.
     """
-    columns: Columns = {
+    columns: Columns[LiveEvent] = {
         "": lambda event: event.index,
         "api name": lambda event: event.api_name or "",
         "trigger": lambda event: ", ".join(event.targets),
@@ -37,7 +38,7 @@ def events_table(path: str, events: Sequence[Any]) -> Report[Any]:
     return Report(f"{path[:1].upper()}{path[1:]}", events, columns, "no event")
 
 
-def _function(event: Any) -> str:
+def _function(event: LiveEvent) -> str:
     function = event.function
     if function is None:
         return "in the browser"
@@ -45,6 +46,6 @@ def _function(event: Any) -> str:
     return f"{name} (streams)" if event.streams else str(name)
 
 
-def _remark(event: Any) -> str:
+def _remark(event: LiveEvent) -> str:
     done = [f"{layer.verb} by {layer.owner}" for layer in event.layers if layer.state == "active"]
     return ", ".join(done)
