@@ -28,7 +28,7 @@ def test_export_of_a_cell_with_a_helper_and_a_value(notebook, tmp_path):
     shown = notebook.run(f"%export mine --to {tmp_path} --for plain --with-values factor")
     assert f"exported mine for plain to {tmp_path / 'mine'} · 1 change · lints clean" in shown
     assert (
-        f"= lp.export('{tmp_path}', name='mine', flavor='plain', with_values=['factor'])" in shown
+        f'= lp.export("{tmp_path}", name="mine", flavor="plain", with_values=[\'factor\'])' in shown
     )
     names = (tmp_path / "mine/src/mine_changes/names.py").read_text()
     assert "factor = 3" in names

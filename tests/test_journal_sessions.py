@@ -158,11 +158,11 @@ def test_the_magic_lists_and_chooses_sessions(place):
     try:
         assert "= lp.journal.sessions()" in notebook.run("%journal --sessions")
         assert "this one" in str(notebook.value("%journal --sessions"))
-        assert "= lp.journal.saved('1')" in notebook.run("%journal --saved 1")
+        assert '= lp.journal.saved("1")' in notebook.run("%journal --saved 1")
         assert "Session 1 of" in str(notebook.value("%journal --saved 1"))
         assert "Session 2 of" in str(notebook.value("%journal --saved"))
         shown = notebook.run("%journal --replay --session 1")
-        assert "= lp.journal.replay(session='1')" in shown
+        assert '= lp.journal.replay(session="1")' in shown
         assert functions.plain(1) == 1
         with pytest.raises(UsageError, match="--replay"):
             notebook.shell.run_line_magic("journal", "--session 1")

@@ -439,7 +439,7 @@ def test_the_magic_watches_shows_and_ends(folder):
     notebook.run("%load_ext livepatch")
     try:
         shown = notebook.run(f"%watch {folder.path}")
-        assert f"= lp.watch('{folder.path}')" in shown
+        assert f'= lp.watch("{folder.path}")' in shown
         assert functions.plain(1) == "by the magic"
         folder.write("1/0", "broken.py")
         shown = str(notebook.value("%watch"))

@@ -69,9 +69,9 @@ def test_add_replace_move_and_remove_with_the_python_call_below(notebook, server
     assert "added Mark to middleware of __main__.app · notebook's layer" not in answer
     answer = notebook.run("%middleware add Mark tag='a'+'b' --before GZipMiddleware")
     assert "added Mark to middleware of __main__.app · notebook's layer" in answer
-    assert "= lp.middleware().add(Mark, before='GZipMiddleware', tag='ab')" in answer
+    assert '= lp.middleware().add(Mark, before="GZipMiddleware", tag="ab")' in answer
     assert server.seen() == ["ab"]
-    assert "= lp.middleware().replace('Mark', Mark, tag='c')" in notebook.run(
+    assert '= lp.middleware().replace("Mark", Mark, tag="c")' in notebook.run(
         "%middleware replace Mark Mark tag='c'"
     )
     assert server.seen() == ["c"]
@@ -107,7 +107,7 @@ def test_errors_are_three_lines(notebook, server):
     assert "NameError" in shown
     assert "Traceback" not in shown
     assert "the stack has no Nowhere" in notebook.run("%middleware remove Nowhere")
-    assert "takes one name" in notebook.run("%middleware remove")
+    assert "takes a middleware" in notebook.run("%middleware remove")
     assert server.seen() == []
 
 
@@ -170,10 +170,10 @@ def test_routes_are_shown_added_replaced_moved_and_removed(notebook, server):
     assert "Routes of __main__.app, in the order of matching" in shown
     assert "= lp.routes()" in shown
     answer = notebook.run("%routes replace GET / mine")
-    assert "= lp.routes().replace('GET /', mine)" in answer
+    assert '= lp.routes().replace("GET /", mine)' in answer
     assert server.seen() == ["mine"]
     answer = notebook.run("%routes add /text text methods=['POST'] --before /")
-    assert "= lp.routes().add('/text', text, before='/', methods=['POST'])" in answer
+    assert '= lp.routes().add("/text", text, before="/", methods=[\'POST\'])' in answer
     assert server.client.post("/text").text == "text"
     assert "1 of 2" in notebook.run("%routes move /text --index 0")
     assert "/text" in notebook.run("%routes tex")
@@ -183,8 +183,8 @@ def test_routes_are_shown_added_replaced_moved_and_removed(notebook, server):
     notebook.run("%undo")
     assert server.client.post("/text").text == "text"
     assert "no route /nowhere" in notebook.run("%routes remove /nowhere")
-    assert "takes a path and a function" in notebook.run("%routes replace /text")
-    assert "go with add and move" in notebook.run("%routes remove / --index 0")
+    assert "takes a route and a function" in notebook.run("%routes replace /text")
+    assert "goes with add and move" in notebook.run("%routes remove / --index 0")
     assert "neither the notebook" in notebook.run("%routes replace / never_defined")
 
 

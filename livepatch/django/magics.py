@@ -9,6 +9,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from livepatch.errors import HostUnsupported
+from livepatch.notebook.calls import tell
 from livepatch.reports import Answer
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class LivepatchDjangoMagics(Magics):
         args = parse_argstring(self.django_app, line)
         workers = _workers(f"%django_app {line}".strip())
         if args.action is None:
-            print("= lp.django.apps()")
+            tell("lp.django.apps()")
             shown: Report[AppRow] = workers.verbs.apps()
             return shown
         if args.app is None:

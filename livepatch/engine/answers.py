@@ -38,8 +38,10 @@ class AnswerLine(str):
         line.facts = facts
         return line
 
-    def __repr__(self) -> str:
-        return str(self)
+    def __str__(self) -> str:
+        return self  # with its facts, which `str` would leave behind
+
+    __repr__ = __str__
 
 
 def counted(number: int, one: str, several: str | None = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +14,8 @@ from livepatch.exporting.layouts import FLAVORS
 from livepatch.linting.lint import lint
 from livepatch.reports import Answer
 
-from .words import paths_below
+from .calls import call_text, tell
+from .words import paths_below, unquoted
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from livepatch.linting.report import LintReport
 
     from .completion import Completers
-
-
-def _path(text: str) -> Path:
-    """A path as a user types it: with quotes where it has spaces, with ``~``."""
-    parts = shlex.split(text) if text[:1] in "'\"" else [text]
-    return Path(parts[0] if parts else ".").expanduser()
 
 
 def complete_export(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: ARG001 - IPython's
@@ -79,17 +73,16 @@ class LivepatchAuthoringMagics(Magics):
             %export my-look --single-file --with-values strength palette
         """
         args = parse_argstring(self.export, line)
-        folder = _path(args.to)
-        options: dict[str, Any] = {}
-        if args.flavor:
-            options["flavor"] = args.flavor
-        if args.single_file:
-            options["single_file"] = True
-        if args.with_values:
-            options["with_values"] = args.with_values
-        said = "".join(f", {name}={value!r}" for name, value in options.items())
-        python = f"lp.export({str(folder)!r}, name={args.name!r}{said})"
-        return Answer(str(export(folder, name=args.name, **options)), python)
+        folder = Path(unquoted(args.to)).expanduser()
+        options: dict[str, Any] = {
+            "name": args.name,
+            "flavor": args.flavor,
+            "single_file": args.single_file,
+            "with_values": args.with_values or (),
+        }
+        done = export(folder, **options)
+        said = {name: value for name, value in options.items() if value}
+        return Answer(str(done), call_text("lp.export", str(folder), **said))
 
     @magic_arguments()
     @argument("path", nargs="?", help="an extension's folder, or one file")
@@ -104,8 +97,8 @@ class LivepatchAuthoringMagics(Magics):
         args = parse_argstring(self.lint, line)
         if not args.path:
             raise UsageError("%lint needs the folder of an extension, or a file")
-        path = _path(args.path)
-        print(f"= lp.lint({str(path)!r}{', run=True' if args.run else ''})")
+        path = Path(unquoted(args.path)).expanduser()
+        tell(call_text("lp.lint", str(path), run=args.run))
         report = lint(path, run=args.run)
         for note in report.notes:
             print(note)

@@ -11,6 +11,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from livepatch.history import journal, redo, undo
 from livepatch.reports import Answer
 
+from .calls import call_text, tell
 from .completion import complete_looking
 
 if TYPE_CHECKING:
@@ -85,20 +86,18 @@ class LivepatchHistoryMagics(Magics):
         if args.session is not None and args.replay is None:
             raise UsageError("%journal takes --session with --replay; to look: --saved SESSION")
         if args.sessions:
-            print("= lp.journal.sessions()")
+            tell("lp.journal.sessions()")
             return journal.sessions()
         if args.saved is not None:
             session = None if args.saved == LAST else args.saved
-            print(f"= lp.journal.saved({'' if session is None else repr(session)})")
+            tell(call_text("lp.journal.saved", *([] if session is None else [session])))
             return journal.saved(session, namespace=self.shell.user_ns)
         if args.replay is not None:
-            said = [*map(str, args.replay)]
-            said += [f"session={args.session!r}"] if args.session is not None else []
-            print(f"= lp.journal.replay({', '.join(said)})")
+            tell(call_text("lp.journal.replay", *args.replay, session=args.session))
             return journal.replay(*args.replay, session=args.session, namespace=self.shell.user_ns)
         if args.diff is None:
-            print("= lp.journal")
+            tell("lp.journal")
             return journal
         shown = journal.diff(args.diff)
-        print(f"= lp.journal.diff({args.diff})")
+        tell(f"lp.journal.diff({args.diff})")
         return shown

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import shlex
 from glob import glob
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.engine.errors import LivepatchError, TargetNotFound
-from livepatch.engine.naming.lookup import look_up
-from livepatch.reports import Answer
 from livepatch.webui.callbacks import callbacks, hooks
 from livepatch.webui.inventory import extensions
 
-from .timing import OFF_HELP, TIME_HELP, TimeOption
+from .calls import tell, value_text
+from .timing import OFF_HELP, TIME_HELP, TimedMagics
+from .verbs import Verb, VerbTable
+from .words import unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,14 +25,29 @@ if TYPE_CHECKING:
 
     from livepatch.measure import Timing
     from livepatch.registries import CallTable, Registration
-    from livepatch.reports import Report
+    from livepatch.reports import Answer, Report
     from livepatch.webui.inventory import InstalledExtension
 
     from .completion import Completers
 
-# How many names each action takes; replace and add take a function as the last one.
-ACTIONS = {"mute": 1, "unmute": 1, "remove": 1, "move": 1, "replace": 2, "add": 2}
-LOADING = ("load", "reload", "unload")
+PLACE = ("before", "after", "index")
+CHANGES = {
+    "mute": Verb(("a name",)),
+    "unmute": Verb(("a name",)),
+    "remove": Verb(("a name",)),
+    "move": Verb(("a name",), PLACE),
+    "replace": Verb(("a name", "a function")),
+    "add": Verb(("an event", "a function"), (*PLACE, "name", "to")),
+}
+CALLBACKS, HOOKS = VerbTable("callbacks", CHANGES), VerbTable("hooks", CHANGES)
+EXTENSIONS = VerbTable(
+    "extensions",
+    {
+        "load": Verb(("a folder",)),
+        "reload": Verb(("a name",)),
+        "unload": Verb(("a name",)),
+    },
+)
 OPTIONS = {
     "before": "the one to be called before",
     "after": "the one to be called after",
@@ -47,8 +60,8 @@ def _arguments(magic: Callable[..., Any]) -> Any:
     """The arguments that ``%callbacks`` and ``%hooks`` share."""
     decorators: list[Any] = [
         magic_arguments(),
-        argument("action", nargs="?", help=f"an event, or one of {', '.join(ACTIONS)}"),
-        argument("names", nargs="*", help="NAME or EVENT/NAME; of add EVENT and a function"),
+        argument("action", nargs="?", help=f"an event, or {', '.join(CHANGES)}"),
+        argument("names", nargs="*", help=f"{CALLBACKS.help()}; NAME or EVENT/NAME"),
         *(argument(f"--{name}", help=text) for name, text in OPTIONS.items()),
         argument("--index", type=int, help="the number in the order of calls, from 0"),
         argument("--time", action="store_true", help=TIME_HELP),
@@ -69,48 +82,39 @@ def complete_callbacks(shell: InteractiveShell, event: Any) -> list[str]:
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
     words = event.line.split()
-    try:
-        table = hooks() if words[0].endswith("hooks") else callbacks()
-    except LivepatchError:  # a webui without any, or one that starts: there is nothing to offer
-        return []
-    position = len(words) - bool(event.symbol)
-    if position <= 1:
-        return [*ACTIONS, *table.events]
-    if position == 2 and words[1] == "add":
-        return table.events
-    if position > 2 and words[1] in ("add", "replace") and not words[position - 1].startswith("-"):
-        mine = shell.user_global_ns
-        values = shell.user_ns.items()
-        return [n for n, v in values if isinstance(v, FunctionType) and v.__globals__ is mine]
-    if words[position - 1] == "--to":
-        return sorted({name for point in table.points for name in point.store.holders()})
-    names = [registration.name for registration in table]
-    return list(dict.fromkeys([*(f"{r.event}/{r.name}" for r in table), *filter(_is_word, names)]))
+    look, verbs = (hooks, HOOKS) if words[0].endswith("hooks") else (callbacks, CALLBACKS)
+    before = words[:-1] if event.symbol else words
+
+    def names(verb: str) -> list[str]:
+        table = look()
+        if before[-1] == "--to":
+            return sorted({name for point in table.points for name in point.store.holders()})
+        if verb in ("", "add"):
+            return table.events
+        alone = [r.name for r in table if "/" not in r.name]
+        return [*(f"{r.event}/{r.name}" for r in table), *alone]
+
+    return verbs.complete(shell, event, names)
 
 
-def complete_extensions(_shell: InteractiveShell, event: Any) -> list[str]:
-    """What to do and the names of the extensions; of load the folders of the file system."""
-    words = event.line.split()
-    position = len(words) - bool(event.symbol)
-    if position == 2 and words[1] == "load":
-        return sorted(f"{path}/" for path in glob(f"{os.path.expanduser(event.symbol)}*/"))
-    try:
-        names = [extension.name for extension in extensions()]
-    except LivepatchError:  # this webui has none
-        return []
-    return [*LOADING, *names] if position <= 1 else names
+def complete_extensions(shell: InteractiveShell, event: Any) -> list[str]:
+    """What to do and the names of the extensions; of load the folders of the file system.
 
+    Args:
+        shell: the shell that asks.
+        event: IPython's completion event.
+    """
 
-def _is_word(name: str) -> bool:
-    return "/" not in name
+    def names(verb: str) -> list[str]:
+        if verb == "load":
+            return sorted(f"{path}/" for path in glob(f"{os.path.expanduser(event.symbol)}*/"))
+        return [extension.name for extension in extensions()]
 
-
-def _unquoted(text: str) -> str:
-    return shlex.split(text)[0] if text[:1] in "'\"" else text
+    return EXTENSIONS.complete(shell, event, names)
 
 
 @magics_class
-class LivepatchHostsMagics(Magics):
+class LivepatchHostsMagics(TimedMagics):
     """See and change what the running webui calls: callbacks, hooks, extensions."""
 
     shell: InteractiveShell
@@ -119,10 +123,6 @@ class LivepatchHostsMagics(Magics):
         "hooks": complete_callbacks,
         "extensions": complete_extensions,
     }
-
-    def __init__(self, shell: InteractiveShell | None = None, **options: Any) -> None:
-        super().__init__(shell, **options)
-        self.times = TimeOption()
 
     @_arguments
     def callbacks(self, line: str) -> Answer | Report[Registration] | Timing:
@@ -140,7 +140,7 @@ class LivepatchHostsMagics(Magics):
             %callbacks remove my_function
             %callbacks --time
         """
-        return self._table("callbacks", self.callbacks, line, callbacks)
+        return self._table(CALLBACKS, parse_argstring(self.callbacks, line), callbacks)
 
     @_arguments
     def hooks(self, line: str) -> Answer | Report[Registration] | Timing:
@@ -155,11 +155,11 @@ class LivepatchHostsMagics(Magics):
             %hooks add process_step my_function --to Vignette
             %hooks --time
         """
-        return self._table("hooks", self.hooks, line, hooks)
+        return self._table(HOOKS, parse_argstring(self.hooks, line), hooks)
 
     @magic_arguments()
-    @argument("action", nargs="?", help=f"an extension to look at, or {', '.join(LOADING)}")
-    @argument("name", nargs="?", help="of load the folder, of reload and unload the name")
+    @argument("action", nargs="?", help=f"an extension, or {', '.join(EXTENSIONS.verbs)}")
+    @argument("names", nargs="*", help=EXTENSIONS.help())
     @no_var_expand
     @line_magic
     def extensions(self, line: str) -> Answer | Report[InstalledExtension] | Report[Registration]:
@@ -175,76 +175,36 @@ class LivepatchHostsMagics(Magics):
             %extensions unload mine
         """
         args = parse_argstring(self.extensions, line)
-        if args.action in LOADING:
-            if args.name is None:
-                wanted = "a folder" if args.action == "load" else "a name"
-                raise UsageError(f"%extensions {args.action} takes {wanted}")
-            name = _unquoted(args.name)
-            done = getattr(extensions(), args.action)(name)
-            return Answer(done, f"lp.extensions().{args.action}({name!r})")
-        if args.name is not None:
-            raise UsageError(f"%extensions takes a name, or one of {', '.join(LOADING)} and a name")
-        args.name = args.action
-        if args.name is None:
+        if args.action in EXTENSIONS.verbs:
+            return EXTENSIONS.run(self.shell, args, extensions(), "lp.extensions()")
+        if args.names:
+            words = ", ".join(EXTENSIONS.verbs)
+            raise UsageError(f"%extensions takes a name, or one of {words} and a name")
+        if args.action is None:
             known = extensions().report()
-            print("= lp.extensions()")
+            tell("lp.extensions()")
             return known
-        name = _unquoted(args.name)
+        name = unquoted(args.action)
         registered = extensions()[name].report()
-        print(f"= lp.extensions()[{name!r}].report()")
+        tell(f"lp.extensions()[{value_text(name)}].report()")
         return registered
 
     def _table(
-        self, name: str, magic: Any, line: str, look: Callable[[], CallTable]
+        self, verbs: VerbTable, args: Any, look: Callable[[], CallTable]
     ) -> Answer | Report[Registration] | Timing:
-        args: Any = parse_argstring(magic, line)
         if args.time or args.off:
-            if args.action or args.names:
-                raise UsageError(f"%{name} --time takes nothing but --off")
-            return self.times.answer(name, [name], off=args.off)
-        table, python = look(), f"lp.{name}()"
-        place = {
-            option: getattr(args, option)
-            for option in ("before", "after", "index")
-            if getattr(args, option) is not None
-        }
-        if args.action not in ACTIONS:
-            if args.names or place:
-                words = ", ".join(ACTIONS)
-                raise UsageError(f"%{name} takes an event, or one of {words} and its names")
-            shown = table.report(args.action)
-            print(f"= {python}" + (f"[{args.action!r}]" if args.action else ""))
-            return shown
-        if place and args.action not in ("add", "move"):
-            raise UsageError(f"%{name}: --before, --after and --index go with add and move")
-        if (args.name or args.to) and args.action != "add":
-            raise UsageError(f"%{name}: --name and --to go with add")
-        names = [_unquoted(word) for word in args.names]
-        count = ACTIONS[args.action]
-        if len(names) == count + 1 and names[0] in table.events and args.action != "add":
-            names[:2] = ["/".join(names[:2])]
-        if len(names) != count:
-            wanted = {1: "a name", 2: "an event and a function"}[count]
-            wanted = "a name and a function" if args.action == "replace" else wanted
-            raise UsageError(f"%{name} {args.action} takes {wanted}")
-        if args.action == "add":
-            place.update({k: getattr(args, k) for k in ("name", "to") if getattr(args, k)})
-        said = [f"{option}={value!r}" for option, value in place.items()]
-        given: list[Any] = [names[0]]
-        if count == 2:
-            given.append(self._function(f"%{name} {line.strip()}", names[1]))
-            said.insert(0, names[1])
-        done = getattr(table, args.action)(*given, **place)
-        return Answer(str(done), f"{python}.{args.action}({', '.join([repr(names[0]), *said])})")
-
-    def _function(self, asked: str, name: str) -> Any:
-        if name in self.shell.user_ns:
-            return self.shell.user_ns[name]
-        try:
-            return look_up(asked, name).value
-        except TargetNotFound as error:
-            raise TargetNotFound(
-                asked,
-                f"neither the notebook nor a loaded module has {name!r}",
-                f"define it in a cell first: def {name.rpartition('.')[2]}(…): …",
-            ) from error
+            return self.timed(verbs.magic, args)
+        table, python = look(), f"lp.{verbs.magic}()"
+        if args.action in verbs.verbs:
+            names = [unquoted(word) for word in args.names]
+            is_longer = len(names) == len(verbs.verbs[args.action].words) + 1
+            if is_longer and names[0] in table.events and args.action != "add":
+                args.names = ["/".join(names[:2]), *names[2:]]  # EVENT NAME is one name
+            return verbs.run(self.shell, args, table, python)
+        if args.names:
+            words = ", ".join(verbs.verbs)
+            raise UsageError(f"%{verbs.magic} takes an event, or one of {words} and its names")
+        verbs.place_of(args)
+        shown = table.report(args.action)
+        tell(python if args.action is None else f"{python}[{value_text(args.action)}]")
+        return shown

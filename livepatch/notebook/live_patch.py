@@ -28,6 +28,7 @@ from livepatch.reports import Answer, Report
 from livepatch.reports.layers import patches
 from livepatch.reports.others import foreign
 
+from .calls import Source, call_text, tell, value_text
 from .completion import complete_target
 from .settings import NotebookSettings
 
@@ -50,9 +51,9 @@ def _verb(args: Any) -> str:
 
 
 def _python_call(verb: str, args: Any, new: str) -> str:
-    options = [f", name={args.name!r}"] if args.name else []
-    options += [", guard=True"] * args.guard + [', when="idle"'] * (args.when == "idle")
-    return f'lp.{verb}("{args.target}", {new}{"".join(options)})'
+    when = None if args.when == "now" else args.when
+    options = {"name": args.name, "guard": args.guard, "when": when}
+    return call_text(f"lp.{verb}", args.target, Source(new), **options)
 
 
 def _first_line(cell: str) -> str:
@@ -144,8 +145,7 @@ class LivePatch(NotebookSettings, Magics):
             return Answer(restore_all(), "lp.restore_all()")
         if args.all or not args.target:
             raise UsageError("%restore needs a target or --all")
-        name = f", name={args.name!r}" if args.name else ""
-        python = f'lp.restore("{args.target}"{name})'
+        python = call_text("lp.restore", args.target, name=args.name)
         return Answer(restore(args.target, name=args.name), python)
 
     @magic_arguments()
@@ -162,7 +162,8 @@ class LivePatch(NotebookSettings, Magics):
         """
         args = parse_argstring(self.patches, line)
         if args.foreign:
-            return foreign()
+            tell(call_text("lp.foreign", *filter(None, [args.target])))
+            return foreign(args.target)
         if args.off and args.on:
             raise UsageError("%patches takes --off or --on, not both")
         if args.off or args.on:
@@ -171,6 +172,12 @@ class LivePatch(NotebookSettings, Magics):
             with transaction():
                 for layer in self._layers_of(args.target, args.name):
                     layer.on() if args.on else layer.off()
+            switch = "on" if args.on else "off"
+            named = f" if layer.name == {value_text(args.name)}" if args.name else ""
+            layers = call_text("lp.patches", args.target)
+            tell(f"[layer.{switch}() for layer in {layers}{named}]")
+        else:
+            tell(call_text("lp.patches", *filter(None, [args.target])))
         return patches(args.target)
 
     def _put(self, args: Any, verb: str, new: object, shown: str) -> Answer:

@@ -13,6 +13,7 @@ from livepatch.reports.calls import end_trace, trace, traced
 from livepatch.reports.differences import diff
 from livepatch.reports.found import where
 
+from .calls import call_text, tell
 from .completion import complete_looking
 from .live_patch import TARGET_HELP
 
@@ -45,9 +46,8 @@ class LivepatchLookingMagics(Magics):
         """
         args = parse_argstring(self.where, line)
         pattern = _unquoted(" ".join(args.pattern))
-        options = ", everywhere=True" * args.all
-        options += f", limit={args.limit}" * (args.limit != 40)
-        print(f"= lp.reports.where({pattern!r}{options})")
+        limit = None if args.limit == 40 else args.limit
+        tell(call_text("lp.reports.where", pattern, everywhere=args.all, limit=limit))
         return where(pattern, everywhere=args.all, limit=args.limit)
 
     @magic_arguments()
@@ -70,7 +70,7 @@ class LivepatchLookingMagics(Magics):
         if not args.target:
             if args.calls is not None:
                 raise UsageError("%trace --calls needs a target")
-            print("= lp.reports.traced()")
+            tell("lp.reports.traced()")
             return traced()
         recording = any(t.target == args.target and t.state == "recording" for t in traces())
         if recording and args.calls is None:
@@ -90,7 +90,7 @@ class LivepatchLookingMagics(Magics):
         """
         args: Any = parse_argstring(self.diff, line)
         shown = diff(args.target, patch=args.patch)
-        print(f'= lp.reports.diff("{args.target}"{", patch=True" * args.patch})')
+        tell(call_text("lp.reports.diff", args.target, patch=args.patch))
         return shown
 
 

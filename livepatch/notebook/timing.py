@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
+from IPython.core.magic import Magics
 
 from livepatch.webui.timing import timing
 
+from .calls import Source, call_text, tell
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from IPython.core.interactiveshell import InteractiveShell
 
     from livepatch.measure import Timing
 
@@ -17,27 +20,19 @@ TIME_HELP = "record where the time goes; again: show it; with --off: end it"
 OFF_HELP = "of --time: end the recording and show it"
 
 
-class TimeOption:
-    """The recordings that ``--time`` has begun, by the line that began them."""
+class TimedMagics(Magics):
+    """Magics with ``--time``: the recordings that it has begun, by the line that began them."""
 
-    def __init__(self) -> None:
+    def __init__(self, shell: InteractiveShell | None = None, **options: Any) -> None:
+        super().__init__(shell, **options)
         self._timings: dict[tuple[str, str], Timing] = {}
 
-    def answer(
-        self,
-        magic: str,
-        only: Sequence[str],
-        *,
-        off: bool = False,
-        app: Any = None,
-        shown_app: str = "",
-    ) -> Timing:
+    def timed(self, magic: str, args: Any, app: Any = None, shown_app: str = "") -> Timing:
         """Begin to record, show what was recorded so far, or end it.
 
         Args:
-            magic: the magic's name without ``%``.
-            only: the kinds to time, as ``lp.timing`` takes them.
-            off: whether to end it.
+            magic: the magic's name: what is timed, as ``lp.timing`` calls it.
+            args: the parsed line: ``off``, and ``action`` and ``names``, which do not go with it.
             app: whose requests; None: the webui's own.
             shown_app: the same as the user wrote it.
 
@@ -45,23 +40,25 @@ class TimeOption:
             The recording, which shows as a table with bars.
 
         Raises:
-            UsageError: there is nothing to end.
+            UsageError: there is nothing to end, or the line says more.
             LivepatchError: there is nothing to time.
         """
+        if args.action is not None or args.names:
+            raise UsageError(f"%{magic}: --time and --off stand alone")
         key = (magic, shown_app)
         found = self._timings.get(key)
         if found is not None and not found.is_recording:
             found = None
         option = f" --app {shown_app}" if shown_app else ""
-        if off:
+        if args.off:
             if found is None:
                 raise UsageError(f"%{magic} --off: nothing is recorded; %{magic} --time begins")
             del self._timings[key]
-            print("= t.stop()")
+            tell("t.stop()")
             return found.stop()
         if found is None:
-            found = self._timings[key] = timing(app, only=only).start()
-            arguments = ", ".join([*([shown_app] if shown_app else []), f"only={[*only]!r}"])
-            print(f"= t = lp.timing({arguments}).start()")
+            found = self._timings[key] = timing(app, only=[magic]).start()
+            given = [Source(shown_app)] if shown_app else []
+            tell(f"t = {call_text('lp.timing', *given, only=[magic])}.start()")
             print(f"%{magic} --time{option} shows it, %{magic} --time --off{option} ends it")
         return found

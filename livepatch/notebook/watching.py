@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +12,8 @@ from livepatch.errors import TargetNotFound
 from livepatch.reports import Answer
 from livepatch.watching.watches import revive_all, watch, watches
 
-from .words import paths_below
+from .calls import call_text, tell
+from .words import paths_below, unquoted
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from .completion import Completers
 
 NOTHING = "nothing is watched · %watch FOLDER runs its files now and on every save"
-
-
-def _unquoted(text: str) -> str:
-    return shlex.split(text)[0] if text[:1] in "'\"" else text
 
 
 def complete_watch(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: ARG001 - IPython's
@@ -66,11 +62,11 @@ class LivepatchWatchingMagics(Magics):
         args = parse_argstring(self.watch, line)
         for said in revive_all():
             print(said)
-        paths = [Path(_unquoted(text)).expanduser() for text in args.path]
+        paths = [Path(unquoted(text)).expanduser() for text in args.path]
         if args.off:
             return self._off([path.absolute() for path in paths])
         if paths:
-            print(f"= lp.watch({', '.join(repr(str(path)) for path in paths)})")
+            tell(call_text("lp.watch", *map(str, paths)))
             return watch(*paths)
         present = watches()
         for one in present[:-1]:
