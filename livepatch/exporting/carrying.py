@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from importlib.abc import Traversable
 
     from .runtime.changes import Change
+    from .runtime.webui import Webui
 
 FOLDER = "_livepatch"
 """The folder of an extension's package that they are in."""
@@ -26,24 +27,24 @@ _ENGINE_MODULE = re.compile(r"^import livepatch\.engine as (\w+)$", re.MULTILINE
 _SHARED = (f"{FOLDER}/engine/layers", f"{FOLDER}/engine/plan")
 
 
-def carried_files(changes: Iterable[type[Change]]) -> dict[str, str]:
-    """The files that an extension with such changes needs, by their paths in its package.
+def carried_files(used: Iterable[type[Change | Webui]]) -> dict[str, str]:
+    """The files that an extension needs, by their paths in its package.
 
     Args:
-        changes: the kinds of its changes.
+        used: the classes that it uses: the kinds of its changes, and its webui.
     """
-    return dict(_carried(frozenset(changes)))
+    return dict(_carried(frozenset(used)))
 
 
-def home_of_change(change: type[Change]) -> str:
-    """The module of the carried folder that has a kind of change."""
-    return change.__module__.rpartition(".")[2]
+def home_of(used: type[Change | Webui]) -> str:
+    """The module of the carried folder that has a class."""
+    return used.__module__.rpartition(".")[2]
 
 
 @functools.lru_cache(maxsize=16)
-def _carried(changes: frozenset[type[Change]]) -> dict[str, str]:
+def _carried(used: frozenset[type[Change | Webui]]) -> dict[str, str]:
     wanted = [(f"{FOLDER}/extension.py", "Extension")]
-    wanted += [(f"{FOLDER}/{home_of_change(cls)}.py", cls.__name__) for cls in changes]
+    wanted += [(f"{FOLDER}/{home_of(cls)}.py", cls.__name__) for cls in used]
     called = [name for name in dir(Extension) if not name.startswith("_")]
     return shaken(_all_files(), wanted, called, _SHARED)
 

@@ -14,8 +14,9 @@ from livepatch.errors import ExportRefused
 from livepatch.webui.detect import host
 
 from .checking import check
+from .flavors import FLAVORS
 from .found import find_live
-from .layouts import FLAVORS, Names, layout, manifest, one_file
+from .layouts import Names, layout, manifest, one_file
 from .place import MANIFEST, Place, digest
 
 if TYPE_CHECKING:

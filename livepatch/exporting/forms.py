@@ -6,6 +6,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.layers.override_stacks import stack_of
+from livepatch.engine.reading.sources import source_of_code, text_at_line
 from livepatch.engine.switching.kinds import kind_of
 
 from .runtime.functions import Replace, ReplaceBy, ReplacedFunction, ReplaceWithNames
@@ -59,6 +60,9 @@ def _is_plain(layer: Layer, target: Target) -> bool:
     if not isinstance(patch.function, FunctionType):
         return False
     model = stack.model_of(target.function)
+    source = source_of_code(model.__code__)
+    if source is not None and source != text_at_line(model.__code__):
+        return False  # its file was edited since
     return kind_of(patch.function.__code__) == kind_of(model.__code__)
 
 

@@ -11,15 +11,11 @@ from livepatch.errors import ExportRefused
 
 from . import package as parts
 from .carrying import FOLDER
+from .flavors import ONE_FILE, PACKAGES, SCRIPTS
 from .runtime.webui import ROOTS
 
 if TYPE_CHECKING:
     from .found import Live
-
-SCRIPTS = ("a1111", "forge", "forge-classic", "sdnext", "demo")
-PACKAGES = ("django", "starlette", "gradio", "aiohttp", "plain")
-ONE_FILE = (*SCRIPTS, "textgen", "comfyui")
-FLAVORS = (*ONE_FILE, *PACKAGES)
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ def _inner_files(names: Names, live: Live) -> dict[str, str]:
         "changes.py": changes,
         "names.py": parts.names_file(live, f"The functions and classes of {names.name}."),
         "layers.py": parts.layers_file(live, f"What {names.name} runs in the webui's own places."),
-        **parts.carried_by(live),
+        **parts.carried_by(names.flavor, live),
     }
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from livepatch.own_version import VERSION
 from livepatch.webui.detect import host
 
-from .carrying import FOLDER, carried_files, home_of_change
+from .carrying import FOLDER, carried_files, home_of
+from .flavors import webui_of
 from .runtime.definitions import indented
+from .runtime.webui import ScriptsWebui
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,16 +82,28 @@ def changes_imports(live: Live, carried: str) -> str:
     """
     lines: dict[str, set[str]] = {}
     for change in live.changes:
-        lines.setdefault(home_of_change(type(change)), set()).add(type(change).__name__)
+        lines.setdefault(home_of(type(change)), set()).add(type(change).__name__)
     return "".join(
         f"from {carried}.{module} import {', '.join(sorted(names))}\n"
         for module, names in sorted(lines.items())
     )
 
 
-def carried_by(live: Live) -> dict[str, str]:
+def carried_by(flavor: str, live: Live) -> dict[str, str]:
     """What the extension carries of livepatch, by its path in the package."""
-    return carried_files(type(change) for change in live.changes)
+    return carried_files([type(webui_of(flavor)), *(type(change) for change in live.changes)])
+
+
+def _extension(name: str, flavor: str, changes: str, definitions: str) -> str:
+    """What applies the changes, and its verbs as functions of the module."""
+    webui = webui_of(flavor)
+    root = _quoted(webui.root) if isinstance(webui, ScriptsWebui) else ""
+    made = f"{type(webui).__name__}({root})"
+    return (
+        f'EXTENSION = Extension(\n    "{name}",\n    {made},\n    {changes},\n    _names,\n'
+        f"    {definitions},\n    MADE_WITH,\n)\n\n"
+        "apply = EXTENSION.apply\nremove = EXTENSION.remove\nswitch = EXTENSION.switch\n"
+    )
 
 
 def _call(change: Change) -> str:
@@ -151,12 +165,12 @@ def init_file(name: str, flavor: str, live: Live, extra: str) -> str:
         f'"""{name}: changes of a running {flavor} webui, made with livepatch."""\n\n'
         "from __future__ import annotations\n\n"
         "import sys\nfrom pathlib import Path\n\n"
-        f"from .{FOLDER}.extension import Extension\nfrom .changes import CHANGES, MADE_WITH\n",
+        f"from .{FOLDER}.extension import Extension\n"
+        f"from .{FOLDER}.webui import {type(webui_of(flavor)).__name__}\n"
+        "from .changes import CHANGES, MADE_WITH\n",
         'def _names():\n    """The extension\'s own functions, loaded when they are needed."""\n'
         "    from . import names\n\n    return vars(names)\n",
-        f'EXTENSION = Extension(\n    "{name}",\n    "{flavor}",\n    CHANGES,\n    _names,\n'
-        '    (str(Path(__file__).with_name("layers.py")), None),\n    MADE_WITH,\n)\n\n'
-        "apply = EXTENSION.apply\nremove = EXTENSION.remove\nswitch = EXTENSION.switch\n",
+        _extension(name, flavor, "CHANGES", '(str(Path(__file__).with_name("layers.py")), None)'),
         extra,
         forwarders(live),
     ]
@@ -167,9 +181,9 @@ def single_file(
     name: str, package: str, flavor: str, live: Live, *, about: str, extra: str, entry: str
 ) -> str:
     """Everything in one file: the user's own first, then what is carried, as texts to import."""
-    rows = "\n".join(
-        f"    {_double_quoted(p)}: {_literal(t)}," for p, t in carried_by(live).items()
-    )
+    carried = carried_by(flavor, live).items()
+    rows = "\n".join(f"    {_double_quoted(p)}: {_literal(t)}," for p, t in carried)
+    webui = type(webui_of(flavor)).__name__
     layers = indented("\n\n".join(layer_texts(live)), 4) if live.definitions else ""
     loader = files("livepatch.exporting") / "templates" / "loader.py.txt"
     table = changes_text(live).removeprefix("CHANGES = ")
@@ -190,10 +204,9 @@ def single_file(
             f'PACKAGE = "{package}"\n\n# What of livepatch makes the changes and takes them back, '
             f"as in a folder export.\nSOURCES = {{\n{rows}\n}}\n",
             loader.read_text(encoding="utf-8").strip("\n") + "\n",
-            f"from {package}.{FOLDER}.extension import Extension  # noqa: E402\n\n"
-            f'EXTENSION = Extension(\n    "{name}",\n    "{flavor}",\n    _changes(),\n'
-            '    _names,\n    (__file__, "_layers"),\n    MADE_WITH,\n)\n\n'
-            "apply = EXTENSION.apply\nremove = EXTENSION.remove\nswitch = EXTENSION.switch\n",
+            f"from {package}.{FOLDER}.extension import Extension  # noqa: E402\n"
+            f"from {package}.{FOLDER}.webui import {webui}  # noqa: E402\n\n"
+            + _extension(name, flavor, "_changes()", '(__file__, "_layers")'),
             entry,
         )
         if part

@@ -24,6 +24,10 @@ _SPECIAL = re.compile(r"_\w*_")  # also what IPython asks for, such as _repr_htm
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _IMPORTS = (ast.Import, ast.ImportFrom)
+_SCOPES = (
+    *(*_FUNCTIONS, ast.Lambda),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
 # Bases from elsewhere that call no methods of ours but special ones.
 _QUIET = frozenset(
     ("ABC", "Exception", "Generic", "LookupError", "ModuleType", "NamedTuple", "Protocol", "str")
@@ -43,7 +47,7 @@ class _Part:
         dotted: the attributes that it asks of names, each with the name.
         imports: the imports inside it.
         methods: of a class, its methods.
-        is_open: of a class, whether a base from elsewhere may call any of its methods.
+        bases: of a class, what it is derived from.
         has_body: of a class, whether it would have one without any methods.
     """
 
@@ -55,7 +59,7 @@ class _Part:
     dotted: set[tuple[str, str]] = field(default_factory=set)
     imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
     methods: list[_Part] = field(default_factory=list)
-    is_open: bool = False
+    bases: list[str] = field(default_factory=list)
     has_body: bool = True
     is_needed: bool = False
 
@@ -173,14 +177,32 @@ class _Shaker:
         part.is_needed = True
         self._waiting.append((file, part))
         is_shared = file.path.startswith(self.shared)
+        is_open = bool(part.methods) and self._is_open(file, part)
         for number, method in enumerate(part.methods):
             (name,) = method.binds
-            is_others = part.is_open or (is_shared and not name.startswith("_"))
+            is_others = is_open or (is_shared and not name.startswith("_"))
             is_its_body = number == 0 and not part.has_body
             if is_others or is_its_body or name in self.named or _SPECIAL.fullmatch(name):
                 self._take(file, method)
             else:
                 self._asleep.setdefault(name, []).append((file, method))
+
+    def _is_open(self, file: _File, cls: _Part) -> bool:
+        """Whether a class has a base from elsewhere, which may call any of its methods."""
+        for base in cls.bases:
+            found = [*self._classes_called(file, base)]
+            if base not in _QUIET and (not found or any(self._is_open(*one) for one in found)):
+                return True
+        return False
+
+    def _classes_called(self, file: _File, name: str) -> Iterator[tuple[_File, _Part]]:
+        for part in file.binding.get(name, ()):
+            if isinstance(part.node, ast.ClassDef):
+                yield file, part
+            elif isinstance(part.node, _IMPORTS):
+                for path, inner in self._meant(file, part.node, name):
+                    if inner:
+                        yield from self._classes_called(self.file(path), inner)
 
     def _name(self, names: set[str]) -> None:
         for name in names - self.named:
@@ -280,7 +302,7 @@ def _part(node: ast.stmt) -> _Part:
         inner = [one for one in node.body if not isinstance(one, _FUNCTIONS)]
         part.methods = [_part(one) for one in node.body if isinstance(one, _FUNCTIONS)]
         part.has_body = bool(inner)
-        part.is_open = any(_name_of(base) not in _QUIET for base in node.bases)
+        part.bases = [_name_of(base) for base in node.bases]
         for one in (*node.bases, *node.keywords, *node.decorator_list, *inner):
             _read(one, part)
         # What its body names may be a method, as in `__call__ = handle`.
@@ -315,16 +337,17 @@ def _name_of(base: ast.expr) -> str:
 
 def _read(node: Any, part: _Part) -> None:
     """Note what a piece of code reads and names."""
-    waiting: list[tuple[Any, bool]] = [(node, True)]
+    waiting: list[tuple[Any, bool, frozenset[str]]] = [(node, True, frozenset())]
     while waiting:
-        one, runs = waiting.pop()
+        one, runs, own = waiting.pop()
         if isinstance(one, ast.Name):
             part.shown.add(one.id)
-            if runs:
+            if runs and isinstance(one.ctx, ast.Load) and one.id not in own:
                 part.reads.add(one.id)
             continue
         if isinstance(one, ast.Attribute) and runs:
-            part.names.add(one.attr)
+            if not isinstance(one.ctx, ast.Store):
+                part.names.add(one.attr)
             if isinstance(one.value, ast.Name):
                 part.dotted.add((one.value.id, one.attr))
         elif isinstance(one, ast.Constant):
@@ -334,11 +357,37 @@ def _read(node: Any, part: _Part) -> None:
         elif isinstance(one, _IMPORTS):
             part.imports.append(one)
             continue
+        inside = own | _bound_inside(one) if isinstance(one, _SCOPES) else own
         for name in one._fields:
             value = getattr(one, name, None)
             evaluated = runs and name not in ("annotation", "returns")
+            seen = own if name == "decorator_list" else inside
             several = value if isinstance(value, list) else (value,)
-            waiting += [(inner, evaluated) for inner in several if isinstance(inner, ast.AST)]
+            waiting += [(inner, evaluated, seen) for inner in several if isinstance(inner, ast.AST)]
+
+
+def _bound_inside(scope: ast.AST) -> set[str]:
+    """The names that a function or a comprehension binds for itself: they mean nothing outside."""
+    bound: set[str] = set()
+    others: set[str] = set()
+    waiting = [*ast.iter_child_nodes(scope)]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load):
+            bound.add(one.id)
+        elif isinstance(one, ast.arg):
+            bound.add(one.arg)
+        elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
+            bound.add(one.name)
+        elif isinstance(one, _IMPORTS):
+            bound |= {(alias.asname or alias.name).partition(".")[0] for alias in one.names}
+        elif isinstance(one, ast.ExceptHandler) and one.name:
+            bound.add(one.name)
+        elif isinstance(one, ast.Global):
+            others |= set(one.names)
+        if not isinstance(one, (*_SCOPES, ast.ClassDef)):
+            waiting += ast.iter_child_nodes(one)
+    return bound - others
 
 
 def _packages_around(path: str, texts: Mapping[str, str]) -> Iterator[str]:

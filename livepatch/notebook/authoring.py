@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from livepatch.exporting.export import export
-from livepatch.exporting.layouts import FLAVORS
+from livepatch.exporting.flavors import FLAVORS
 from livepatch.linting.lint import lint
 from livepatch.reports import Answer
 

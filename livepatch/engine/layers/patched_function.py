@@ -9,7 +9,6 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..reading.sources import place
-from ..reading.summaries import summary
 from ..switching.kinds import kind_of
 from ..switching.leading import lead, switch_calls
 from ..switching.state import FunctionState, clone
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from .patch import Patch
 
 _UNKNOWN: Any = object()
+_PLAIN = (bool, bytes, complex, float, int, str, type(None))
 _NAMES_A_SIGNATURE = frozenset(("__signature__", "__wrapped__"))
 
 
@@ -105,9 +105,9 @@ class PatchedFunction:
         if function.__code__ is not ours.code:
             return f"__code__: it now runs {place(function)}"
         if function.__defaults__ is not ours.defaults:
-            return f"__defaults__: now {summary(function.__defaults__)}"
+            return f"__defaults__: now {_in_brief(function.__defaults__)}"
         if function.__kwdefaults__ is not ours.keyword_defaults:
-            return f"__kwdefaults__: now {summary(function.__kwdefaults__)}"
+            return f"__kwdefaults__: now {_in_brief(function.__kwdefaults__)}"
         return None
 
     def runs(self, patch: Patch | None) -> bool:
@@ -178,6 +178,12 @@ class PatchedFunction:
             with contextlib.suppress(TypeError, ValueError):  # a builtin without one
                 signature = inspect.signature(speaker or self.original)
         return signature
+
+
+def _in_brief(values: Any) -> str:
+    """Default values as text, where all are plain ones: the repr of others is not ours to ask."""
+    held = values.values() if isinstance(values, dict) else values or ()
+    return repr(values) if all(type(one) in _PLAIN for one in held) else f"{len(held)} others"
 
 
 def _same(some: Iterable[object], others: Iterable[object]) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..changing.registry import registry
 from ..errors import PatchRefused
-from ..reading.descriptors import called_by, descriptor_kind, rebuilt
+from ..reading.descriptors import called_by, rebuilder_of, rebuilt
 from ..reading.sources import place
 from ..switching.codes import trampoline
 from ..switching.state import clone
@@ -166,8 +166,7 @@ def _check(asked: str, path: str, slot: Slot) -> None:
 
 def _split(value: object) -> tuple[Callable[[FunctionType], object], Any]:
     """A class attribute as a descriptor and the function in it."""
-    kind = descriptor_kind(value)
-    if kind is not None and kind.rebuild is not None:
+    if rebuilder_of(value) is not None:
         called = called_by(value)
         return lambda function: rebuilt(value, _instead_of(called, function)), called
     if isinstance(value, ClassMethodDescriptorType):

@@ -25,46 +25,21 @@ class Kind(NamedTuple):
     Attributes:
         cls: its class.
         parts: its attributes that hold functions; the first is what is called when it is read.
-        rebuild: makes the same descriptor with each part changed; None: there is no way to.
     """
 
     cls: type
     parts: tuple[str, ...]
-    rebuild: Callable[[Any, Change], object] | None = None
-
-
-def _wrapping(old: Any, change: Change) -> object:
-    return type(old)(change(old.__func__))
-
-
-def _property(old: Any, change: Change) -> object:
-    made = old
-    for part, put in (("fget", "getter"), ("fset", "setter"), ("fdel", "deleter")):
-        accessor = getattr(old, part)
-        if accessor is not None:
-            made = getattr(made, put)(change(accessor))
-    return made
-
-
-def _cached_property(old: Any, change: Change) -> object:
-    made = functools.cached_property(change(old.func))
-    made.attrname = old.attrname  # what __set_name__ would tell it
-    return made
-
-
-def _partial_method(old: Any, change: Change) -> object:
-    return functools.partialmethod(change(old.func), *old.args, **old.keywords)
 
 
 KINDS: dict[type, Kind] = {
     kind.cls: kind
     for kind in (
-        Kind(staticmethod, ("__func__",), _wrapping),
-        Kind(classmethod, ("__func__",), _wrapping),
+        Kind(staticmethod, ("__func__",)),
+        Kind(classmethod, ("__func__",)),
         Kind(MethodType, ("__func__",)),
-        Kind(property, ("fget", "fset", "fdel"), _property),
-        Kind(functools.cached_property, ("func",), _cached_property),
-        Kind(functools.partialmethod, ("func",), _partial_method),
+        Kind(property, ("fget", "fset", "fdel")),
+        Kind(functools.cached_property, ("func",)),
+        Kind(functools.partialmethod, ("func",)),
         Kind(functools.singledispatchmethod, ("func",)),
     )
 }
@@ -108,11 +83,49 @@ def rebuilt(value: object, change: Change) -> object | None:
         >>> rebuilt(staticmethod(len), lambda function: max).__func__
         <built-in function max>
     """
+    rebuild = rebuilder_of(value)
+    return None if rebuild is None else rebuild(value, change)
+
+
+def rebuilder_of(value: object) -> Callable[[Any, Change], object] | None:
+    """What makes the same descriptor with each part changed; None where there is no way to."""
     kind = descriptor_kind(value)
-    return None if kind is None or kind.rebuild is None else kind.rebuild(value, change)
+    return None if kind is None else _REBUILD.get(kind.cls)
 
 
 def _part(value: object, cls: type, name: str) -> Any:
     member = cls.__dict__.get(name)
     # Those written in Python keep their parts in their own namespace.
     return namespace_of(value).get(name) if member is None else member.__get__(value)
+
+
+def _wrapping(old: Any, change: Change) -> object:
+    return type(old)(change(old.__func__))
+
+
+def _property(old: Any, change: Change) -> object:
+    made = old
+    for part, put in (("fget", "getter"), ("fset", "setter"), ("fdel", "deleter")):
+        accessor = getattr(old, part)
+        if accessor is not None:
+            made = getattr(made, put)(change(accessor))
+    return made
+
+
+def _cached_property(old: Any, change: Change) -> object:
+    made = functools.cached_property(change(old.func))
+    made.attrname = old.attrname  # what __set_name__ would tell it
+    return made
+
+
+def _partial_method(old: Any, change: Change) -> object:
+    return functools.partialmethod(change(old.func), *old.args, **old.keywords)
+
+
+_REBUILD: dict[type, Callable[[Any, Change], object]] = {
+    staticmethod: _wrapping,
+    classmethod: _wrapping,
+    property: _property,
+    functools.cached_property: _cached_property,
+    functools.partialmethod: _partial_method,
+}

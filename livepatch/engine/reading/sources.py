@@ -148,6 +148,22 @@ def source_of_code(code: CodeType) -> str | None:
     return None if source is None else textwrap.dedent(source.text)
 
 
+def text_at_line(code: CodeType) -> str | None:
+    """What stands now where a code object was compiled from, dedented, whatever that is.
+
+    For who knows a text by its hash: where the file was edited since, it may be another's.
+    """
+    block = _block_at(code.co_firstlineno, lines_of(code.co_filename))
+    return None if block is None else textwrap.dedent(block)
+
+
+def _block_at(line: int, lines: Sequence[str]) -> str | None:
+    try:
+        return "".join(inspect.getblock(lines[line - 1 :])) or None
+    except (IndexError, SyntaxError):
+        return None
+
+
 def is_text(filename: str) -> bool:
     """Whether code of that file name came from a text that was given to us."""
     return filename.startswith(UNWRITTEN) or _lines_elsewhere(filename) is not None
@@ -235,11 +251,8 @@ def _called(code: CodeType) -> CodeType:
 def _at_its_line(code: CodeType, lines: Sequence[str]) -> Source | None:
     """What stands at a code's own line, where that is its text."""
     first = code.co_firstlineno
-    if code.co_name == "<lambda>":
-        return None
-    try:
-        block = "".join(inspect.getblock(lines[first - 1 :]))
-    except (IndexError, SyntaxError):
+    block = _block_at(first, lines)
+    if code.co_name == "<lambda>" or block is None:
         return None
     # An indented block is parsed inside another one: taking the indentation away would change what
     # stands in triple quotes.

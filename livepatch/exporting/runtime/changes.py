@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .definitions import Definition
+    from .webui import Webui
 
 Undo = Any  # a function without arguments
 
@@ -27,6 +28,7 @@ class ApplyContext:
         names: the namespace with the extension's own functions, classes and values.
         definitions: those that are compiled in the place of their targets.
         app: the webui's app, where there is one.
+        webui: the webui.
         made_with: the versions it was made with.
         verify: whether the originals have to be those that it was made against.
     """
@@ -35,6 +37,7 @@ class ApplyContext:
     names: dict[str, Any]
     definitions: Sequence[Definition]
     app: Any
+    webui: Webui
     made_with: dict[str, str | None]
     verify: bool = True
 

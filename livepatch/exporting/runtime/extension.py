@@ -16,12 +16,12 @@ from livepatch.engine.naming.slots import ABSENT
 from .changes import ApplyContext, Skipped
 from .definitions import definitions_in
 from .waiting import WhenLoaded, modules_to_come
-from .webui import app_of_webui, named_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .changes import Change
+    from .webui import Webui
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Extension:
 
     Args:
         name: its name.
-        flavor: the webui that it is for.
+        webui: the webui that it is for.
         changes: in the order in which they are made.
         names: answers the namespace with its own functions, classes and values; it is asked when
             the changes are made, not before.
@@ -40,7 +40,7 @@ class Extension:
     """
 
     name: str
-    flavor: str
+    webui: Webui
     changes: Sequence[Change]
     names: Callable[[], dict[str, Any]]
     definitions: tuple[str, str | None]
@@ -77,11 +77,11 @@ class Extension:
         with self._lock:
             if not self.is_on:
                 return []
-            self.app = app if app is not None else self.app or app_of_webui(self.flavor)
+            self.app = app if app is not None else self.app or self.webui.app()
             self.warnings = []
             if self._end is None:
                 registry.kept_owners.add(self.owner)
-                self._end = subscribe("modules", named_modules)
+                self._end = subscribe("modules", self.webui.named_modules)
             try:
                 context = self._context(verify=verify)
             except Exception as error:  # a module that it needs is missing: the webui goes on
@@ -156,7 +156,13 @@ class Extension:
         file, holder = self.definitions
         definitions = definitions_in(file, holder)
         return ApplyContext(
-            self.owner, self._names(), definitions, self.app, self.made_with, verify
+            self.owner,
+            self._names(),
+            definitions,
+            self.app,
+            self.webui,
+            self.made_with,
+            verify,
         )
 
     def _apply_missing(self, context: ApplyContext) -> set[str]:

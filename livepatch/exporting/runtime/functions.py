@@ -18,7 +18,7 @@ from livepatch.engine.layers.function_stacks import function_stack_of
 from livepatch.engine.layers.patch import Patch
 from livepatch.engine.layers.stacks import Layer, LayerPlacement
 from livepatch.engine.naming.functions import own_function
-from livepatch.engine.reading.sources import source_of_code
+from livepatch.engine.reading.sources import text_at_line
 from livepatch.engine.switching.kinds import kind_of
 from livepatch.engine.switching.state import clone
 from livepatch.engine.writing.placed import PlacedDefinition
@@ -26,7 +26,6 @@ from livepatch.engine.writing.resolved import ResolvedDefinition
 
 from .changes import ApplyContext, Change, Skipped, Undo
 from .originals import check_original
-from .webui import forget_what_was_computed
 
 if TYPE_CHECKING:
     from types import FunctionType
@@ -68,11 +67,11 @@ class ReplacedFunction(Change):
         stack.check(asked, lambda: True)
         model = stack.model_of(target.function)
         if context.verify:
-            check_original(self.target, self.original, source_of_code(model.__code__), context)
+            check_original(self.target, self.original, text_at_line(model.__code__), context)
         function = self._function(asked, target, model, context)
         if kind_of(function.__code__) != kind_of(model.__code__):
             raise Skipped(f"it is a {kind_of(model.__code__)} by now")
-        patch = Patch(function, partial(source_of_code, function.__code__), given=function)
+        patch = Patch(function, partial(text_at_line, function.__code__), given=function)
         name = f"replace {self.name}" if self.name != "replace" else self.name
         with registry.lock:
             stack.add_caches(target.caches)
@@ -81,12 +80,12 @@ class ReplacedFunction(Change):
             placement = LayerPlacement(layer, patch)
             apply(stack.with_placement(placement, "replace", target.function), recorded=False)
             layer.answer = f"replaced {target.path}"
-        forget_what_was_computed()
+        context.webui.forget_what_was_computed()
 
         def undo() -> None:
             with registry.lock:
                 apply(*[stack.without(layer) for stack in layer.stacks], recorded=False)
-            forget_what_was_computed()
+            context.webui.forget_what_was_computed()
 
         return undo
 

@@ -14,7 +14,6 @@ from livepatch.engine.writing.graft import Graft
 
 from .changes import ApplyContext, Change, Undo
 from .originals import check_original, original_source
-from .webui import forget_what_was_computed
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,12 @@ class Layer(Change):
         wanted = Wanted(self.verb, name, context.owner, context.names, self.guard)
         with transaction(recorded=False):
             layer = lay(asked, target, self._new(asked, target, context), wanted)
-        forget_what_was_computed()
+        context.webui.forget_what_was_computed()
 
         def undo() -> None:
             with transaction(recorded=False):
                 layer.remove()
-            forget_what_was_computed()
+            context.webui.forget_what_was_computed()
 
         return undo
 

@@ -13,7 +13,6 @@ from livepatch.engine.naming.targets import ClassTarget, Target
 from livepatch.engine.reading.sources import source_of
 
 from .changes import Skipped
-from .webui import version_of_webui
 
 if TYPE_CHECKING:
     from livepatch.engine.naming.targets import AnyTarget
@@ -62,14 +61,14 @@ def check_original(
         target: its name.
         original: the hash of what it was then; None where that had no source.
         source: what it is now.
-        context: tells the version of then.
+        context: tells the versions of then and now.
 
     Raises:
         Skipped: it is something else by now.
     """
     if original is None or source is None or digest(source) == original:
         return
-    then, now = context.made_with.get("version"), version_of_webui()
+    then, now = context.made_with.get("version"), context.webui.version()
     raise Skipped(
         f"{target} is not what it was: made against {_version(then)} "
         f"(source {original}), this is {_version(now)} (source {digest(source)})"

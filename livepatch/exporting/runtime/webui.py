@@ -1,4 +1,4 @@
-"""What the changes of an extension need to know of the webui, by its flavor.
+"""What the changes of an extension need to know of its webui.
 
 Nothing is imported of the webui: what it has loaded is looked up in ``sys.modules``.
 """
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 ROOTS = {"demo": "livepatch.demo"}
 """The packages that have ``script_callbacks`` and the like, where it is not ``modules``."""
 
-_VERSIONS = (
-    ("modules_forge.forge_version", "version"),
-    ("comfyui_version", "__version__"),
-    ("livepatch.demo", "__version__"),
-)
-_NAMED = ("custom_nodes", "extensions", "scripts")
 _CACHES = ("outputs", "ui", "objects")
 
 
@@ -41,47 +35,131 @@ def attribute_of(module: str, *names: str) -> Any:
     return found
 
 
-def version_of_webui() -> str | None:
-    """The version of the webui that runs, where it says so."""
-    sdnext = attribute_of("installer", "version")
-    if isinstance(sdnext, dict):
-        return " ".join(str(sdnext[k]) for k in ("updated", "hash") if sdnext.get(k)) or None
-    for module, name in _VERSIONS:
-        version = attribute_of(module, name)
-        if isinstance(version, str):
-            return version
-    tag = attribute_of("modules.launch_utils", "git_tag")
-    info = getattr(tag, "cache_info", None)
-    return str(tag()) if info is not None and info().currsize else None
+class Webui:
+    """A webui of which nothing has to be known: its app is given."""
+
+    def app(self) -> Any:
+        """Its app; None while there is none, or where it has to be given."""
+        return None
+
+    def version(self) -> str | None:
+        """Its version, where it says so."""
+        return None
+
+    def named_modules(self, name: str | None) -> Mapping[str, ModuleType]:  # noqa: ARG002
+        """Loaded modules that are not in ``sys.modules`` by a dotted name: scripts, custom nodes.
+
+        Args:
+            name: the one that is looked for; None: all of them.
+        """
+        return {}
+
+    def forget_what_was_computed(self) -> None:
+        """Have it forget what it worked out from code that has changed since."""
 
 
-def app_of_webui(flavor: str) -> Any:
-    """The app of the webui; None while there is none."""
-    if flavor == "comfyui":
-        return attribute_of("server", "PromptServer", "instance", "app")
-    if flavor == "textgen":
+class ScriptsWebui(Webui):
+    """A1111, and what has come of it.
+
+    Args:
+        root: the package that has ``script_callbacks`` and the like.
+    """
+
+    def __init__(self, root: str = "modules") -> None:
+        self.root = root
+
+    def app(self) -> Any:
+        """The app of its API and page."""
+        return attribute_of(f"{self.root}.shared", "app")
+
+    def version(self) -> str | None:
+        """What SD.Next, Forge, the demo or A1111 say."""
+        sdnext = attribute_of("installer", "version")
+        if isinstance(sdnext, dict):
+            return " ".join(str(sdnext[k]) for k in ("updated", "hash") if sdnext.get(k)) or None
+        for module, name in (
+            ("modules_forge.forge_version", "version"),
+            (self.root, "__version__"),
+        ):
+            version = attribute_of(module, name)
+            if isinstance(version, str):
+                return version
+        tag = attribute_of("modules.launch_utils", "git_tag")
+        info = getattr(tag, "cache_info", None)
+        return str(tag()) if info is not None and info().currsize else None
+
+    def named_modules(self, name: str | None) -> Mapping[str, ModuleType]:
+        """Its scripts, and those of its extensions."""
+        if name is not None and name.partition(".")[0] not in ("extensions", "scripts"):
+            return {}
+        found: dict[str, ModuleType] = {}
+        loaded = dict(attribute_of(f"{self.root}.script_loading", "loaded_scripts") or {})
+        for data in list(attribute_of(f"{self.root}.scripts", "scripts_data") or ()):
+            loaded.setdefault(str(data.path), data.module)
+        for file, module in loaded.items():
+            found.setdefault(_name_of_script(Path(file).absolute(), self.root), module)
+        return found
+
+    def forget_what_was_computed(self) -> None:
+        """It keeps which scripts have a method."""
+        for name in ("scripts_txt2img", "scripts_img2img", "scripts_control"):
+            cached = getattr(attribute_of(f"{self.root}.scripts", name), "callback_map", None)
+            if isinstance(cached, dict):
+                cached.clear()
+
+
+class TextgenWebui(Webui):
+    """text-generation-webui."""
+
+    def app(self) -> Any:
+        """The app of its page."""
         gradio = attribute_of("modules.shared", "gradio")
         page = gradio.get("interface") if isinstance(gradio, dict) else None
         return getattr(page, "server_app", None) or getattr(page, "app", None)
-    return attribute_of(f"{ROOTS.get(flavor, 'modules')}.shared", "app")
 
 
-def named_modules(name: str | None) -> Mapping[str, ModuleType]:
-    """Loaded modules that are not in ``sys.modules`` by a dotted name: scripts, custom nodes."""
-    if name is not None and name.partition(".")[0] not in _NAMED:
-        return {}
-    found: dict[str, ModuleType] = {}
-    for root in ("modules", *ROOTS.values()):
-        loaded = dict(attribute_of(f"{root}.script_loading", "loaded_scripts") or {})
-        for data in list(attribute_of(f"{root}.scripts", "scripts_data") or ()):
-            loaded.setdefault(str(data.path), data.module)
-        for file, module in loaded.items():
-            found.setdefault(_name_of_script(Path(file).absolute(), root), module)
-    for key, module in sys.modules.copy().items():
-        _, is_node, path = str(key).replace("\\", "/").rpartition("/custom_nodes/")
-        if is_node and module is not None:
-            found.setdefault(".".join(["custom_nodes", *map(_identifier, path.split("."))]), module)
-    return found
+class ComfyWebui(Webui):
+    """ComfyUI."""
+
+    def app(self) -> Any:
+        """The app of its server."""
+        return attribute_of("server", "PromptServer", "instance", "app")
+
+    def version(self) -> str | None:
+        """What it says."""
+        version = attribute_of("comfyui_version", "__version__")
+        return version if isinstance(version, str) else None
+
+    def named_modules(self, name: str | None) -> Mapping[str, ModuleType]:
+        """The custom nodes, which it names by their paths."""
+        if name is not None and name.partition(".")[0] != "custom_nodes":
+            return {}
+        found: dict[str, ModuleType] = {}
+        for key, module in sys.modules.copy().items():
+            _, is_node, path = str(key).replace("\\", "/").rpartition("/custom_nodes/")
+            if is_node and module is not None:
+                parts = ["custom_nodes", *map(_identifier, path.split("."))]
+                found.setdefault(".".join(parts), module)
+        return found
+
+    def forget_what_was_computed(self) -> None:
+        """It keeps the outputs of nodes."""
+        queue = attribute_of("server", "PromptServer", "instance", "prompt_queue")
+        if queue is None or "nodes" not in sys.modules:
+            return
+        if queue.mutex.acquire(timeout=0.05):
+            try:
+                for executor in _executors():
+                    for kind in _CACHES:
+                        _empty(getattr(executor.caches, kind, None))
+                running = bool(queue.currently_running)
+            finally:
+                queue.mutex.release()
+        else:
+            running = True
+        if running:  # nodes of it may still put outputs of the old code there
+            queue.set_flag("unload_models", False)
+            queue.set_flag("free_memory", True)
 
 
 def _name_of_script(path: Path, root: str) -> str:
@@ -97,33 +175,6 @@ def _name_of_script(path: Path, root: str) -> str:
 def _identifier(text: str) -> str:
     name = re.sub(r"\W", "_", text)
     return f"_{name}" if name[:1].isdigit() else name
-
-
-def forget_what_was_computed() -> None:
-    """Have the webui forget what it worked out from code that has changed since.
-
-    A1111 keeps which scripts have a method; ComfyUI keeps the outputs of nodes.
-    """
-    for name in ("scripts_txt2img", "scripts_img2img", "scripts_control"):
-        cached = getattr(attribute_of("modules.scripts", name), "callback_map", None)
-        if isinstance(cached, dict):
-            cached.clear()
-    queue = attribute_of("server", "PromptServer", "instance", "prompt_queue")
-    if queue is None or "nodes" not in sys.modules:
-        return
-    if queue.mutex.acquire(timeout=0.05):
-        try:
-            for executor in _executors():
-                for kind in _CACHES:
-                    _empty(getattr(executor.caches, kind, None))
-            running = bool(queue.currently_running)
-        finally:
-            queue.mutex.release()
-    else:
-        running = True
-    if running:  # nodes of it may still put outputs of the old code there
-        queue.set_flag("unload_models", False)
-        queue.set_flag("free_memory", True)
 
 
 def _executors() -> Iterator[Any]:
