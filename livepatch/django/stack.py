@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from livepatch.engine import PatchRefused
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.plan import carry_over
-from livepatch.web.asgi.links import Link, find_links
 from livepatch.web.facts import owner_of
 from livepatch.web.layer import KnownLayers, MiddlewareLayer, MiddlewarePlacement
+from livepatch.web.links import Link, find_links
 from livepatch.web.stack import MiddlewareStack
 
 from . import chain as django_chain

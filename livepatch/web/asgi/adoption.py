@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
-
-from .chain import Entrance, Slot
-from .links import Link, find_links, is_asgi, same
+from livepatch.web.chain import Entrance, Slot
+from livepatch.web.links import Link, find_links, is_asgi, same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,15 +17,15 @@ from livepatch.engine.changing.masking import holding
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.plan import carry_over
 from livepatch.engine.switching.frames import running_calls
+from livepatch.web.chain import Chain, Entrance, Slot
 from livepatch.web.facts import owner_of
 from livepatch.web.layer import MiddlewareLayer, MiddlewarePlacement, Placements
+from livepatch.web.links import links_holding, same
 from livepatch.web.stack import MiddlewareStack
 
 from .adoption import Node, Spec, read_stack
-from .chain import Chain, Entrance, Slot
 from .declare import declaration_of, merge
 from .guard import ATTRIBUTE, guard_stack, watch
-from .links import links_holding, same
 from .validate import make_asgi
 
 if TYPE_CHECKING:

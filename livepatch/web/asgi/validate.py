@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.reading.sources import place
-
-from .links import is_asgi
+from livepatch.web.links import is_asgi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.reading.sources import place
-from livepatch.web.asgi.chain import Entrance
-from livepatch.web.asgi.links import is_asgi
+from livepatch.web.chain import Entrance
+from livepatch.web.links import is_asgi
 
 from .kinds import (
     code_of,
