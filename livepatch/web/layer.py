@@ -14,8 +14,8 @@ from .facts import name_of, place_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .asgi.chain import Slot
-    from .asgi.links import Link
+    from .chain import Slot
+    from .links import Link
     from .stack import MiddlewareStack
 
 Kind = Literal["added", "webui", "framework"]
