@@ -13,9 +13,9 @@ from livepatch.errors import HostUnsupported
 
 if TYPE_CHECKING:
     from .caches import unknown_caches
-    from .layer import AppLayer
+    from .listing import apps
     from .looking import implementations
-    from .verbs import apps, disable_app, enable_app, load_app, reload_app, unload_app
+    from .verbs import AppLayer, disable_app, enable_app, load_app, reload_app, unload_app
 
 __all__ = [
     "AppLayer",
@@ -31,9 +31,9 @@ __all__ = [
 
 _HOMES = {
     ".caches": ("unknown_caches",),
-    ".layer": ("AppLayer",),
+    ".listing": ("apps",),
     ".looking": ("implementations",),
-    ".verbs": ("apps", "disable_app", "enable_app", "load_app", "reload_app", "unload_app"),
+    ".verbs": ("AppLayer", "disable_app", "enable_app", "load_app", "reload_app", "unload_app"),
 }
 _from_home = on_demand(__name__, _HOMES)
 

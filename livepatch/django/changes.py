@@ -11,13 +11,15 @@ from livepatch.engine.changing.change import Change, ChangeDescription
 from livepatch.engine.changing.registry import registry as engine_registry
 from livepatch.errors import PatchRefused
 
-from .live import AppStep, LiveDjango, Notes
+from . import dependencies, registry
+from .steps import AppStep, Notes
 from .tables import Migrated, TableStep, step_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from .layer import AppLayer
+    from .live import LiveDjango
+    from .record import AppRecord
 
 Result = TypeVar("Result")
 
@@ -26,17 +28,18 @@ class AppsChange(Change):
     """The step of some apps from what they are to what they become: all of them or none.
 
     Args:
-        live: what is published.
+        changed: the apps that are other than at the start.
         steps: what becomes of each app.
         verb: the user's verb.
-        layer: whose change it is.
+        owner: whose change it is.
         call: the equivalent Python call.
     """
 
     def __init__(
-        self, live: LiveDjango, steps: list[AppStep], verb: str, layer: AppLayer, call: str
+        self, changed: ChangedApps, steps: list[AppStep], verb: str, owner: str, call: str
     ) -> None:
-        self.live, self.steps, self.verb, self.layer, self.call = live, steps, verb, layer, call
+        self.changed, self.live = changed, changed.live
+        self.steps, self.verb, self.owner, self.call = steps, verb, owner, call
         self.notes = Notes()
         self._tables: list[TableStep] = []
 
@@ -89,7 +92,7 @@ class AppsChange(Change):
         """What it is, for the journal."""
         labels = ", ".join(step.label for step in self.steps)
         return ChangeDescription(
-            self.verb, f"app {labels}", self.layer.owner, labels, self.call, tuple(self.notes.facts)
+            self.verb, f"app {labels}", self.owner, labels, self.call, tuple(self.notes.facts)
         )
 
     def _is(self, side: Callable[[AppStep], Any]) -> bool:
@@ -116,7 +119,41 @@ class AppsChange(Change):
             engine_registry.changed.pop(id(live), None)
             outside_of_loops(live.end)
         else:
-            engine_registry.changed[id(live)] = live
+            engine_registry.changed[id(live)] = self.changed
+
+
+class ChangedApps:
+    """The apps that are other than they were when the server started, and the way back.
+
+    Args:
+        live: what is published.
+        records: what the verbs answered last, by label.
+    """
+
+    path = "the apps of Django"
+
+    def __init__(self, live: LiveDjango, records: Mapping[str, AppRecord]) -> None:
+        self.live = live
+        self.records = records
+
+    def labels(self) -> list[str]:
+        """Which they are."""
+        placements, start = self.live.placements, self.live.start
+        return [label for label, placed in placements.items() if placed is not start.get(label)]
+
+    def own_layers(self) -> list[AppRecord]:
+        """Those apps, as what the verbs answer."""
+        return [self.records[label] for label in self.labels()]
+
+    def way_back(self) -> Change:
+        """The change that makes every app what it was when the server started."""
+        changed, configs = self.labels(), registry.live().configs
+        order = dependencies.in_order([label for label in changed if label in configs], configs)
+        labels = [label for label in reversed(order) if label in changed]
+        labels += [label for label in changed if label not in labels]
+        placements, start = self.live.placements, self.live.start
+        steps = [AppStep(label, placements[label], start.get(label)) for label in labels]
+        return AppsChange(self, steps, "restore", "livepatch", "restore_all()")
 
 
 def outside_of_loops(work: Callable[[], Result]) -> Result:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,52 +14,23 @@ from django.utils.autoreload import file_changed
 from livepatch.engine.answers import counted
 from livepatch.errors import PatchRefused
 
-from . import admin, caches, dependencies, modules, recorder, registry, reloader
+from . import admin, caches, modules, recorder, registry, reloader
 from . import stack as django_stack
 from .naming import belongs
 from .requests import Requests
+from .steps import Notes
 from .urls import Urls
 from .versions import LoadedVersion, Version, adopt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from livepatch.engine.changing.change import Change
-
     from .admin import Pages
-    from .layer import AppLayer
+    from .steps import AppStep
     from .tables import TableStep
 
 
 log = logging.getLogger("livepatch")
-
-
-@dataclass(frozen=True)
-class AppStep:
-    """What becomes of one app.
-
-    Attributes:
-        label: the app's.
-        before: what it was; None: not loaded.
-        after: what it becomes; None: not loaded.
-    """
-
-    label: str
-    before: LoadedVersion | None
-    after: LoadedVersion | None
-
-    @property
-    def reversed(self) -> AppStep:
-        """The way back."""
-        return AppStep(self.label, self.after, self.before)
-
-
-@dataclass
-class Notes:
-    """What has to be said of a step that was made."""
-
-    still_running: int = 0
-    facts: list[str] = field(default_factory=list)
 
 
 class LiveDjango:
@@ -71,10 +41,7 @@ class LiveDjango:
         urls: the versions of the root URLconf.
         placements: the apps that were changed, by label: what is loaded now; None: not loaded.
         start: of the same apps, what they were when the server started.
-        layers: what the verbs answered last, by label.
     """
-
-    path = "the apps of Django"
 
     def __init__(self) -> None:
         self.urls = Urls()
@@ -82,7 +49,6 @@ class LiveDjango:
         self.hooks = recorder.Hooks()
         self.placements: dict[str, LoadedVersion | None] = {}
         self.start: dict[str, LoadedVersion | None] = {}
-        self.layers: dict[str, AppLayer] = {}
         # Those of every app that was ever imported here, also of one that is broken or gone: what
         # the autoreloader noted of a file outlives them.
         self.folders: set[Path] = set()
@@ -103,23 +69,6 @@ class LiveDjango:
     def changed(self) -> list[str]:
         """The labels of the apps that are other than at the start."""
         return [k for k, placed in self.placements.items() if placed is not self.start.get(k)]
-
-    def own_layers(self) -> list[AppLayer]:
-        """Those apps, as what the verbs answer."""
-        return [self.layers[label] for label in self.changed()]
-
-    def way_back(self) -> Change:
-        """The change that makes every app what it was when the server started."""
-        from .changes import AppsChange
-        from .layer import AppLayer
-
-        changed, configs = self.changed(), registry.live().configs
-        order = dependencies.in_order([label for label in changed if label in configs], configs)
-        labels = [label for label in reversed(order) if label in changed]
-        labels += [label for label in changed if label not in labels]
-        steps = [AppStep(label, self.placements[label], self.start.get(label)) for label in labels]
-        layer = AppLayer(self, ", ".join(labels), "livepatch", "restore")
-        return AppsChange(self, steps, "restore", layer, "restore_all()")
 
     def begin(self) -> None:
         """Make the registry, the admin and the signals fit to be changed under requests."""
@@ -429,3 +378,6 @@ def _announce(version: Version) -> None:
         plan=[],
         apps=apps,
     )
+
+
+live = LiveDjango()

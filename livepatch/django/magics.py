@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from livepatch.errors import HostUnsupported
 from livepatch.notebook.calls import tell
+from livepatch.notebook.verbs import Verb, VerbTable
 from livepatch.reports import Answer
 
 if TYPE_CHECKING:
@@ -20,24 +21,33 @@ if TYPE_CHECKING:
 
     from .report import AppRow
 
-ACTIONS = ("load", "reload", "disable", "enable", "unload")
+DJANGO_APP = VerbTable(
+    "django_app",
+    {
+        "load": Verb(("an app",), ("url_prefix", "database")),
+        **dict.fromkeys(("reload", "disable", "enable", "unload"), Verb(("an app",))),
+    },
+)
+WANTED = {"load": "unloaded", "enable": "disabled"}
+"""The state of the apps that a verb is for; of the others: any."""
 
 
-def complete_django_app(_shell: InteractiveShell, event: Any) -> list[str]:
+def complete_django_app(shell: InteractiveShell, event: Any) -> list[str]:
     """What to do; then the labels of the apps.
 
     Args:
+        shell: the shell that asks.
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
-    words = event.line.split()
-    if len(words) - bool(event.symbol) <= 1:
-        return list(ACTIONS)
-    try:
-        rows = _workers("").verbs.apps()
-    except Exception:  # no Django here, or one that starts: there is nothing to offer
-        return []
-    wanted = {"load": "unloaded", "enable": "disabled"}.get(words[1])
-    return [row.label for row in rows if wanted is None or row.state == wanted]
+
+    def labels(verb: str) -> list[str]:
+        if not verb or "django.apps" not in sys.modules:
+            return []
+        from livepatch.django import apps
+
+        return [row.label for row in apps() if row.state == WANTED.get(verb, row.state)]
+
+    return DJANGO_APP.complete(shell, event, labels)
 
 
 def _workers(asked: str) -> Any:
@@ -60,8 +70,8 @@ class LivepatchDjangoMagics(Magics):
     completes: ClassVar[Completers] = {"django_app": complete_django_app}
 
     @magic_arguments()
-    @argument("action", nargs="?", choices=ACTIONS, help="what to do; without one: list the apps")
-    @argument("app", nargs="?", help="the app's label or dotted name")
+    @argument("action", nargs="?", choices=DJANGO_APP.verbs, help="without one: list the apps")
+    @argument("names", nargs="*", help="the app's label or dotted name")
     @argument("--url-prefix", help="of load: where its URLs begin (default: its label)")
     @argument("--database", help="of load: the alias of the database for its tables")
     @line_magic
@@ -80,16 +90,14 @@ class LivepatchDjangoMagics(Magics):
             %django_app unload notes
         """
         args = parse_argstring(self.django_app, line)
-        workers = _workers(f"%django_app {line}".strip())
         if args.action is None:
+            from livepatch.django import apps  # Django is imported for it, which is an extra
+
+            shown = apps()
             tell("lp.django.apps()")
-            shown: Report[AppRow] = workers.verbs.apps()
             return shown
-        if args.app is None:
-            raise UsageError(f"%django_app {args.action} takes the name of an app")
-        options = {"url_prefix": args.url_prefix, "database": args.database}
-        given = tuple((name, value) for name, value in options.items() if value is not None)
-        if given and args.action != "load":
-            raise UsageError("%django_app: --url-prefix and --database go with load")
-        command = workers.Command(args.action, args.app, given)
+        options = DJANGO_APP.place_of(args)
+        (name,) = DJANGO_APP.names_of(args)
+        workers = _workers(f"%django_app {line}".strip())
+        command = workers.Command(args.action, name, tuple(options.items()))
         return Answer(workers.everywhere(command), str(command))

@@ -30,7 +30,7 @@ TESTS = ("_pytest", "django.test.runner")
 
 def attach_where_it_serves() -> None:
     """Attach a kernel now, in the children that will serve, at the first request, or never."""
-    from .verbs import live
+    from .live import live
 
     live.requests.begin(at_start=True)
     frames = list(_stack())

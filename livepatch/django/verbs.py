@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
-import difflib
 import time
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps as django_apps
-
-from livepatch.engine import TargetNotFound
 from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.change import apply
 from livepatch.engine.changing.registry import registry as engine_registry
-from livepatch.errors import HostUnsupported, PatchRefused
+from livepatch.errors import PatchRefused
 from livepatch.web.facts import caller
 
 from . import dependencies, registry, schema
+from .asking import check_process, known, loaded_under, refuse_ourselves
 from .building import Plan, build, entry_points
-from .changes import AppsChange, outside_of_loops
+from .changes import AppsChange, ChangedApps, outside_of_loops
 from .dependencies import DependencyError
-from .layer import AppLayer
-from .live import AppStep, LiveDjango
-from .report import AppRow, apps_table
-from .serving import is_on_a_servers_stack
+from .live import live
+from .record import AppRecord
+from .steps import AppStep
 from .versions import LoadedVersion, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from livepatch.reports import Report
 
-live = LiveDjango()
+class AppLayer(AppRecord):
+    """An app as livepatch changed it; ``str(layer)`` is the answer line of the last verb."""
+
+    def remove(self) -> None:
+        """Unload it."""
+        if self.placement is not None:
+            unload_app(self.label)
+
+    def off(self) -> None:
+        """Disable it."""
+        disable_app(self.label)
+
+    def on(self) -> None:
+        """Enable it again."""
+        enable_app(self.label)
+
+
+layers: dict[str, AppLayer] = {}
+"""What the verbs answered last, by the label of the app."""
+_changed = ChangedApps(live, layers)
 
 
 def load_app(path: str, *, url_prefix: str | None = None, database: str | None = None) -> AppLayer:
@@ -63,13 +76,13 @@ def load_app(path: str, *, url_prefix: str | None = None, database: str | None =
         loaded notes · shop.notes 1.0 · URLs at /notes/ · made notes_note · 61.20 ms
     """
     asked = f"load_app {path}"
-    _check_process(asked)
+    check_process(asked)
     begun = time.perf_counter()
     schema.alias_of(database)
     owner = caller()
     with engine_registry.lock, _Live(asked):
         value = entry_points().get(path, path)
-        found = _loaded_under(value)
+        found = loaded_under(value)
         if found is not None:
             placement = live.placement(found)
             hint = "reload" if placement is None or placement.on else "enable"
@@ -115,12 +128,12 @@ def reload_app(label: str) -> AppLayer:
         reloaded notes · shop.notes 1.1 · add field colour to note · 74.90 ms
     """
     asked = f"reload_app {label}"
-    _check_process(asked)
+    check_process(asked)
     begun = time.perf_counter()
     owner = caller()
     with engine_registry.lock, _Live(asked):
-        label = _known(asked, label)
-        _refuse_ourselves(asked, label)
+        label = known(asked, label)
+        refuse_ourselves(asked, label)
         labels = dependencies.in_order([label], registry.live().configs)
         placed = _placed(labels)
         plans = [
@@ -169,12 +182,12 @@ def disable_app(label: str) -> AppLayer:
         disabled notes · its models stay · 9.10 ms
     """
     asked = f"disable_app {label}"
-    _check_process(asked)
+    check_process(asked)
     begun = time.perf_counter()
     owner = caller()
     with engine_registry.lock, _Live(asked):
-        label = _known(asked, label)
-        _refuse_ourselves(asked, label)
+        label = known(asked, label)
+        refuse_ourselves(asked, label)
         said = _dependents_that_are_on(label)
         if said:
             raise DependencyError(
@@ -216,11 +229,11 @@ def enable_app(label: str) -> AppLayer:
         enabled notes · 12.80 ms
     """
     asked = f"enable_app {label}"
-    _check_process(asked)
+    check_process(asked)
     begun = time.perf_counter()
     owner = caller()
     with engine_registry.lock, _Live(asked):
-        label = _known(asked, label)
+        label = known(asked, label)
         before = live.placement(label)
         assert before is not None
         if before.on:
@@ -259,12 +272,12 @@ def unload_app(label: str) -> AppLayer:
         unloaded notes · kept in the database: notes_note · 21.30 ms
     """
     asked = f"unload_app {label}"
-    _check_process(asked)
+    check_process(asked)
     begun = time.perf_counter()
     owner = caller()
     with engine_registry.lock, _Live(asked):
-        label = _known(asked, label)
-        _refuse_ourselves(asked, label)
+        label = known(asked, label)
+        refuse_ourselves(asked, label)
         needed = dependencies.dependents(label, registry.live().configs)
         if needed:
             why = "; ".join(f"{other} ({', '.join(said)})" for other, said in needed.items())
@@ -300,50 +313,6 @@ def unload_app(label: str) -> AppLayer:
         return _told(f"unloaded {label}", label, change, facts, begun)
 
 
-def apps() -> Report[AppRow]:
-    """The apps of this server with their states.
-
-    Returns:
-        A sequence of rows, each with ``label``, ``name``, ``state`` (``loaded``, ``disabled``,
-        ``unloaded``), ``version``, ``url_prefix``, ``tables``, ``needs``, ``needed_by``, ``owner``.
-
-    Example:
-        >>> import livepatch as lp
-        >>> {app.label: app.state for app in lp.django.apps()}  # doctest: +SKIP
-        {'auth': 'loaded', 'notes': 'disabled'}
-    """
-    with engine_registry.lock:
-        configs = django_apps.app_configs
-        rows = [_row(config, configs) for config in configs.values()]
-        rows += _unloaded(configs)
-    return apps_table(rows)
-
-
-def _unloaded(configs: Any) -> list[AppRow]:
-    return [
-        AppRow(label, "", "unloaded", "", None, (), (), (), layer.owner)
-        for label, layer in live.layers.items()
-        if label not in configs
-    ]
-
-
-def _row(config: Any, configs: Any) -> AppRow:
-    placement = live.placements.get(config.label)
-    layer = live.layers.get(config.label)
-    is_ours = config.label in live.placements and placement is not live.start.get(config.label)
-    return AppRow(
-        config.label,
-        config.name,
-        "disabled" if placement is not None and not placement.on else "loaded",
-        version_of(config),
-        placement.version.prefix if placement is not None else None,
-        tuple(model._meta.db_table for model in config.get_models(include_auto_created=True)),
-        tuple(str(requirement) for requirement in dependencies.needs(config)),
-        tuple(dependencies.dependents(config.label, configs)),
-        layer.owner if layer is not None and is_ours else "the project",
-    )
-
-
 class _Live:
     """The registry is fit to be changed inside; and as it was when nothing came of it."""
 
@@ -360,15 +329,15 @@ class _Live:
 
 def _apply(steps: list[AppStep], verb: str, owner: str, call: str) -> AppsChange:
     for step in steps:
-        layer = live.layers.setdefault(step.label, AppLayer(live, step.label, owner))
+        layer = layers.setdefault(step.label, AppLayer(live, step.label, owner))
         layer.owner, layer.verb = owner, verb
-    change = AppsChange(live, steps, verb, live.layers[steps[-1].label], f"lp.django.{call}")
+    change = AppsChange(_changed, steps, verb, owner, f"lp.django.{call}")
     apply(change)
     return change
 
 
 def _told(done: str, label: str, change: AppsChange, facts: list[str], begun: float) -> AppLayer:
-    layer = live.layers[label]
+    layer = layers[label]
     facts += change.notes.facts
     if change.notes.still_running:
         facts.append(
@@ -381,61 +350,9 @@ def _told(done: str, label: str, change: AppsChange, facts: list[str], begun: fl
 
 
 def _nothing_to_do(label: str, owner: str, why: str) -> AppLayer:
-    layer = live.layers.setdefault(label, AppLayer(live, label, owner))
+    layer = layers.setdefault(label, AppLayer(live, label, owner))
     layer.answer = answer(f"nothing to do: {label} {why}")
     return layer
-
-
-def _check_process(asked: str) -> None:
-    if not django_apps.ready:
-        raise HostUnsupported(
-            asked,
-            "Django is not set up in this process: its apps are not loaded",
-            "inside a running server, or after django.setup()",
-        )
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    if is_on_a_servers_stack():
-        raise PatchRefused(
-            asked,
-            "this runs on the server's own event loop and would wait for requests that wait for it",
-            "in a cell without %%webui; in an async view: await asyncio.to_thread(lp.django.…)",
-        )
-
-
-def _loaded_under(path: str) -> str | None:
-    for label, config in registry.live().configs.items():
-        cls = f"{type(config).__module__}.{type(config).__qualname__}"
-        if path in (config.name, cls):
-            return str(label)
-    return None
-
-
-def _known(asked: str, name: str) -> str:
-    configs = registry.live().configs
-    if name in configs:
-        return name
-    found = _loaded_under(name)
-    if found is not None:
-        return found
-    near = difflib.get_close_matches(name, configs) or list(configs)
-    raise TargetNotFound(
-        asked,
-        f"no app {name!r} is loaded; loaded: {', '.join(near)}",
-        f"did you mean {near[0]}?" if len(near) < len(configs) else f"%django_app load {name}",
-    )
-
-
-def _refuse_ourselves(asked: str, label: str) -> None:
-    name = registry.live().configs[label].name
-    if name == "livepatch.django":
-        raise PatchRefused(asked, "that is livepatch itself", "livepatch detach takes it out")
-    if name.startswith("django.contrib.contenttypes"):
-        raise PatchRefused(
-            asked, "Django keeps its tables of models with it", "restart the server for that"
-        )
 
 
 def _references(version: Any) -> tuple[dict[str, str], list[str]]:

@@ -17,6 +17,7 @@ from livepatch.reach.execute import execute
 from livepatch.reach.webuis import HOW_TO_START, Webui, running_webuis
 
 from . import verbs
+from .live import live
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,18 +77,18 @@ def carry_out(command: Command, *, alone: bool = True) -> str:
     verb = getattr(verbs, f"{command.verb}_app")
     if alone:
         return str(verb(command.app, **dict(command.options)))
-    verbs.live.put_off = []
+    live.put_off = []
     try:
         return str(verb(command.app, **dict(command.options)))
     finally:
-        verbs.live.late, verbs.live.put_off = verbs.live.put_off, None
+        live.late, live.put_off = live.put_off, None
 
 
 def finish() -> None:
     """Make what was put off, when every process has the new version."""
     from .changes import outside_of_loops
 
-    late, verbs.live.late = verbs.live.late or [], None
+    late, live.late = live.late or [], None
     for table in late:
         outside_of_loops(table.contract)
 

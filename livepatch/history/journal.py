@@ -74,12 +74,12 @@ class Journal(Sequence[Entry]):
         return iter(self._listed())
 
     def __str__(self) -> str:
-        return str(JournalReport(self))
+        return str(self._report())
 
     __repr__ = __str__
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        return JournalReport(self)._repr_mimebundle_()
+        return self._report()._repr_mimebundle_()
 
     def diff(self, number: int) -> Diff:
         """What one step changed, as a difference of source texts.
@@ -90,7 +90,11 @@ class Journal(Sequence[Entry]):
         Raises:
             TargetNotFound: there is no such step.
         """
-        return JournalReport(self).diff(number)
+        return self._report().diff(number)
+
+    def _report(self) -> JournalReport:
+        with registry.lock:
+            return JournalReport(self._listed(), tuple(self._redoable), self.lost)
 
     def record(self, step: Step) -> None:
         """Write a step down; the same step again is not written twice."""

@@ -11,12 +11,11 @@ from livepatch.reports.html import QUIET, TEXT, escape
 from livepatch.reports.table import text_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from livepatch.engine import ChangeDescription
 
     from .entry import Entry
-    from .journal import Journal
 
 SHOWN = 50
 _SILENT = ("switch on", "switch off")
@@ -26,12 +25,17 @@ class JournalReport:
     """The steps, oldest first, each with its difference to open.
 
     Args:
-        journal: the journal, as it is now.
+        entries: the steps of the journal, as it is now.
+        redoable: those of them that are undone and can be made true again.
+        lost: how many steps could not be written to disk.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self.entries: Sequence[Entry] = journal[:]
+    def __init__(
+        self, entries: Sequence[Entry], redoable: Collection[Entry] = (), lost: int = 0
+    ) -> None:
+        self.entries = entries
+        self.redoable = redoable
+        self.lost = lost
 
     def __str__(self) -> str:
         if not self.entries:
@@ -93,7 +97,7 @@ class JournalReport:
 
     def _undone_later(self, earlier: Entry, entry: Entry) -> bool:
         """Whether an earlier step was still true when this one was made."""
-        return self.journal.can_redo(earlier) and self.journal.can_redo(entry)
+        return earlier in self.redoable and entry in self.redoable
 
     def _html(self) -> str:
         title = f'<div style="color:{QUIET}">{escape(self._title())}</div>'
@@ -122,7 +126,7 @@ class JournalReport:
         if not count:
             return "Journal: nothing was changed yet"
         earlier = f", the last {SHOWN} of {count} steps" if count > SHOWN else ""
-        if not (lost := self.journal.lost):
+        if not (lost := self.lost):
             return f"Journal{earlier}, in UTC"
         return f"Journal{earlier}, in UTC · {counted(lost, 'step')} could not be written to disk"
 

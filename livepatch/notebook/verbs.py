@@ -57,7 +57,7 @@ class VerbTable:
 
     magic: str
     verbs: Mapping[str, Verb]
-    read: Callable[[Sequence[str]], list[str]] = _unquoted
+    read: Callable[[Sequence[str]], list[Any]] = _unquoted
 
     def help(self) -> str:
         """Every verb with what it takes, for the magic's help."""
@@ -82,8 +82,25 @@ class VerbTable:
         for name in given:
             if name not in allowed:
                 verbs = [word for word, verb in self.verbs.items() if name in verb.options]
-                raise UsageError(f"%{self.magic}: --{name} goes with {' and '.join(verbs)}")
+                said = name.replace("_", "-")
+                raise UsageError(f"%{self.magic}: --{said} goes with {' and '.join(verbs)}")
         return {name: unquoted(v) if isinstance(v, str) else v for name, v in given.items()}
+
+    def names_of(self, args: Any) -> list[Any]:
+        """What was named, as many as the verb takes; behind them what stands as OPTION=VALUE.
+
+        Args:
+            args: the parsed line: ``action`` and ``names``.
+
+        Raises:
+            UsageError: it is too few or too many.
+        """
+        verb, names = self.verbs[args.action], self.read(args.names)
+        count = len(verb.words)
+        if len(names) < count or (len(names) > count and not verb.keywords):
+            wanted = " and ".join(verb.words) or "no name"
+            raise UsageError(f"%{self.magic} {args.action} takes {wanted}")
+        return names
 
     def run(self, shell: InteractiveShell, args: Any, thing: Any, python: str) -> Answer:
         """Do what a line says.
@@ -103,11 +120,8 @@ class VerbTable:
         """
         verb = self.verbs[args.action]
         place = self.place_of(args)
-        names = self.read(args.names)
+        names = self.names_of(args)
         count = len(verb.words)
-        if len(names) < count or (len(names) > count and not verb.keywords):
-            wanted = " and ".join(verb.words) or "no name"
-            raise UsageError(f"%{self.magic} {args.action} takes {wanted}")
         given: list[Any] = []
         said: list[Any] = []
         for word, name in zip(verb.words, names, strict=False):
@@ -133,7 +147,11 @@ class VerbTable:
         before = words[1:-1] if event.symbol else words[1:]
         verb = self.verbs.get(before[0]) if before else None
         if event.symbol.startswith("-"):
-            options = [f"--{name}" for name in verb.options] if verb else ["--time", "--off"]
+            options = (
+                [f"--{name.replace('_', '-')}" for name in verb.options]
+                if verb
+                else ["--time", "--off"]
+            )
             return [option for option in options if option.startswith(event.symbol)]
         position = len(self.read([word for word in before[1:] if not word.startswith("-")]))
         expected = verb.words[position] if verb and position < len(verb.words) else ""

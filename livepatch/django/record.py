@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class AppLayer:
-    """An app as livepatch changed it; ``str(layer)`` is the answer line of the last verb.
+class AppRecord:
+    """An app as livepatch changed it; ``str(record)`` is the answer line of the last verb.
 
     Attributes:
         live: what is published.
@@ -70,25 +70,6 @@ class AppLayer:
         if self.placement is None:
             return "removed"
         return "active" if self.placement.on else "off"
-
-    def remove(self) -> None:
-        """Unload it."""
-        from .verbs import unload_app
-
-        if self.placement is not None:
-            unload_app(self.label)
-
-    def off(self) -> None:
-        """Disable it."""
-        from .verbs import disable_app
-
-        disable_app(self.label)
-
-    def on(self) -> None:
-        """Enable it again."""
-        from .verbs import enable_app
-
-        enable_app(self.label)
 
     def whose(self) -> str:
         """The change in words: its owner and what it does."""
