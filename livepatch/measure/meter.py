@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
     from .part import Part
-    from .recording import Timing
+    from .parts import Recording
 
 
 log = logging.getLogger("livepatch")
@@ -43,7 +43,7 @@ class Meter(ABC):
         self.group = group
         self.path = path
         self.clock = clock
-        self.recordings: tuple[Timing, ...] = ()  # those who record now
+        self.recordings: tuple[Recording, ...] = ()  # those who record now
         self.inside: ContextVar[Span | None] = ContextVar(f"livepatch.{group}", default=None)
         self.steps = Steps(threading.local(), clock)
 
@@ -55,7 +55,7 @@ class Meter(ABC):
     def parts(self) -> Iterable[tuple[Hashable, Part]]:
         """What is there to be timed, by its key, in the order in which it is shown."""
 
-    def begin(self, recording: Timing) -> None:
+    def begin(self, recording: Recording) -> None:
         """Time the calls for a recording."""
         with registry.lock:
             self.recordings += (recording,)
@@ -68,7 +68,7 @@ class Meter(ABC):
                         self.switch(on=False)
                     raise
 
-    def end(self, recording: Timing) -> None:
+    def end(self, recording: Recording) -> None:
         """Time no longer for a recording."""
         with registry.lock:
             was_on = bool(self.recordings)

@@ -6,14 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import TargetNotFound
-from livepatch.engine.changing.locks import Lock
 from livepatch.engine.changing.registry import registry
 from livepatch.reports.report import Report
 
+from .parts import Recording
 from .report import timing_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from .meter import Meter
@@ -38,8 +38,7 @@ class Timing(Report["Part"]):
         self.meters = tuple(meters)
         self.empty = empty
         self._what = title
-        self._parts: dict[Hashable, Part] = {}
-        self._lock = Lock()
+        self._recording = Recording()
         self._begun: float | None = None
         self._recorded = 0.0
 
@@ -67,11 +66,11 @@ class Timing(Report["Part"]):
                 begun: list[Meter] = []
                 try:
                     for meter in self.meters:
-                        meter.begin(self)
+                        meter.begin(self._recording)
                         begun.append(meter)
                 except BaseException:
                     for meter in begun:
-                        meter.end(self)
+                        meter.end(self._recording)
                     raise
                 _running.append(self)
                 self._begun = time.perf_counter()
@@ -84,7 +83,7 @@ class Timing(Report["Part"]):
                 self._recorded, self._begun = self.seconds, None
                 _running.remove(self)
                 for meter in self.meters:
-                    meter.end(self)
+                    meter.end(self._recording)
         return self
 
     def __enter__(self) -> Timing:
@@ -98,22 +97,15 @@ class Timing(Report["Part"]):
     ) -> None:
         self.stop()
 
-    def part(self, key: Hashable, make: Callable[[], Part]) -> Part:
-        """The part of a key; made at its first call."""
-        part = self._parts.get(key)
-        if part is None:
-            with self._lock:
-                part = self._parts.setdefault(key, make())
-        return part
-
     @property
     def items(self) -> tuple[Part, ...]:  # type: ignore[override]
         """The parts, group by group, in the order of the webui; those not called too."""
         with registry.lock:
             there = [found for meter in self.meters for found in meter.parts()]
-        parts = [self._parts.get(key, part) for key, part in there]
+        noted = self._recording.parts
+        parts = [noted.get(key, part) for key, part in there]
         known = {id(part) for part in parts}
-        parts += [part for part in tuple(self._parts.values()) if id(part) not in known]
+        parts += [part for part in tuple(noted.values()) if id(part) not in known]
         groups = list(dict.fromkeys(meter.group for meter in self.meters))
         return tuple(sorted(parts, key=lambda part: groups.index(part.group)))
 

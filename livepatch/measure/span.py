@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from threading import local
 
-    from .recording import Timing
+    from .parts import Recording
 
 
 class Span:
@@ -28,7 +28,7 @@ class Span:
     __slots__ = ("away", "begun", "busy", "inner", "inner_busy", "outer", "recordings")
 
     def __init__(
-        self, begun: float, recordings: tuple[Timing, ...] = (), outer: Span | None = None
+        self, begun: float, recordings: tuple[Recording, ...] = (), outer: Span | None = None
     ) -> None:
         self.begun = begun
         self.recordings = recordings

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from livepatch.measure import Timing
     from livepatch.registries import CallTable, Registration
     from livepatch.reports import Answer, Report
-    from livepatch.webui.inventory import InstalledExtension
+    from livepatch.webui.installed import InstalledExtension
 
     from .completion import Completers
 

@@ -11,7 +11,7 @@ from livepatch.measure import Meter, Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
-    from livepatch.measure import Timing
+    from livepatch.measure.parts import Recording
     from livepatch.measure.span import Span
 
     from .point import CallPoint
@@ -120,16 +120,16 @@ class ExtensionMeter(Meter):
 
     def __init__(self) -> None:
         super().__init__(EXTENSIONS, "extensions")
-        self.latest: Timing | None = None
+        self.latest: Recording | None = None
 
-    def begin(self, recording: Timing) -> None:
+    def begin(self, recording: Recording) -> None:
         """Remember the recording, for the run times in the list of extensions."""
         self.latest = recording
         super().begin(recording)
 
     def run_times(self) -> dict[str, float]:
         """What extensions took in the latest recording, in ms, by their names."""
-        parts = () if self.latest is None else self.latest.items
+        parts = () if self.latest is None else tuple(self.latest.parts.values())
         return {part.name: part.total for part in parts if part.group == EXTENSIONS}
 
     def switch(self, *, on: bool) -> None:

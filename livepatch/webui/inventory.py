@@ -3,79 +3,28 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import LivepatchError, live_layers
 from livepatch.errors import HostUnsupported, TargetNotFound
-from livepatch.files.untrusted import walk_untrusted
 from livepatch.registries import CallTable, Extension, Owners, point_of
 from livepatch.registries.facts import file_of
-from livepatch.registries.report import registrations_table
 
 from . import loading
 from .callbacks import run_times
 from .detect import host
+from .installed import InstalledExtension
 from .middleware import middleware
 from .report import extensions_table
 from .routes import routes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from livepatch.engine.answers import AnswerLine
-    from livepatch.registries import Registration
     from livepatch.reports import Report
-
-
-@dataclass(frozen=True)
-class InstalledExtension(Extension):
-    """An extension, and what of the running webui is its.
-
-    Attributes:
-        callbacks: its callbacks, in the order of the webui's events.
-        hooks: its hooks, in the order of a run.
-        middleware: its middleware in the webui's app.
-        patches: our layers on its functions.
-        routes: the routes of the webui's app that it answers.
-        start: how long it took when it was loaded, in ms; None where nobody noted it.
-        run: what its callbacks and hooks took in the latest recording, in ms.
-    """
-
-    callbacks: tuple[Registration, ...] = ()
-    hooks: tuple[Registration, ...] = ()
-    middleware: tuple[Any, ...] = ()
-    patches: tuple[Any, ...] = ()
-    routes: tuple[Any, ...] = ()
-    start: float | None = None
-    run: float | None = None
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Its Python and JavaScript files."""
-        if self.path is None:
-            return ()
-        return (self.path,) if os.path.isfile(self.path) else tuple(_files(self.path))
-
-    @property
-    def scripts(self) -> tuple[Path, ...]:
-        """Those in its folder ``scripts``, which A1111 and its forks execute."""
-        return tuple(f for f in self.files if self.path and f.parent == self.path / "scripts")
-
-    @property
-    def registrations(self) -> tuple[Registration, ...]:
-        """Its callbacks and hooks."""
-        return (*self.callbacks, *self.hooks)
-
-    def report(self) -> Report[Registration]:
-        """Its callbacks and hooks as a table."""
-        return registrations_table(f"What {self.name} has registered", self.registrations)
-
-    def __str__(self) -> str:
-        return str(self.report())
 
 
 class ExtensionTable(Sequence[InstalledExtension]):
@@ -247,21 +196,6 @@ def _routes(owners: Owners) -> list[tuple[str, Any]]:
     except LivepatchError:  # no app yet
         return []
     return [(owners.of(r.endpoint, file_of(r.endpoint)), r) for r in answering if r.endpoint]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """The files that a webui may load, those of packages that others made left out."""
-    for entry in walk_untrusted(folder, _is_loaded, _is_passed_over):
-        if not entry.trouble and os.path.isfile(entry.path):
-            yield Path(entry.path)
-
-
-def _is_loaded(name: str) -> bool:
-    return name.endswith((".py", ".js", ".mjs"))
-
-
-def _is_passed_over(name: str) -> bool:
-    return name.startswith((".", "_")) or name in ("node_modules", "venv")
 
 
 def _is_of(layer: Any, extension: Extension, mine: str, owners: Owners) -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from livepatch.registries import Registration
 
-    from .inventory import InstalledExtension
+    from .installed import InstalledExtension
 
 MOST_EVENTS = 6
 
