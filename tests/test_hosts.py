@@ -16,11 +16,11 @@ import pytest
 from webui_process import REPOSITORY, Webui
 
 from livepatch import plugins
-from livepatch.adapters import Host
+from livepatch.adapters import Host, known
+from livepatch.adapters.known import adapters
 from livepatch.adapters.plain import PlainHost
 from livepatch.web.servers import servers, serving_loop, unwrap
-from livepatch.webui import detect
-from livepatch.webui.detect import adapters, host
+from livepatch.webui.detect import host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 PRELUDE = """
 import json, socket, sys, threading, warnings
 warnings.simplefilter("error")
-from livepatch.webui.detect import adapters, host
+from livepatch.adapters.known import adapters
+from livepatch.webui.detect import host
 from livepatch.web.servers import running_loops, serving_loop
 
 adapters()  # reads the metadata of the installed packages, once for each process
@@ -435,7 +436,7 @@ class FakeEntryPoint:
 
 def forget() -> None:
     plugins.plugged_in.cache_clear()
-    detect._foreign_adapters.cache_clear()
+    known.of_others.cache_clear()
 
 
 @pytest.fixture

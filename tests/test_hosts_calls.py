@@ -13,9 +13,8 @@ import pytest
 from webui_process import REPOSITORY
 
 import livepatch as lp
-from livepatch.adapters import Host
+from livepatch.adapters import Host, known
 from livepatch.registries.store import ListStore
-from livepatch.webui import detect
 from livepatch.webui.overview import overview
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Webui(Host):
 def webui(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Webui]]:
     """A webui that a third party's adapter knows."""
     Webui.events, Webui.loaded = {"started": [], "saved": []}, {}
-    monkeypatch.setattr(detect, "_foreign_adapters", lambda: (Webui,))
+    monkeypatch.setattr(known, "of_others", lambda: (Webui,))
     yield Webui
     lp.restore_all()
 

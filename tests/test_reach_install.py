@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from reach_support import Place, place
 
+from livepatch.adapters.textgen.settings import with_extension, without_extension
 from livepatch.errors import HostUnsupported, LivepatchError
 from livepatch.reach.install import install, uninstall
-from livepatch.reach.textgen_settings import with_extension, without_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

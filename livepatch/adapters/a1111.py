@@ -11,6 +11,7 @@ from livepatch.adapters.base import WEBUI, attribute_of
 from livepatch.adapters.gradio import GradioHost
 
 from .scripts import webui as scripts_webui
+from .scripts.checkout import scripts_checkout
 from .scripts.loader import ScriptsLoader
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class A1111Host(GradioHost):
     specificity = WEBUI
     module = CALLBACKS
     api_only = True
+    names = scripts_webui.NAMES
+    checkout = scripts_checkout("launch.py", "modules/script_callbacks.py")
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
 
     methods: ClassVar[tuple[str, ...]] = (

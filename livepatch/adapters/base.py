@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from livepatch.engine.changing.change import Change
     from livepatch.registries import Extension, Store
 
+    from .checkout import Checkout
     from .loader import Loader
 
 PATCHING = frozenset(
@@ -53,6 +54,12 @@ class Host:
     module: ClassVar[str] = ""
     """A module that every process of this flavor has loaded: while it is not in ``sys.modules``,
     a change does not ask :meth:`is_detected`. Empty: it always asks."""
+
+    names: ClassVar[tuple[str, ...]] = ()
+    """What the dotted names begin with by which :meth:`modules` knows modules."""
+
+    checkout: ClassVar[Checkout | None] = None
+    """Its folder on disk, for ``livepatch install``; None: it has none of a kind."""
 
     @classmethod
     def is_detected(cls) -> bool:

@@ -43,6 +43,7 @@ class DemoHost(GradioHost):
     flavor = "demo"
     specificity = 100
     module = SHARED
+    names = scripts_webui.NAMES
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware"})
 
     @classmethod

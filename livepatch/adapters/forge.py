@@ -7,12 +7,14 @@ import sys
 from livepatch.adapters.base import attribute_of
 
 from .a1111 import A1111Host, is_of_the_family
+from .scripts.checkout import scripts_checkout
 
 
 class ForgeHost(A1111Host):
     """stable-diffusion-webui-forge."""
 
     flavor = "forge"
+    checkout = scripts_checkout("modules_forge", "backend", "modules/script_callbacks.py")
 
     @classmethod
     def is_detected(cls) -> bool:
@@ -35,6 +37,7 @@ class ForgeClassicHost(ForgeHost):
     """forge-classic and reForge: the older fork, with ``ldm_patched``."""
 
     flavor = "forge-classic"
+    checkout = scripts_checkout("modules_forge", "ldm_patched")
 
     @classmethod
     def is_detected(cls) -> bool:

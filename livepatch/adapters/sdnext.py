@@ -7,12 +7,20 @@ import sys
 from livepatch.adapters.base import attribute_of
 
 from .a1111 import A1111Host, is_of_the_family
+from .scripts.checkout import scripts_checkout
 
 
 class SdnextHost(A1111Host):
     """SD.Next: A1111's registry without names and without a cached order."""
 
     flavor = "sdnext"
+    checkout = scripts_checkout(
+        "installer.py",
+        "modules/loader.py",
+        imports="from modules import script_callbacks",
+        attach="# This webui redirects its output while it loads extensions; the kernel needs the "
+        "real one.\n    script_callbacks.on_app_started(lambda *_: ATTACH)",
+    )
     methods = (
         *("setup", "before_process", "process", "process_images", "before_process_batch"),
         *("process_batch", "postprocess_batch", "postprocess_batch_list", "postprocess_image"),

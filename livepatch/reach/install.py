@@ -23,12 +23,12 @@ from livepatch.files.untrusted import Unreadable, read_untrusted
 
 from .accounts import notes_on_accounts
 from .atstart import PLAYGROUND
-from .flavors import Flavor, flavor_of, python_of
 from .folder import normal_name
-from .textgen_settings import settings_file, with_extension, without_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from livepatch.adapters.checkout import Checkout
 
 MANIFEST = "livepatch.json"
 EXTENSION = "livepatch"
@@ -66,20 +66,21 @@ def install(path: Path, name: str | None = None) -> Installed:
         LivepatchError: something of the user's is in the way, or the folder cannot be written.
     """
     asked = f"install livepatch into {path}"
-    flavor, webui = flavor_of(path.expanduser().absolute(), asked)
+    flavor, checkout, webui = _found(path.expanduser().absolute(), asked)
     called = normal_name(webui.name if name is None else name)
-    folder = webui / flavor.extension
-    content = _script(flavor, called)
+    folder = webui / checkout.extensions / EXTENSION
+    content = _script(checkout, called)
     with _as_its_owner(webui, asked):
         if os.path.lexists(folder):
             _check_ours(folder, asked)
-        settings = _Settings(webui, flavor)
+        settings = _Settings(webui, checkout)
         new_settings = settings.with_extension(asked)
         created = settings.was_created_by_us(folder) or not settings.exists
-        _write_folder(folder, flavor, content, called, created)
+        manifest = _manifest_of(flavor, called, checkout.script, content, created)
+        _write_folder(folder, {checkout.script: content, MANIFEST: manifest})
         settings.write(new_settings)
-    notes = (*notes_on_accounts(webui, folder), _environment_note(webui))
-    return Installed(folder, flavor.name, called, "\n".join(filter(None, notes)) or None)
+    notes = (*notes_on_accounts(webui, folder), _environment_note(checkout, webui))
+    return Installed(folder, flavor, called, "\n".join(filter(None, notes)) or None)
 
 
 def uninstall(path: Path) -> Installed:
@@ -95,16 +96,16 @@ def uninstall(path: Path) -> Installed:
         LivepatchError: there is nothing to remove, or somebody has changed it.
     """
     asked = f"uninstall livepatch from {path}"
-    flavor, webui = flavor_of(path.expanduser().absolute(), asked)
-    folder = webui / flavor.extension
+    flavor, checkout, webui = _found(path.expanduser().absolute(), asked)
+    folder = webui / checkout.extensions / EXTENSION
     if not folder.exists():
         raise LivepatchError(asked, f"it is not installed: there is no {folder}", "nothing to do")
     with _as_its_owner(webui, asked):
         manifest = _check_ours(folder, asked)
-        _Settings(webui, flavor).remove(created=bool(manifest.get("created_settings")))
+        _Settings(webui, checkout).remove(created=bool(manifest.get("created_settings")))
         left = _remove_folder(folder, manifest)
     note = f"not removed, as livepatch did not make it: {', '.join(left)}" if left else None
-    return Installed(folder, flavor.name, str(manifest["name"]), note)
+    return Installed(folder, flavor, str(manifest["name"]), note)
 
 
 @contextlib.contextmanager
@@ -121,9 +122,38 @@ def _as_its_owner(webui: Path, asked: str) -> Iterator[None]:
         ) from error
 
 
-def _script(flavor: Flavor, name: str) -> str:
-    template = files("livepatch.reach") / "templates" / flavor.template
-    return template.read_text(encoding="utf-8").replace("WEBUI_NAME", f'"{name}"')
+def _found(path: Path, asked: str) -> tuple[str, Checkout, Path]:
+    """The flavor of the webui in a folder, what is known of such folders, and the webui's own.
+
+    Raises:
+        HostUnsupported: there is none, or none that is known.
+    """
+    from livepatch.adapters.known import adapters  # no other command needs them
+
+    if not path.is_dir():
+        what = "it is a file" if path.exists() else "there is no such folder"
+        raise HostUnsupported(asked, what, "name the folder of the webui, the one it is started in")
+    known = [(one.flavor, one.checkout) for one in adapters() if one.checkout is not None]
+    for flavor, checkout in known:
+        webui = checkout.find(path)
+        if webui is not None:
+            return flavor, checkout, webui
+    names = ", ".join(dict.fromkeys(flavor for flavor, _ in known))
+    raise HostUnsupported(
+        asked,
+        f"no webui that is known lies there (known: {names})",
+        "any other: start it with livepatch run SCRIPT, or attach to it: livepatch attach PID",
+    )
+
+
+def _script(checkout: Checkout, name: str) -> str:
+    """Our script for a webui, from what is the same for all of them and what is its own."""
+    template = files("livepatch.reach") / "templates" / "attach.py.txt"
+    text = template.read_text(encoding="utf-8")
+    call = f'attach_at_start("{name}", __file__)'
+    text = text.replace("ATTACH", checkout.attach.replace("ATTACH", call))
+    text = text.replace("IMPORTS\n", checkout.imports and f"{checkout.imports}\n\n")
+    return text.replace("\nREST\n", checkout.rest and f"\n{checkout.rest}\n")
 
 
 def _check_ours(folder: Path, asked: str) -> dict[str, Any]:
@@ -180,18 +210,19 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write_folder(
-    folder: Path, flavor: Flavor, content: str, name: str, created_settings: bool
-) -> None:
-    """Write the extension beside its place and move it there: it is whole, or not there at all."""
+def _manifest_of(flavor: str, name: str, script: str, content: str, created: bool) -> str:
     manifest = {
         "made_by": "livepatch install",
         "name": name,
-        "flavor": flavor.name,
-        "files": {flavor.script: _digest(content.encode())},
-        "created_settings": created_settings,
+        "flavor": flavor,
+        "files": {script: _digest(content.encode())},
+        "created_settings": created,
     }
-    texts = {flavor.script: content, MANIFEST: json.dumps(manifest, indent=1) + "\n"}
+    return json.dumps(manifest, indent=1) + "\n"
+
+
+def _write_folder(folder: Path, texts: dict[str, str]) -> None:
+    """Write the extension beside its place and move it there: it is whole, or not there at all."""
     if folder.exists():
         _write_into(folder, texts)
         return
@@ -234,10 +265,11 @@ def _remove_folder(folder: Path, manifest: dict[str, Any]) -> list[str]:
 
 
 class _Settings:
-    """Where text-generation-webui is told which extensions to run; nothing for the others."""
+    """Where a webui is told which extensions to run; nothing where it runs what is there."""
 
-    def __init__(self, webui: Path, flavor: Flavor) -> None:
-        self._file = settings_file(webui) if flavor.name == "textgen" else None
+    def __init__(self, webui: Path, checkout: Checkout) -> None:
+        self._kind = checkout.settings
+        self._file = self._kind.find(webui) if self._kind is not None else None
 
     @property
     def exists(self) -> bool:
@@ -251,18 +283,18 @@ class _Settings:
 
     def with_extension(self, asked: str) -> str | None:
         """The text that enables the extension; None where nothing has to be written."""
-        if self._file is None:
+        if self._file is None or self._kind is None:
             return None
         try:
             text = _text_of(self._file) if self._file.exists() else ""
-            new = with_extension(text, EXTENSION)
+            new = self._kind.enable(text, EXTENSION)
         except OSError:
             new = None
         if new is None:
             raise LivepatchError(
                 asked,
-                f"{self._file}: its default_extensions cannot be read",
-                f"write it as a list with one '- NAME' a line, with '- {EXTENSION}' among them",
+                f"{self._file}: {self._kind.unreadable}",
+                self._kind.advice.format(name=EXTENSION),
             )
         return None if new == text else new
 
@@ -275,10 +307,10 @@ class _Settings:
 
     def remove(self, *, created: bool) -> None:
         """Disable the extension; the file goes when livepatch made it and nothing else is in it."""
-        if self._file is None or not self._file.exists():
+        if self._file is None or self._kind is None or not self._file.exists():
             return
         text = _text_of(self._file)
-        new = without_extension(text, EXTENSION)
+        new = self._kind.disable(text, EXTENSION)
         if created and not new.strip():
             self._file.unlink()
         elif new != text:
@@ -297,9 +329,9 @@ def _text_of(file: Path) -> str:
         raise OSError(errno.EINVAL, str(error), str(file)) from error
 
 
-def _environment_note(webui: Path) -> str | None:
+def _environment_note(checkout: Checkout, webui: Path) -> str | None:
     """What is missing in the webui's own environment, as far as that can be found."""
-    python = python_of(webui)
+    python = checkout.python_of(webui)
     if python is None:
         return (
             "the webui's Python needs livepatch: python -m pip install livepatch, with that Python"

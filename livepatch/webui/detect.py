@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from typing import TYPE_CHECKING
 
-from livepatch.adapters.a1111 import A1111Host
-from livepatch.adapters.aiohttp import AiohttpHost
 from livepatch.adapters.base import WEBUI, Host
-from livepatch.adapters.comfyui.adapter import ComfyuiHost
-from livepatch.adapters.demo import DemoHost
-from livepatch.adapters.forge import ForgeClassicHost, ForgeHost
-from livepatch.adapters.gradio import GradioHost
+from livepatch.adapters.known import adapters
 from livepatch.adapters.plain import PlainHost
-from livepatch.adapters.sdnext import SdnextHost
-from livepatch.adapters.starlette import StarletteHost
-from livepatch.adapters.textgen.adapter import TextgenHost
 from livepatch.engine import subscribe
-from livepatch.plugins import HOSTS, complain, plugged_in
+from livepatch.plugins import HOSTS, complain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import ModuleType
 
     from livepatch.engine.changing.change import Change
-
-NAMED = ("custom_nodes", "extensions", "scripts")
-"""What the names begin with by which adapters know modules that are not in ``sys.modules``."""
-ADAPTERS: tuple[type[Host], ...] = (
-    *(DemoHost, SdnextHost, ForgeClassicHost, ForgeHost, A1111Host, TextgenHost, ComfyuiHost),
-    *(GradioHost, StarletteHost, AiohttpHost, PlainHost),
-)
 
 
 def host() -> Host:
@@ -53,24 +37,6 @@ def host() -> Host:
     return PlainHost()
 
 
-def adapters() -> list[type[Host]]:
-    """The adapters, those of other packages included, most specific first."""
-    return sorted([*_foreign_adapters(), *ADAPTERS], key=lambda adapter: -adapter.specificity)
-
-
-@functools.cache
-def _foreign_adapters() -> tuple[type[Host], ...]:
-    return tuple(_load_foreign_adapters())
-
-
-def _load_foreign_adapters() -> Iterator[type[Host]]:
-    for adapter in plugged_in(HOSTS):
-        if isinstance(adapter, type) and issubclass(adapter, Host):
-            yield adapter
-        else:
-            complain(HOSTS, f"{adapter!r} is no subclass of livepatch.adapters.Host")
-
-
 def _recognises(adapter: type[Host]) -> bool:
     try:
         return adapter.is_detected()
@@ -84,19 +50,19 @@ def webui() -> Host | None:
 
     Asked at every change and at look-ups of names, where :func:`host` would take too long.
     """
-    for adapter in _adapters_of_webuis(_foreign_adapters()):
+    for adapter in _adapters_of_webuis():
         if (not adapter.module or adapter.module in sys.modules) and _recognises(adapter):
             return adapter()
     return None
 
 
-@functools.cache
-def _adapters_of_webuis(_foreign: tuple[type[Host], ...]) -> tuple[type[Host], ...]:
-    return tuple(adapter for adapter in adapters() if adapter.specificity >= WEBUI)
+def _adapters_of_webuis() -> Iterator[type[Host]]:
+    return (adapter for adapter in adapters() if adapter.specificity >= WEBUI)
 
 
 def _named_modules(name: str | None) -> Mapping[str, ModuleType]:
-    if name is not None and name.partition(".")[0] not in NAMED:
+    first = name.partition(".")[0] if name is not None else None
+    if first is not None and all(first not in a.names for a in _adapters_of_webuis()):
         return {}
     found = webui()
     return {} if found is None else found.modules()

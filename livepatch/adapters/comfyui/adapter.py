@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.adapters.aiohttp import AiohttpHost
 from livepatch.adapters.base import WEBUI, attribute_of
+from livepatch.adapters.checkout import Checkout
 from livepatch.adapters.scripts.webui import identifier
 from livepatch.addresses import url_text
 from livepatch.engine.answers import counted
@@ -38,6 +39,15 @@ class ComfyuiHost(AiohttpHost):
     flavor = "comfyui"
     specificity = WEBUI
     module = "nodes"
+    names = (FOLDER,)
+    checkout = Checkout(
+        (FOLDER, "comfy", "nodes.py", "execution.py"),
+        FOLDER,
+        "__init__.py",
+        inner=("ComfyUI",),
+        pythons=("../python_embeded/python.exe",),
+        rest="NODE_CLASS_MAPPINGS = {}\nNODE_DISPLAY_NAME_MAPPINGS = {}",
+    )
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
 
     @classmethod

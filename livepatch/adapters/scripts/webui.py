@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PREFIX = "callbacks_"
 SCRIPT_FOLDER = "scripts"
+NAMES = ("extensions", SCRIPT_FOLDER)
+"""What the dotted names of scripts begin with."""
 
 
 class CallbackStore(ListStore):

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.adapters.base import WEBUI, attribute_of
+from livepatch.adapters.checkout import Checkout
 from livepatch.adapters.gradio import GradioHost, blocks_of
 from livepatch.errors import HostUnsupported
 from livepatch.registries.extension import Extension
 from livepatch.registries.store import AttributeStore
 
 from .loader import TextgenLoader
+from .settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +57,13 @@ class TextgenHost(GradioHost):
     flavor = "textgen"
     specificity = WEBUI
     module = EXTENSIONS
+    checkout = Checkout(
+        ("extensions", "server.py", "modules/text_generation.py"),
+        "extensions",
+        "script.py",
+        pythons=("installer_files/env/bin/python", "installer_files/env/python.exe"),
+        settings=SETTINGS,
+    )
     api_only = True
     offers = frozenset({"hooks", "extensions", "middleware", "interrupt"})
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from livepatch.adapters.checkout import SettingsFile
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -83,3 +85,12 @@ def _names(items: Iterable[str]) -> list[str]:
 
 def _spliced(text: str, found: re.Match[str], new: str) -> str:
     return text[: found.start()] + new + text[found.end() :]
+
+
+SETTINGS = SettingsFile(
+    settings_file,
+    with_extension,
+    without_extension,
+    unreadable=f"its {KEY} cannot be read",
+    advice="write it as a list with one '- NAME' a line, with '- {name}' among them",
+)

@@ -1,0 +1,66 @@
+"""Every adapter: ours, and those that other packages plug in."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from livepatch.plugins import HOSTS, complain, plugged_in
+
+from .a1111 import A1111Host
+from .aiohttp import AiohttpHost
+from .base import Host
+from .comfyui.adapter import ComfyuiHost
+from .demo import DemoHost
+from .forge import ForgeClassicHost, ForgeHost
+from .gradio import GradioHost
+from .plain import PlainHost
+from .sdnext import SdnextHost
+from .starlette import StarletteHost
+from .textgen.adapter import TextgenHost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Forks come before what they were forked from, most of which they still have.
+OURS: tuple[type[Host], ...] = (
+    *(DemoHost, SdnextHost, ForgeClassicHost, ForgeHost, A1111Host, TextgenHost, ComfyuiHost),
+    *(GradioHost, StarletteHost, AiohttpHost, PlainHost),
+)
+
+
+def adapters() -> list[type[Host]]:
+    """The adapters, most specific first; of equals those of other packages come before ours."""
+    return sorted([*of_others(), *OURS], key=lambda adapter: -adapter.specificity)
+
+
+def adapter_of(flavor: str) -> type[Host] | None:
+    """The adapter of a flavor; None: there is none of that name.
+
+    Args:
+        flavor: the name of a kind of webui.
+
+    Example:
+        >>> adapter_of("plain")
+        <class 'livepatch.adapters.plain.PlainHost'>
+    """
+    return next((adapter for adapter in adapters() if adapter.flavor == flavor), None)
+
+
+def flavors() -> list[str]:
+    """The names of the kinds of webui that are known, each once."""
+    return list(dict.fromkeys(adapter.flavor for adapter in adapters()))
+
+
+@functools.cache
+def of_others() -> tuple[type[Host], ...]:
+    """The adapters of other packages; one that is none is told by a warning and left out."""
+    return tuple(_load_of_others())
+
+
+def _load_of_others() -> Iterator[type[Host]]:
+    for adapter in plugged_in(HOSTS):
+        if isinstance(adapter, type) and issubclass(adapter, Host):
+            yield adapter
+        else:
+            complain(HOSTS, f"{adapter!r} is no subclass of livepatch.adapters.Host")
