@@ -15,8 +15,19 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 
-from . import __version__, api, extensions, page, script_callbacks, scripts, shared, text, worker
-from .middleware import ProcessTimeMiddleware
+# In full: this file is started by its path too.
+from livepatch.demo import (
+    __version__,
+    api,
+    extensions,
+    page,
+    script_callbacks,
+    scripts,
+    shared,
+    text,
+    worker,
+)
+from livepatch.demo.middleware import ProcessTimeMiddleware
 
 if TYPE_CHECKING:
     import socket
