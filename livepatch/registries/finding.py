@@ -11,12 +11,12 @@ from .facts import name_of
 from .registration import Registration
 
 if TYPE_CHECKING:
-    from .point import CallPoint
+    from .registration import Point
 
 Reference = Any  # a registration, what is called, a name, or its number in the order of calls
 
 
-def find_in(point: CallPoint, asked: str, reference: Reference) -> Registration:
+def find_in(point: Point, asked: str, reference: Reference) -> Registration:
     """The registration that is meant.
 
     Raises:
@@ -29,7 +29,7 @@ def find_in(point: CallPoint, asked: str, reference: Reference) -> Registration:
     return found
 
 
-def _meant(point: CallPoint, asked: str, reference: Reference) -> Registration:
+def _meant(point: Point, asked: str, reference: Reference) -> Registration:
     present = [p.layer for p in point.plan]
     if isinstance(reference, int) and not isinstance(reference, bool):
         if -len(present) <= reference < len(present):
@@ -58,7 +58,7 @@ def _gone(asked: str, registration: Registration) -> NoReturn:
     )
 
 
-def _not_found(point: CallPoint, asked: str, reference: Reference) -> NoReturn:
+def _not_found(point: Point, asked: str, reference: Reference) -> NoReturn:
     if isinstance(reference, Registration) and reference.point is point:
         _gone(asked, reference)
     names = [p.layer.name for p in point.plan]

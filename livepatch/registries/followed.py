@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.plan import Replan, carry_over, is_same, layers_on
 
 from .facts import name_of
-from .registration import Placements, Registration, RegistrationPlacement
+from .registration import Placements, Point, Registration, RegistrationPlacement
 from .timed_store import TimedStore
 from .watching import watch
 
@@ -18,20 +18,16 @@ if TYPE_CHECKING:
     from livepatch.engine.changing.change import Change
 
     from .extension import Owners
-    from .point import CallPoint
-    from .registration import State
+    from .registration import State, Timed
     from .store import Store
-    from .timing import CallMeter
 
 
-class FollowedPoint:
+class FollowedPoint(Point):
     """The registrations of one point: the webui's, ours among them, and the way back.
 
     Attributes:
-        store: where the webui keeps it.
         owners: tells whose a callable is.
         base: the placements without us.
-        plan: the placements as the webui has them.
     """
 
     def __init__(self, store: Store, owners: Owners) -> None:
@@ -39,31 +35,6 @@ class FollowedPoint:
         self.owners = owners
         self.base: Placements = ()
         self.plan: Placements = ()
-
-    @property
-    def event(self) -> str:
-        """The name of the event or hook."""
-        return self.store.event
-
-    @property
-    def path(self) -> str:
-        """What it is, in words."""
-        return self.store.path
-
-    @property
-    def note(self) -> str:
-        """What has to be said of how its registrations are called."""
-        return self.store.note
-
-    @property
-    def verbs(self) -> frozenset[str]:
-        """What can be done here."""
-        return self.store.verbs
-
-    @property
-    def folded(self) -> bool:
-        """Whether a table of all events only counts its registrations."""
-        return self.store.folded
 
     def way_back(self) -> Change:
         """The change that takes everything of ours back."""
@@ -73,10 +44,6 @@ class FollowedPoint:
     def own_layers(self) -> list[Registration]:
         """Our registrations, and those of the webui that we muted or moved."""
         return [p.layer for p in self.plan if p not in self.base]
-
-    def state_of(self, registration: Registration) -> State:
-        """The state of a registration of this point."""
-        return self.states().get(registration, "removed")
 
     def states(self) -> dict[Registration, State]:
         """The state of each, in the order of calls."""
@@ -108,23 +75,14 @@ class FollowedPoint:
             self.store.write(items)
         self._know(plan)
 
-    def measure_by(self, meter: CallMeter | None) -> None:
-        """Have the calls timed, or cost nothing again.
-
-        Args:
-            meter: what learns of them; None: nobody any more.
-        """
+    def measure_by(self, timed: Timed | None) -> None:
+        """Have the calls timed, or cost nothing again."""
         with registry.lock:
             self.refresh()
             plain = self.store.inner if isinstance(self.store, TimedStore) else self.store
             items = [r.item for r in layers_on(self.plan)]
-            self.store = plain if meter is None else TimedStore(plain, meter, self)
+            self.store = plain if timed is None else TimedStore(plain, self, timed)
             self.store.write(items)
-
-    def registration_of(self, item: Any) -> Registration | None:
-        """The registration that an item of the webui's data stands for."""
-        placed = (p.layer for p in self.plan)
-        return next((r for r in placed if r.item is item), None)
 
     def _know(self, plan: Placements) -> None:
         self.plan = plan
@@ -195,9 +153,7 @@ class FollowedPoint:
     def _foreign(self, item: Any) -> RegistrationPlacement:
         file = self.store.file_of(item)
         owner = self.owners.of(self.store.callback_of(item), file)
-        return RegistrationPlacement(
-            Registration(cast("CallPoint", self), item, self.store.name_of(item), owner)
-        )
+        return RegistrationPlacement(Registration(self, item, self.store.name_of(item), owner))
 
     def own_by(self, owners: Owners) -> None:
         """Tell anew whose the webui's registrations are: it may know other extensions by now."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import PatchRefused, TargetNotFound
@@ -23,7 +22,7 @@ from .registration import Placements, Registration, RegistrationPlacement
 from .report import callbacks_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from livepatch.reports import Report
 
@@ -39,7 +38,7 @@ DONE = {
 }
 
 
-class CallPoint(FollowedPoint, Sequence[Registration]):
+class CallPoint(FollowedPoint):
     """An event or a hook of the running webui: what it calls there, in the order of its calls.
 
     Get one by ``lp.callbacks()["step"]`` or ``lp.hooks()["process"]``. What is muted keeps its

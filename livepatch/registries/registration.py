@@ -1,7 +1,9 @@
-"""One callable that the webui calls at one point."""
+"""One callable that the webui calls at one point, and what it asks of that point."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,13 +12,12 @@ from livepatch.engine.plan.plan import Placement
 from .facts import name_of, path_of, place_of, source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from livepatch.engine.answers import AnswerLine
 
-    from .point import CallPoint
+    from .store import Store
 
 State = Literal["active", "off", "stale", "removed"]
+Timed = Callable[["Registration", Any], Any]
 
 
 @dataclass(eq=False)
@@ -33,7 +34,7 @@ class Registration:
         is_ours: whether it was put there through livepatch.
     """
 
-    point: CallPoint
+    point: Point
     item: Any = field(repr=False)
     name: str
     owner: str
@@ -83,7 +84,7 @@ class Registration:
     @property
     def state(self) -> State:
         """``active``, ``off`` (muted), ``stale`` (the webui dropped it) or ``removed``."""
-        return self.point.state_of(self)
+        return self.point.states().get(self, "removed")
 
     def mute(self) -> AnswerLine:
         """Let the webui pass it by, without losing its place."""
@@ -129,3 +130,78 @@ class Registration:
 
 RegistrationPlacement = Placement[Registration, None]
 Placements = tuple[RegistrationPlacement, ...]
+
+
+class Point(Sequence[Registration]):
+    """An event or a hook: its registrations in the order of the calls, and what changes one.
+
+    Attributes:
+        store: where the webui keeps it.
+        plan: the placements as the webui has them.
+    """
+
+    store: Store
+    plan: Placements
+
+    @property
+    def event(self) -> str:
+        """The name of the event or hook."""
+        return self.store.event
+
+    @property
+    def path(self) -> str:
+        """What it is, in words."""
+        return self.store.path
+
+    @property
+    def note(self) -> str:
+        """What has to be said of how its registrations are called."""
+        return self.store.note
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """What can be done here."""
+        return self.store.verbs
+
+    @property
+    def folded(self) -> bool:
+        """Whether a table of all events only counts its registrations."""
+        return self.store.folded
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Look at what the webui has now: it may have registered and dropped others since."""
+
+    @abstractmethod
+    def states(self) -> dict[Registration, State]:
+        """The state of each, in the order of calls."""
+
+    @abstractmethod
+    def measure_by(self, timed: Timed | None) -> None:
+        """Have the calls timed, or cost nothing again.
+
+        Args:
+            timed: makes a timed function of one that a registration calls; None: nothing is timed.
+        """
+
+    @abstractmethod
+    def mute(self, reference: Any) -> AnswerLine:
+        """Let the webui pass a registration by; it keeps its place."""
+
+    @abstractmethod
+    def unmute(self, reference: Any) -> AnswerLine:
+        """Let the webui call a muted registration again, in its old place."""
+
+    @abstractmethod
+    def remove(self, reference: Any) -> AnswerLine:
+        """Take a registration out; the webui calls it no more."""
+
+    @abstractmethod
+    def replace(self, reference: Any, callback: Callable[..., Any]) -> Registration:
+        """Have the webui call something else in the place of a registration."""
+
+    @abstractmethod
+    def move(
+        self, reference: Any, *, before: Any = None, after: Any = None, index: int | None = None
+    ) -> Registration:
+        """Have the webui call a registration at another place among the others."""

@@ -9,13 +9,12 @@ from livepatch.reports.report import Report
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .point import CallPoint
-    from .registration import Registration
+    from .registration import Point, Registration
 
 MOST_NAMES = 24
 
 
-def callbacks_table(title: str, points: Sequence[CallPoint]) -> Report[Registration]:
+def callbacks_table(title: str, points: Sequence[Point]) -> Report[Registration]:
     """The registrations of some events or hooks, in the order of their calls.
 
     Args:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livepatch.measure import timed
-
 from .store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from .followed import FollowedPoint
-    from .timing import CallMeter
+    from .registration import Point, Timed
 
 
 class TimedStore(Store):
@@ -20,15 +17,15 @@ class TimedStore(Store):
 
     Args:
         inner: the store.
-        meter: what learns of the calls.
         point: whose registrations are timed.
+        timed: makes a timed function of one that a registration calls.
     """
 
-    def __init__(self, inner: Store, meter: CallMeter, point: FollowedPoint) -> None:
+    def __init__(self, inner: Store, point: Point, timed: Timed) -> None:
         super().__init__(inner.event, inner.path, inner.key)
         self.inner = inner
-        self.meter = meter
         self.point = point
+        self.timed = timed
         self.verbs, self.note, self.folded = inner.verbs, inner.note, inner.folded
         self._timed: dict[Hashable, tuple[Any, Any]] = {}
         self._plain: dict[Hashable, Any] = {}
@@ -80,8 +77,8 @@ class TimedStore(Store):
         return self._timed[identity][1]
 
     def _make_timed(self, item: Any) -> Any:
-        registration = self.point.registration_of(item)
+        placed = (p.layer for p in self.point.plan)
+        registration = next((r for r in placed if r.item is item), None)
         if registration is None:
             return item
-        key, make = self.meter.note_for(registration)
-        return self.inner.exchanged(item, lambda function: timed(function, self.meter, key, make))
+        return self.inner.exchanged(item, lambda function: self.timed(registration, function))

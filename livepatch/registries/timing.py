@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import LivepatchError
-from livepatch.measure import Meter, Part
+from livepatch.measure import Meter, Part, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from livepatch.measure.parts import Recording
     from livepatch.measure.span import Span
 
-    from .point import CallPoint
-    from .registration import Registration
+    from .registration import Point, Registration
 
 EXTENSIONS = "extensions"
 EARLY = 0.1
@@ -57,7 +56,7 @@ class CallMeter(Meter):
     def __init__(
         self,
         group: str,
-        points: Callable[[], Sequence[CallPoint]],
+        points: Callable[[], Sequence[Point]],
         off: Callable[[], Mapping[str, str]],
     ) -> None:
         super().__init__(group, group)
@@ -65,14 +64,14 @@ class CallMeter(Meter):
         self.points = points
         self.off = off
         self.off_now: Mapping[str, str] = {}
-        self.measured: list[CallPoint] = []
+        self.measured: list[Point] = []
 
     def switch(self, *, on: bool) -> None:
         """Put timed callables into the webui's data, or its own."""
         if on:
             self.measured = list(self.points())
         for point in self.measured:
-            point.measure_by(self if on else None)
+            point.measure_by(self.timed if on else None)
         if not on:
             self.measured = []
 
@@ -90,9 +89,10 @@ class CallMeter(Meter):
         name = f"{registration.event}/{registration.name}"
         return self._made(self.group, name, registration.owner, registration.place)
 
-    def note_for(self, registration: Registration) -> tuple[Hashable, Callable[[], Part]]:
-        """What the calls of a registration are noted under, and what makes its part."""
-        return (id(registration), registration.owner), lambda: self.part(registration)
+    def timed(self, registration: Registration, function: Any) -> Any:
+        """A function of a registration that notes how long its calls take."""
+        key = id(registration), registration.owner
+        return timed(function, self, key, lambda: self.part(registration))
 
     def close(self, span: Span, key: Any, make: Callable[[], Part]) -> None:
         """A call has ended: it counts for itself and for its extension."""

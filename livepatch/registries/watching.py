@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine.changing.registry import registry
 
 if TYPE_CHECKING:
-    from .followed import FollowedPoint
+    from .registration import Point
 
 PERIOD = 0.25
 """Seconds between two looks."""
@@ -26,12 +26,12 @@ class Watch:
     """The thread that looks; it runs for as long as a point has changes of ours."""
 
     def __init__(self) -> None:
-        self.points: dict[int, FollowedPoint] = {}
+        self.points: dict[int, Point] = {}
         self._seen: dict[int, list[Any]] = {}
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
 
-    def follow(self, point: FollowedPoint) -> None:
+    def follow(self, point: Point) -> None:
         """Look after a point; with the lock held."""
         self.points[id(point)] = point
         if self._thread is None or not self._thread.is_alive():
@@ -41,7 +41,7 @@ class Watch:
             )
             self._thread.start()
 
-    def leave(self, point: FollowedPoint) -> None:
+    def leave(self, point: Point) -> None:
         """Look after a point no longer; the thread ends with the last one. With the lock held."""
         self.points.pop(id(point), None)
         self._seen.pop(id(point), None)
@@ -58,7 +58,7 @@ class Watch:
                 except Exception:  # the webui's data, half made: the next look may do
                     log.debug("livepatch: could not look at %s", point.path, exc_info=True)
 
-    def _look_at(self, point: FollowedPoint) -> None:
+    def _look_at(self, point: Point) -> None:
         present = [point.store.identity(item) for item in point.store.read()]
         before = self._seen.get(id(point))
         self._seen[id(point)] = present
