@@ -170,9 +170,9 @@ UNDOINGS = (
     # is that pid alive
     _undo(
         "processes/process.py",
-        'windows.is_alive(pid) if sys.platform == "win32" else _posix_is_alive(pid)',
-        "_posix_is_alive(pid)",
-        "test_reach_platforms::test_windows_tells_a_running_process_and_its_start",
+        "_proc_is_alive(pid) if on_linux() else _psutil_is_alive(pid)",
+        "_proc_is_alive(pid)",
+        "test_reach_platforms::test_elsewhere_a_running_process_is_told_by_its_start",
     ),
     # the UI is loaded again
     _undo(

@@ -1,4 +1,4 @@
-"""Windows and macOS, by stand-ins that record the exact calls to their libraries."""
+"""Windows and macOS: this platform's psutil, asked as there, and stand-ins for what it lacks."""
 
 from __future__ import annotations
 
@@ -6,195 +6,187 @@ import ctypes
 import io
 import os
 import signal
-import struct
+import subprocess
 import sys
-from ctypes import wintypes
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
-from livepatch.processes import macos, process
+from livepatch.processes import activity, machine, process
 from livepatch.reach import attach, companion, lab
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-PID = 4711
-HANDLE = 0x1_0000_0044  # would be another one in 32 bits
-STILL_ACTIVE = 259
-
-
-class Function:
-    """A function of a library: notes its calls, and has ctypes' attributes."""
-
-    def __init__(self, library: Library, name: str, answer: Any) -> None:
-        self._library, self._name, self._answer = library, name, answer
-
-    def __call__(self, *arguments: Any) -> Any:
-        plain = tuple(getattr(argument, "value", argument) for argument in arguments)
-        simple = tuple(value for value in plain if isinstance(value, (int, bool)))
-        self._library.calls.append((self._name, *simple))
-        return self._answer(*arguments) if callable(self._answer) else self._answer
+    from collections.abc import Callable, Iterator
 
 
 class Library:
     """A stand-in for a library, with what its functions answer."""
 
     def __init__(self, **answers: Any) -> None:
-        self.calls: list[tuple[Any, ...]] = []
         for name, answer in answers.items():
-            setattr(self, name, Function(self, name, answer))
-
-
-def kernel32(*, opens: int | None = HANDLE, exit_code: int = STILL_ACTIVE, **facts: Any) -> Library:
-    """What Windows says of one process."""
-    libraries: list[str] = facts.get("libraries", [])
-
-    def get_exit_code(_handle: int, code: Any) -> int:
-        code._obj.value = exit_code
-        return 1
-
-    def get_times(_handle: int, creation: Any, *_: Any) -> int:
-        creation._obj.dwHighDateTime, creation._obj.dwLowDateTime = 31, 27
-        return 1
-
-    def query_name(_handle: int, _flags: int, path: Any, size: Any) -> int:
-        assert size._obj.value == len(path)
-        path.value = facts.get("program", "")
-        return int(bool(path.value))
-
-    def list_modules(_handle: int, modules: Any, size: int, needed: Any, which: int) -> int:
-        assert (size, which) == (ctypes.sizeof(modules), 3)
-        for number in range(len(libraries)):
-            modules[number] = HANDLE + number
-        needed._obj.value = len(libraries) * ctypes.sizeof(wintypes.HMODULE)
-        return 1
-
-    def module_name(_handle: int, module: Any, name: Any, size: int) -> int:
-        assert size == len(name)
-        name.value = libraries[module.value - HANDLE]
-        return len(name.value)
-
-    return Library(
-        OpenProcess=opens,
-        CloseHandle=1,
-        GetExitCodeProcess=get_exit_code,
-        GetProcessTimes=get_times,
-        QueryFullProcessImageNameW=query_name,
-        K32EnumProcessModulesEx=list_modules,
-        K32GetModuleBaseNameW=module_name,
-    )
+            setattr(self, name, answer)
 
 
 @pytest.fixture
-def on_windows(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Windows, with one process of which that library tells."""
+def started() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a Python that waits for a line."""
+    processes: list[Any] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", "print(flush=True); input()"]
+        child: Any = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        processes.append(child)
+        child.stdout.readline()
+        return child
+
+    yield start
+    for child in processes:
+        child.kill()
+        if not child.stdin.closed:
+            child.communicate()
+        child.stdout.close()
+        child.wait()
+
+
+@pytest.fixture(params=["win32", "darwin"])
+def elsewhere(request: Any) -> Iterator[Callable[[], None]]:
+    """Calling it makes this another platform, on which this one's psutil is asked.
+
+    There is no /proc, and no signal asks whether a process runs, which can end it on Windows.
+    """
 
     def never(*_: object) -> None:
         raise AssertionError("os.kill(pid, 0) can end a process there")
 
-    def pretend(library: Library) -> Library:
-        def load(name: str, use_last_error: bool) -> Library:
-            assert (name, use_last_error) == ("kernel32", True)
-            return library
+    with pytest.MonkeyPatch.context() as patch:
 
-        monkeypatch.setattr(ctypes, "WinDLL", load, raising=False)
-        return library
+        def pretend() -> None:
+            patch.setattr(sys, "platform", request.param)
+            patch.setattr(process, "PROC", Path("/no proc"))
+            patch.setattr(os, "kill", never)
+            if request.param == "darwin":
+                patch.delattr(psutil.Process, "memory_maps")
 
+        yield pretend
+
+
+def test_elsewhere_a_running_process_is_told_by_its_start(started: Any, elsewhere: Any) -> None:
+    child = started()
+    elsewhere()
+    start = process.start_time(child.pid)
+    assert start == process.start_time(child.pid) != process.start_time(1)
+    assert process.is_alive(child.pid)
+    assert process.is_alive(child.pid, start)
+    assert not process.is_alive(child.pid, "1600000000.000042")
+
+
+def test_elsewhere_a_process_that_ended_or_never_was_is_none(started: Any, elsewhere: Any) -> None:
+    child = started()
+    elsewhere()
+    child.communicate(b"\n")
+    assert not process.is_alive(child.pid)
+    assert process.start_time(child.pid) is None
+    assert (process.look_at(child.pid).program, process.users(child.pid)) == ("", frozenset())
+    assert [process.is_alive(pid) for pid in (0, -1, 2**40)] == [False] * 3
+
+
+def test_elsewhere_a_zombie_has_ended(started: Any, elsewhere: Any) -> None:
+    child = started()
+    elsewhere()
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it is left as it is
+    assert not process.is_alive(child.pid)
+
+
+def test_elsewhere_what_is_hidden_runs(elsewhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hide(asked: psutil.Process) -> str:
+        raise psutil.AccessDenied(asked.pid)
+
+    elsewhere()
+    for name in ("status", "exe", "memory_maps", "uids", "username"):
+        monkeypatch.setattr(psutil.Process, name, hide, raising=False)
+    assert process.is_alive(1)
+    found = process.look_at(1)
+    assert (found.program, found.is_python) == ("", False)
+
+
+def test_elsewhere_it_is_told_whose_a_process_is(elsewhere: Any) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a process of another user takes root")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, user=65534) as child:
+        elsewhere()
+        assert process.owner(os.getpid()) is None
+        assert process.owner(child.pid) == "user 65534"
+        assert process.users(child.pid) == {65534}
+        assert process.is_alone(child.pid, 65534, process.start_time(child.pid))
+
+
+def test_windows_names_the_account(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {os.getpid(): r"PC\ann", 1: r"PC\bob"}
+
+    def name(asked: psutil.Process) -> str:
+        if asked.pid not in names:
+            raise psutil.AccessDenied(asked.pid)
+        return names[asked.pid]
+
+    child = started()
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(os, "kill", never)
-    return pretend
+    monkeypatch.delattr(psutil.Process, "uids")
+    monkeypatch.setattr(psutil.Process, "username", name)
+    assert process.owner(os.getpid()) is None
+    assert process.owner(1) == r"PC\bob"
+    assert process.owner(child.pid) == "another user"
+    names[child.pid] = r"PC\ann"
+    assert process.owner(child.pid) is None
 
 
-def test_windows_tells_a_running_process_and_its_start(on_windows: Any) -> None:
-    library = on_windows(kernel32())
-    assert process.start_time(PID) == "31.27"
-    assert library.calls == [
-        ("OpenProcess", 0x1000, False, PID),
-        ("GetExitCodeProcess", HANDLE),
-        ("GetProcessTimes", HANDLE),
-        ("CloseHandle", HANDLE),
-    ]
-    assert library.OpenProcess.restype is wintypes.HANDLE
-    assert library.CloseHandle.argtypes == [wintypes.HANDLE]
-    assert process.is_alive(PID)
-    assert process.is_alive(PID, "31.27")
-    assert not process.is_alive(PID, "31.26")
+def test_elsewhere_a_python_is_told_by_its_files(started: Any, elsewhere: Any) -> None:
+    child = started()
+    elsewhere()
+    found = process.look_at(child.pid)
+    assert found.is_python
+    assert found.program == os.path.realpath(sys.executable)
+    assert found.minor == sys.version_info.minor
 
 
-def test_windows_tells_a_process_that_ended_or_never_was(on_windows: Any) -> None:
-    ended = on_windows(kernel32(exit_code=0))  # somebody still holds a handle
-    assert not process.is_alive(PID)
-    assert process.start_time(PID) is None
-    assert ended.calls.count(("CloseHandle", HANDLE)) == 2
-    absent = on_windows(kernel32(opens=None))
-    assert not process.is_alive(PID)
-    assert absent.calls == [("OpenProcess", 0x1000, False, PID)]
+def test_windows_tells_a_python_by_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    def maps(*names: str) -> Callable[[object], list[Any]]:
+        return lambda _: [SimpleNamespace(path=rf"C:\Windows\{name}") for name in names]
 
-
-def test_windows_tells_a_python_by_its_library(on_windows: Any) -> None:
     program = r"C:\webui\venv\Scripts\python.exe"
-    library = on_windows(kernel32(program=program, libraries=["python.exe", "python311.dll"]))
-    found = process.look_at(PID)
-    assert found == process.PythonProcess(PID, program, is_python=True, minor=11)
-    assert ("OpenProcess", 0x0410, False, PID) in library.calls
-    assert library.calls.count(("CloseHandle", HANDLE)) == 2
-    on_windows(kernel32(program=r"C:\Windows\notepad.exe", libraries=["notepad.exe", "ntdll.dll"]))
-    assert not process.look_at(PID).is_python
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(psutil.Process, "exe", lambda _: program)
+    monkeypatch.setattr(psutil.Process, "memory_maps", maps("ntdll.dll", "python311.dll"))
+    pid = os.getpid()
+    assert process.look_at(pid) == process.PythonProcess(pid, program, is_python=True, minor=11)
+    monkeypatch.setattr(psutil.Process, "exe", lambda _: r"C:\Windows\notepad.exe")
+    monkeypatch.setattr(psutil.Process, "memory_maps", maps("ntdll.dll"))
+    assert not process.look_at(pid).is_python
 
 
-def test_windows_tells_a_process_that_is_not_ours(on_windows: Any) -> None:
-    ours = on_windows(kernel32())
-    assert process.owner(PID) is None
-    assert ours.calls == [("OpenProcess", 0x043A, False, PID), ("CloseHandle", HANDLE)]
-    on_windows(kernel32(opens=None))
-    assert process.owner(PID) == "another user"
+def test_elsewhere_it_shows_that_a_process_is_stopped(started: Any, elsewhere: Any) -> None:
+    child = started()
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+    elsewhere()
+    assert activity.activity(child.pid).stopped
+    ours = activity.activity(os.getpid())
+    assert not ours.stopped
+    assert ours.seconds > 0
+    assert not ours.is_held_up_since(ours, 0.25)
 
 
-def libproc(*, uid: int = 501, path: str = "/usr/bin/true", known: bool = True) -> Library:
-    """What macOS says of one process."""
-
-    def information(_pid: int, _flavor: int, _arg: Any, facts: Any, size: int) -> int:
-        if not known:
-            return 0
-        struct.pack_into("=I", facts, 20, uid)
-        struct.pack_into("=QQ", facts, 120, 1700000000, 42)
-        return size
-
-    def program(_pid: int, buffer: Any, _size: int) -> int:
-        buffer.value = path.encode()
-        return len(path)
-
-    return Library(proc_pidinfo=information, proc_pidpath=program)
-
-
-@pytest.fixture
-def on_macos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """macOS: no /proc, and a library that tells of one process."""
-
-    def pretend(library: Library) -> Library:
-        def load(path: str) -> Library:
-            assert path == "/usr/lib/libproc.dylib"
-            return library
-
-        monkeypatch.setattr(ctypes, "CDLL", load)
-        return library
-
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(process, "PROC", tmp_path / "no proc")
-    return pretend
-
-
-def test_macos_tells_a_process_by_libproc(on_macos: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = on_macos(libproc())
-    signals: list[tuple[int, int]] = []
-    monkeypatch.setattr(os, "kill", lambda *signal: signals.append(signal))
-    assert process.start_time(PID) == "1700000000.000042"
-    assert library.calls == [("proc_pidinfo", PID, 3, 0, 136)]
-    assert process.is_alive(PID, "1700000000.000042")
-    assert not process.is_alive(PID, "1600000000.000042")
-    assert signals == [(PID, 0), (PID, 0)]
+def test_a_start_does_not_move_with_the_clock(elsewhere: Any) -> None:
+    if tuple(map(int, psutil.__version__.split(".")[:2])) < (7, 1):
+        pytest.skip("an older psutil does not move it")
+    elsewhere()
+    before = process.start_time(os.getpid())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psutil.Process, "create_time", lambda _: 1600000000.0)
+        assert process.start_time(os.getpid()) == before
 
 
 def test_macos_tells_the_machine_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,20 +194,10 @@ def test_macos_tells_the_machine_apart(monkeypatch: pytest.MonkeyPatch) -> None:
         number.raw = bytes(range(16))
         return 0
 
-    libraries = [Library(gethostuuid=tell), Library(gethostuuid=1), SimpleNamespace()]
+    libraries = [Library(gethostuuid=tell), Library(gethostuuid=lambda *_: 1), Library()]
     monkeypatch.setattr(ctypes, "CDLL", lambda _: libraries.pop(0))
-    assert macos.machine() == bytes(range(16)).hex()
-    assert (macos.machine(), macos.machine()) == (None, None)
-
-
-def test_macos_tells_whose_process_it_is(on_macos: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 501)
-    on_macos(libproc())
-    assert process.owner(PID) is None
-    on_macos(libproc(uid=502))
-    assert process.owner(PID) == "user 502"
-    on_macos(libproc(known=False))  # another user's, unless we are root
-    assert process.owner(PID) == "another user"
+    assert machine.hardware_of_macos() == bytes(range(16)).hex()
+    assert (machine.hardware_of_macos(), machine.hardware_of_macos()) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -229,11 +211,13 @@ def test_macos_tells_whose_process_it_is(on_macos: Any, monkeypatch: pytest.Monk
     ],
 )  # fmt: skip
 def test_macos_tells_a_python_by_its_path(
-    on_macos: Any, path: str, is_python: bool, minor: int | None
+    monkeypatch: pytest.MonkeyPatch, path: str, is_python: bool, minor: int | None
 ) -> None:
-    library = on_macos(libproc(path=path))
-    assert process.look_at(PID) == process.PythonProcess(PID, path, is_python, minor)
-    assert library.calls == [("proc_pidpath", PID, 4096)]
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(psutil.Process, "exe", lambda _: path)
+    monkeypatch.delattr(psutil.Process, "memory_maps")
+    pid = os.getpid()
+    assert process.look_at(pid) == process.PythonProcess(pid, path, is_python, minor)
 
 
 @pytest.mark.parametrize(

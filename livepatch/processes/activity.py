@@ -6,8 +6,9 @@ import contextlib
 import os
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
-from .process import PROC, _proc_fields
+from .process import PROC, _proc_fields, on_linux, told_of
 
 # A thread that waits for the interpreter asks for it anew every 5 ms (sys.getswitchinterval()).
 _WAKES_PER_SECOND = 100
@@ -16,7 +17,7 @@ _SHARE_OF_A_CORE = 0.5
 
 @dataclass(frozen=True)
 class Activity:
-    """What a process has done up to a moment; nothing is known where there is no ``/proc``.
+    """What a process has done up to a moment, as far as the platform tells.
 
     Args:
         stopped: whether it is stopped, by a signal or a debugger.
@@ -55,6 +56,8 @@ def activity(pid: int) -> Activity:
     Args:
         pid: its id.
     """
+    if not on_linux():
+        return told_of(pid, _told_by_psutil) or Activity()
     fields = _proc_fields(pid)
     if fields is None:
         return Activity()
@@ -65,6 +68,12 @@ def activity(pid: int) -> Activity:
         seconds=(int(fields[11]) + int(fields[12])) / ticks,
         wakes=_wakes(pid),
     )
+
+
+def _told_by_psutil(process: Any) -> Activity:
+    times = process.cpu_times()
+    stopped = process.status() in ("stopped", "tracing-stop")
+    return Activity(stopped=stopped, seconds=times.user + times.system)
 
 
 def _wakes(pid: int) -> dict[int, int]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import platform
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import macos, windows
+from .machine import line_of, machine
 from .process import is_alive, start_time
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PID_NAMESPACE = Path("/proc/self/ns/pid")
 _TOLD_APART_BY = ("started", "boot", "namespace", "machine")
-MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class ProcessIdentity:
             False
         """
         pid, host = os.getpid(), platform.node()
-        return cls(pid, start_time(pid), _boot(), _namespace(), _machine(host), host)
+        return cls(pid, start_time(pid), _boot(), _namespace(), machine(host), host)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> ProcessIdentity | None:
@@ -84,11 +81,11 @@ class ProcessIdentity:
     def is_of_this_boot(self) -> bool:
         """Whether it counts on the system that runs here since its last start."""
         boot = _boot()
-        return self.boot == boot if self.boot or boot else self.is_of_this_machine()
+        return self.boot == boot if self.boot or boot else self.is_of_thismachine()
 
-    def is_of_this_machine(self) -> bool:
+    def is_of_thismachine(self) -> bool:
         """Whether it ran on this machine, before the system's last start perhaps."""
-        return self.machine is not None and self.machine == _machine(platform.node())
+        return self.machine is not None and self.machine == machine(platform.node())
 
     def has_ended(self) -> bool | None:
         """Whether it has ended; None where that cannot be seen from here.
@@ -97,7 +94,7 @@ class ProcessIdentity:
         a container of its own.
         """
         if not self.is_of_this_boot():
-            return True if self.is_of_this_machine() else None
+            return True if self.is_of_thismachine() else None
         if self.namespace != _namespace():
             return None
         return not is_alive(self.pid, self.started)
@@ -110,7 +107,7 @@ class ProcessIdentity:
             'this machine'
         """
         name = self.host or "without a name"
-        if not (self.is_of_this_boot() or self.is_of_this_machine()):
+        if not (self.is_of_this_boot() or self.is_of_thismachine()):
             return f"the machine {name}"
         if self.is_of_this_boot() and self.namespace != _namespace():
             return f"the container {name}"
@@ -119,32 +116,10 @@ class ProcessIdentity:
 
 @functools.cache
 def _boot() -> str | None:
-    return _line_of(BOOT_ID)
+    return line_of(BOOT_ID)
 
 
 def _namespace() -> str | None:
     with contextlib.suppress(OSError):
         return os.readlink(PID_NAMESPACE)
     return None
-
-
-@functools.cache
-def _machine(host: str) -> str | None:
-    """A text that differs between machines, also between clones of one that have other names."""
-    if sys.platform == "darwin":  # its name changes with the network it is in
-        identity, host = macos.machine(), ""
-    elif sys.platform == "win32":
-        identity = windows.machine()
-    else:
-        identity = next(filter(None, map(_line_of, MACHINE_IDS)), None)
-    if not (identity or host):
-        return None
-    # machine-id(5): not to be shown to others as it is.
-    return hashlib.sha256(f"livepatch {identity} {host}".encode()).hexdigest()[:16]
-
-
-def _line_of(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace").strip()[:100] or None
-    except OSError:
-        return None

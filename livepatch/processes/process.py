@@ -1,7 +1,8 @@
 """What is that process: alive, still the same one, whose, and a Python of which version?
 
-Pids are reused; the start time tells one process from its successor. Only the standard library is
-asked: ``/proc`` on Linux, libproc on macOS, kernel32 on Windows.
+Pids are reused; the start time tells one process from its successor. Linux tells it all in
+``/proc``, which takes no import and shows what psutil does not (a start that no clock moves, users
+behind ``hidepid``, namespaces); on the other platforms psutil is asked.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import macos, windows
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 PROC = Path("/proc")
 
@@ -58,10 +63,8 @@ def start_time(pid: int) -> str | None:
         The same text for the same process, None when there is no such process or the platform does
         not tell.
     """
-    if sys.platform == "win32":
-        return windows.start_time(pid)
-    if sys.platform == "darwin":
-        return macos.start_time(pid)
+    if not on_linux():
+        return told_of(pid, _start)
     fields = _proc_fields(pid)
     return fields[19] if fields is not None else None
 
@@ -76,7 +79,7 @@ def is_alive(pid: int, started: str | None = None) -> bool:
     Returns:
         False for a process that ended, a zombie, or another process that got the same pid.
     """
-    alive = windows.is_alive(pid) if sys.platform == "win32" else _posix_is_alive(pid)
+    alive = _proc_is_alive(pid) if on_linux() else _psutil_is_alive(pid)
     if not alive or started is None:
         return alive
     now = start_time(pid)
@@ -90,21 +93,22 @@ def owner(pid: int) -> str | None:
         pid: the id of a running process.
 
     Returns:
-        A name for a message, "user 33".
+        A name for a message, "user 33"; on Windows the account's.
     """
-    if sys.platform == "win32":
-        return None if windows.may_be_attached_to(pid) else "another user"
     uid = user(pid)
-    if uid is None:  # macOS hides the facts of other users' processes
-        return "another user" if sys.platform == "darwin" else None
-    return f"user {uid}" if uid != os.geteuid() else None
+    if uid is not None:
+        return f"user {uid}" if uid != os.geteuid() else None
+    if on_linux():
+        return None
+    theirs = told_of(pid, lambda process: str(process.username()))
+    ours = told_of(os.getpid(), lambda process: str(process.username()))
+    return None if theirs == ours else theirs or "another user"
 
 
 def user(pid: int) -> int | None:
     """The effective user of a running process, None where the system does not tell."""
-    if sys.platform == "win32":
-        return None
-    return macos.user(pid) if sys.platform == "darwin" else _proc_user(pid)
+    found = _uids(pid)
+    return found[1] if found else None
 
 
 def users(pid: int) -> frozenset[int]:
@@ -112,9 +116,7 @@ def users(pid: int) -> frozenset[int]:
 
     Whoever runs code in a process that was root's and is another user's for the moment is root.
     """
-    if sys.platform == "win32":
-        return frozenset()
-    return frozenset(macos.users(pid) if sys.platform == "darwin" else _proc_users(pid))
+    return frozenset(_uids(pid))
 
 
 def is_alone(pid: int, uid: int, started: str | None) -> bool:
@@ -170,12 +172,11 @@ def look_at(pid: int) -> PythonProcess:
     Returns:
         What shows from outside.
     """
-    if sys.platform == "win32":
-        program, files = windows.program(pid), windows.modules(pid)
-    elif sys.platform == "darwin":
-        program, files = macos.program(pid), []
-    else:
+    if on_linux():
         program, files = _proc_program(pid), _proc_files(pid)
+    else:
+        program = told_of(pid, lambda process: str(process.exe())) or ""
+        files = told_of(pid, _libraries) or []
     found = [match for match in map(PYTHON_FILE.search, [program, *files]) if match]
     minors = [int(match[1] or match[2]) for match in found]
     named_so = PROGRAM_OF_PYTHON.fullmatch(re.split(r"[/\\]", program)[-1]) is not None
@@ -199,14 +200,13 @@ def _proc_fields(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
-def _proc_user(pid: int) -> int | None:
-    """The effective user; the owner of the files in /proc is root where a core dump is off."""
-    found = _proc_users(pid)
-    return found[1] if found else None
+def _uids(pid: int) -> list[int]:
+    """The real, effective, saved and, on Linux, file system's user; empty where none is told.
 
-
-def _proc_users(pid: int) -> list[int]:
-    """The real, effective, saved and file system's user."""
+    Not the owner of the files in ``/proc``, which is root where a core dump is off.
+    """
+    if not on_linux():
+        return told_of(pid, lambda process: [*getattr(process, "uids", list)()]) or []
     try:
         status = (PROC / str(pid) / "status").read_text(errors="replace")
     except OSError:
@@ -231,7 +231,7 @@ def _proc_files(pid: int) -> list[str]:
     return list(dict.fromkeys(re.findall(r"/.*$", maps, re.MULTILINE)))
 
 
-def _posix_is_alive(pid: int) -> bool:
+def _proc_is_alive(pid: int) -> bool:
     if pid <= 0:
         return False
     fields = _proc_fields(pid)
@@ -244,3 +244,49 @@ def _posix_is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def on_linux() -> bool:
+    """Whether ``/proc`` is asked, and psutil is not."""
+    return sys.platform.startswith(("linux", "android"))
+
+
+def told_of(pid: int, question: Callable[[Any], T]) -> T | None:
+    """What psutil tells of a process; None where it has ended, or the system keeps it to itself.
+
+    Args:
+        pid: its id.
+        question: asks the ``psutil.Process``.
+    """
+    import psutil  # not at the top: where /proc tells enough, nothing waits for it
+
+    try:
+        return question(psutil.Process(pid))
+    except (psutil.Error, OSError, ValueError, OverflowError):
+        return None
+
+
+def _psutil_is_alive(pid: int) -> bool:
+    # Never os.kill(pid, 0): on Windows that is CTRL_C_EVENT, and can end the process.
+    import psutil
+
+    if pid <= 0:
+        return False
+    try:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, OverflowError):
+        return False
+
+
+def _start(process: Any) -> str:
+    # create_time() of macOS moves with the clock from psutil 7.1 on, in a process that runs on
+    # meanwhile. What psutil tells processes apart by does not; Windows hides it now and then.
+    _, start = process._ident
+    return f"{process.create_time() if start is None else start:.6f}"
+
+
+def _libraries(process: Any) -> list[str]:
+    """The files that are mapped into a process; macOS does not tell."""
+    return [mapped.path for mapped in getattr(process, "memory_maps", list)()]

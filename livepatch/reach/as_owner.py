@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from livepatch.errors import AttachFailed
 from livepatch.files.trusted import user_name
-from livepatch.processes.process import PROC, is_alone, start_time, user
+from livepatch.processes.process import is_alone, start_time, told_of, user
 
 from . import injector
 from .remote import run_script
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Of the process's environment: where its user's files are.
-THEIR_VARIABLES = re.compile(r"(?:HOME|TMPDIR|XDG_.*|JUPYTER_.*|IPYTHONDIR|LIVEPATCH_RUNTIME_DIR)=")
+THEIR_VARIABLES = re.compile(r"HOME|TMPDIR|XDG_.*|JUPYTER_.*|IPYTHONDIR|LIVEPATCH_RUNTIME_DIR")
+NO_GROUP = 65534  # nogroup
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def owner_of(pid: int) -> Owner:
     uid, started = user(pid), start_time(pid)
     if uid is None:
         raise ProcessLookupError
-    gid = _proc_group(pid)
+    gid = told_of(pid, lambda process: int(process.gids().effective))
+    gid = NO_GROUP if gid is None else gid
     groups: tuple[int, ...] = ()
     environment: dict[str, str] = {}
     with contextlib.suppress(KeyError):  # in many containers a user has no entry
@@ -84,7 +86,7 @@ def owner_of(pid: int) -> Owner:
             "USER": account.pw_name,
             "LOGNAME": account.pw_name,
         }
-    environment |= _proc_environment(pid)
+    environment |= _environment_of(pid)
     return Owner(pid, started, uid, gid, groups, environment)
 
 
@@ -98,20 +100,9 @@ def for_sudo(uid: int) -> str:
         return f"'#{uid}'"
 
 
-def _proc_group(pid: int) -> int:
-    with contextlib.suppress(OSError, IndexError):
-        status = (PROC / str(pid) / "status").read_text(errors="replace")
-        return int(re.findall(r"^Gid:\s*\d+\s+(\d+)", status, re.MULTILINE)[0])
-    return 65534  # nogroup
-
-
-def _proc_environment(pid: int) -> dict[str, str]:
-    try:
-        entries = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return {}
-    texts = [os.fsdecode(entry) for entry in entries]
-    return dict(text.split("=", 1) for text in texts if THEIR_VARIABLES.match(text))
+def _environment_of(pid: int) -> dict[str, str]:
+    theirs = told_of(pid, lambda process: process.environ()) or {}
+    return {name: theirs[name] for name in theirs if THEIR_VARIABLES.fullmatch(name)}
 
 
 def as_owner(owner: Owner, asked: str, task: Callable[[RootsHelp], dict[str, Any]]) -> Any:
@@ -203,7 +194,7 @@ def _become(owner: Owner, asked: str) -> None:
             f"{error.strerror}",
             f"as that user: {sys.executable} -m livepatch attach {owner.pid}",
         ) from error
-    for name in [name for name in os.environ if THEIR_VARIABLES.match(f"{name}=")]:
+    for name in [name for name in os.environ if THEIR_VARIABLES.fullmatch(name)]:
         del os.environ[name]
     os.environ.update(owner.environment)
     for path, way in ((Path(sys.executable), os.X_OK), (Path(__file__), os.R_OK)):

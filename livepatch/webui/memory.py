@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
 GIGABYTE = 1024**3
 
@@ -27,12 +25,12 @@ def memory_in_words() -> str:
 
 def resident_bytes() -> int | None:
     """How much of the machine's memory the process holds; None where the system does not say."""
+    import psutil
+
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError, AttributeError):  # no Linux
-        psutil = sys.modules.get("psutil")  # most webuis have it
-        return int(psutil.Process().memory_info().rss) if psutil is not None else None
+        return int(psutil.Process().memory_info().rss)
+    except (psutil.Error, OSError):
+        return None
 
 
 def cards_in_words() -> list[str]:
