@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from types import FunctionType
+import ast
+import functools
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.layers.override_stacks import stack_of
+from livepatch.engine.naming.unwrapping import is_generated
 from livepatch.engine.reading.sources import source_of_code, text_at_line
 from livepatch.engine.switching.kinds import kind_of
 
-from .runtime.functions import Replace, ReplaceBy, ReplacedFunction, ReplaceWithNames
+from .runtime.functions import Replace, ReplaceBy, ReplacedFunction, ReplaceUsing, ReplaceWithNames
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from livepatch.engine.layers.stacks import Layer
     from livepatch.engine.naming.targets import Target
     from livepatch.engine.writing.graft import Graft
 
+Form = Callable[..., ReplacedFunction]
+
 _PLAIN = (bool, bytes, complex, float, int, str, type(None), type(...))
 
 
-def form_of_function(layer: Layer, target: Target) -> type[ReplacedFunction] | None:
+def form_of_function(layer: Layer, target: Target) -> Form | None:
     """The form of a layer that replaces a function by another one; None: it needs a whole layer.
 
     The other one runs as it is: nothing of it was compiled again in the target's place, led past
@@ -36,7 +44,7 @@ def form_of_function(layer: Layer, target: Target) -> type[ReplacedFunction] | N
     return ReplaceBy if is_as_given and _same_named(given, made) else None
 
 
-def form_of_text(layer: Layer, target: Target, graft: Graft) -> type[ReplacedFunction] | None:
+def form_of_text(layer: Layer, target: Target, graft: Graft) -> Form | None:
     """The form of a layer that replaces a function by a text; None: it needs a whole layer."""
     if not _is_plain(layer, target):
         return None
@@ -46,9 +54,26 @@ def form_of_text(layer: Layer, target: Target, graft: Graft) -> type[ReplacedFun
     # What leads to the target means the webui's code: whatever a default value holds may.
     if uses.saved or not all(isinstance(value, _PLAIN) for value in defaults):
         return None
-    has_names = uses.notebook or uses.around or graft.own_name in graft.place.cells
-    imports = any(getattr(one, "module", "") != "__future__" for one in graft.imports)
-    return ReplaceWithNames if has_names or imports else Replace
+    imports = [one for one in graft.imports if getattr(one, "module", "") != "__future__"]
+    if (
+        is_generated(graft.original)
+        or uses.around
+        or graft.own_name in graft.place.cells
+        or not _are_settled(graft, imports)
+    ):
+        return ReplaceWithNames
+    if uses.notebook or imports:
+        return functools.partial(ReplaceUsing, uses=tuple(sorted(uses.notebook)))
+    return Replace
+
+
+def _are_settled(graft: Graft, imports: Sequence[Any]) -> bool:
+    """Whether the names that a text takes from the notebook mean the same at each call."""
+    imported = {(a.asname or a.name).partition(".")[0] for i in imports for a in i.names}
+    held = [graft.namespace.get(name) for name in graft.uses.notebook - imported]
+    assigns = any(isinstance(node, ast.Global) for node in ast.walk(ast.parse(graft.source)))
+    fixed = (FunctionType, BuiltinFunctionType, ModuleType, type)
+    return not assigns and "*" not in imported and all(isinstance(one, fixed) for one in held)
 
 
 def _is_plain(layer: Layer, target: Target) -> bool:

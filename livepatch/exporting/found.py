@@ -29,8 +29,8 @@ from .runtime.originals import digest, original_source
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from .forms import Form
     from .runtime.changes import Change
-    from .runtime.functions import ReplacedFunction
 
 
 @dataclass
@@ -118,7 +118,7 @@ def _take_layer(asked: str, layer: Layer, live: Live) -> None:
     guard = patch.guard.limit if patch.guard is not None else 0
     future: tuple[str, ...] = ()
     is_value = False
-    form: type[ReplacedFunction] | None = None
+    form: Form | None = None
     about = f"{layer.verb} {layer.target}"
     new: int | str
     if isinstance(target, ValueTarget) and not _is_definition(given):
@@ -135,7 +135,7 @@ def _take_layer(asked: str, layer: Layer, live: Live) -> None:
         name = layer.verb
     change: Change
     if form is not None:
-        change = form(layer.target, new, original, name, *([future] if future else []))
+        change = form(layer.target, new, original, name, **({"future": future} if future else {}))
     else:
         change = CarriedLayer(
             layer.verb, layer.target, new, original, name, guard, future, is_value
@@ -186,14 +186,14 @@ def _take_text(
     given: str,
     namespace: dict[str, Any],
     live: Live,
-) -> tuple[str, tuple[str, ...], type[ReplacedFunction] | None]:
+) -> tuple[str, tuple[str, ...], Form | None]:
     """Take in the names that a text uses.
 
     Returns:
         The text without its ``from __future__`` imports, what those import, and the form of the
         change; None: a whole layer.
     """
-    form: type[ReplacedFunction] | None = None
+    form: Form | None = None
     about = f"{layer.verb} {layer.target}"
     if isinstance(target, ClassTarget):
         graft: Any = ClassText(

@@ -300,7 +300,7 @@ class Journal(Sequence[Entry]):
                 )
 
             def commit() -> None:
-                entry.step.revert()
+                entry.step.undo()
                 entry.undone = True
                 if entry not in self._redoable:
                     self._redoable.append(entry)
@@ -325,7 +325,7 @@ class Journal(Sequence[Entry]):
             entry = self._redoable[-1]
 
             def commit() -> None:
-                entry.step.commit()
+                entry.step.redo()
                 entry.undone = False
                 if entry in self._redoable:
                     self._redoable.remove(entry)

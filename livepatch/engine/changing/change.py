@@ -111,13 +111,13 @@ class Step:
         """Whether only an undo can still take it back."""
         return self.closed and (self.outer is None or self.outer.is_over())
 
-    def commit(self) -> None:
+    def redo(self) -> None:
         """Make all of it true, or none."""
         with registry.lock:
             changes = [*_prepared(self.changes), *self.changes]
             masked(lambda: _all_or_nothing(changes, shown=self.changes))
 
-    def revert(self) -> None:
+    def undo(self) -> None:
         """Make all of it untrue, or none."""
         with registry.lock:
             shown = self.changes[::-1]

@@ -181,9 +181,19 @@ class PatchedFunction:
 
 
 def _in_brief(values: Any) -> str:
-    """Default values as text, where all are plain ones: the repr of others is not ours to ask."""
-    held = values.values() if isinstance(values, dict) else values or ()
-    return repr(values) if all(type(one) in _PLAIN for one in held) else f"{len(held)} others"
+    """Default values as text: of others than plain ones their type, whose repr is not ours to ask.
+
+    ``summary`` says more, and every export would carry it.
+    """
+    if isinstance(values, dict):
+        return f"{{{', '.join(f'{name!r}: {_brief(one)}' for name, one in values.items())}}}"
+    if values is None:
+        return "None"
+    return f"({', '.join(map(_brief, values))}{',' * (len(values) == 1)})"
+
+
+def _brief(value: object) -> str:
+    return repr(value)[:60] if type(value) in _PLAIN else type(value).__name__
 
 
 def _same(some: Iterable[object], others: Iterable[object]) -> bool:

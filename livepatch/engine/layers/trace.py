@@ -142,7 +142,7 @@ class Trace:
             with registry.lock:
                 changes = [stack.without(self.layer) for stack in self.layer.stacks]
                 if changes:
-                    Step([*changes]).commit()
+                    Step([*changes]).redo()
         finally:
             self.ended.set()
 
@@ -203,7 +203,7 @@ def trace(target: object, calls: int = 20) -> Trace:
         begun = Trace(found.path, calls)
         patch = Patch(_wrapper(begun, model), None, (), clone(model), describes=False)
         placement = LayerPlacement(begun.layer, patch)
-        Step([stack.with_placement(placement, "trace", found.function)]).commit()
+        Step([stack.with_placement(placement, "trace", found.function)]).redo()
         _forget_the_oldest()
         _traces.append(begun)
     return begun

@@ -75,9 +75,9 @@ def own_function(asked: str, path: str) -> Target:
     if not is_own or not is_a(unwrapped.innermost, FunctionType) or is_given(found.slot):
         found_there = f"{path} is no function that is written there"
         raise PatchRefused(asked, found_there, "name the place where it is written")
-    cls = found.holder if is_a(found.holder, type) else None
-    kind = kind_of_method(found.value)
-    return function_target(path, unwrapped, cls, is_named=True, kind=kind)
+    function: Any = unwrapped.innermost
+    cls = class_of(function) or (found.holder if is_a(found.holder, type) else None)
+    return Target(path, function, cls, caches=unwrapped.caches, is_named=True)
 
 
 def function_target(

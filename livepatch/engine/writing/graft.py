@@ -16,7 +16,7 @@ from ..reading.parsing import parse
 from ..reading.texts import name_of, texts
 from .decorators import keep_decorators
 from .held import Below
-from .placing import does_not_compile
+from .placing import compile_text, does_not_compile
 from .resolved import ResolvedDefinition
 
 if TYPE_CHECKING:
@@ -96,10 +96,29 @@ class Graft(ResolvedDefinition):
             return super()._factory()
         return texts.keep(self.filename, self.source, self._settled)
 
-    def _make(self) -> FunctionType:
-        made = super()._make()
-        self._lead_defaults(made)
+    def build(self) -> FunctionType:
+        """Run the imports in the namespace and make the function.
+
+        Raises:
+            PatchRefused: an import, a default value or an annotation raised.
+        """
+        try:
+            made = super().build()
+            self._lead_defaults(made)
+        except PatchRefused:
+            raise
+        except Exception as error:
+            raise PatchRefused(
+                self.asked,
+                f"an import, a default value or an annotation of the new code raised "
+                f"{type(error).__name__}: {error}",
+                "mend that and run the cell again",
+            ) from error
         return made
+
+    def _compile(self, tree: ast.Module) -> CodeType:
+        lines = self.source.splitlines()
+        return compile_text(self.asked, tree, self.filename, self.place.flags, lines)
 
     def _lead_defaults(self, made: FunctionType) -> None:
         """Let default values that are the target be the webui's code, as in ``_f=mod.f``."""

@@ -7,20 +7,15 @@ run in the target itself, at no cost per call.
 from __future__ import annotations
 
 import ast
-import sys
 from types import CellType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PatchRefused
-from ..naming.unwrapping import is_generated
 from ..reading.compiled import future_flags
 from ..reading.parsing import parse
-from ..reading.sources import place
 from .placing import (
     NEW,
     Place,
     Settled,
-    compile_text,
     enclose,
     factory_in,
     make,
@@ -50,16 +45,12 @@ class PlacedDefinition:
         original: a function with the target's own code, whatever layers lie over the target now.
         imports: the imports that stand above it, those from ``__future__`` among them.
         closure: closure cells around the definition by name; default: those of the target.
+        further: further ones. Its code does not fit the target then: calls go through a trampoline.
 
     Attributes:
         place: where it is compiled.
         code: the new function's code, to see its kind.
-
-    Raises:
-        PatchRefused: it does not compile.
     """
-
-    source = ""
 
     def __init__(
         self,
@@ -71,6 +62,7 @@ class PlacedDefinition:
         *,
         imports: Sequence[ast.stmt] = (),
         closure: Mapping[str, CellType] | None = None,
+        further: Mapping[str, CellType] | None = None,
     ) -> None:
         self.asked = asked
         self.filename = filename
@@ -79,6 +71,7 @@ class PlacedDefinition:
         self.imports = imports
         definition.decorator_list = []
         self.place = self._place(closure)
+        self.place.cells.update(further or {})
         self.place.flags |= own_future_flags(imports)
         self._find_names(definition)
         mention(definition, original.__code__.co_freevars)
@@ -86,24 +79,7 @@ class PlacedDefinition:
         self.code = new_code(self._compiled)
 
     def build(self) -> FunctionType:
-        """Make the function.
-
-        Raises:
-            PatchRefused: an import, a default value or an annotation raised.
-        """
-        try:
-            return self._make()
-        except PatchRefused:
-            raise
-        except Exception as error:
-            raise PatchRefused(
-                self.asked,
-                f"an import, a default value or an annotation of the new code raised "
-                f"{type(error).__name__}: {error}",
-                "mend that and run the cell again",
-            ) from error
-
-    def _make(self) -> FunctionType:
+        """Make the function: default values and annotations are evaluated."""
         original = self.original
         made: FunctionType = make(self._factory(), self.place)
         made.__name__, made.__qualname__ = original.__name__, original.__qualname__
@@ -137,29 +113,16 @@ class PlacedDefinition:
         owner = self.target.owner_class
         if owner is not None:
             cells.setdefault("__class__", CellType(owner))
-        names = _names_of_module(self.asked, self.original, owner)
-        return Place(names, cells, owner.__name__ if owner else None, future_flags(code))
+        class_name = owner.__name__ if owner else None
+        return Place(self._module(owner), cells, class_name, future_flags(code))
+
+    def _module(self, owner: type | None) -> dict[str, Any]:  # noqa: ARG002
+        """The names that it sees as its globals."""
+        return self.original.__globals__
 
     def _compile(self, tree: ast.Module) -> CodeType:
-        lines = self.source.splitlines()
-        return compile_text(self.asked, tree, self.filename, self.place.flags, lines)
-
-
-def _names_of_module(asked: str, original: FunctionType, owner: type | None) -> dict[str, Any]:
-    """The globals of new code: the module's, also for a function that a library generated.
-
-    The ``__new__`` of a named tuple has globals of its own, without any builtins.
-    """
-    module = sys.modules.get(getattr(owner, "__module__", ""))
-    if module is not None and is_generated(original):
-        return vars(module)
-    if original.__globals__.get("__builtins__", vars) == {}:
-        raise PatchRefused(
-            asked,
-            f"it was generated, and sees no names but its own ({place(original)})",
-            f"name it by its class: package.module.{original.__qualname__}",
-        )
-    return original.__globals__
+        code: CodeType = compile(tree, self.filename, "exec", self.place.flags, dont_inherit=True)
+        return code
 
 
 def mention(definition: FunctionNode, free_variables: tuple[str, ...]) -> None:

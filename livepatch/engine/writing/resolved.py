@@ -6,8 +6,10 @@ import ast
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..errors import PatchRefused
 from ..naming.unwrapping import is_generated
 from ..reading.namespaces import namespace_of
+from ..reading.sources import place
 from .placed import PlacedDefinition
 from .resolution import Resolution
 
@@ -84,13 +86,17 @@ class ResolvedDefinition(PlacedDefinition):
         """What a name means that leads to the target; None where it does not."""
         return None
 
+    def _module(self, owner: type | None) -> dict[str, Any]:
+        return _names_of_module(self.asked, self.original, owner)
+
     def _constants(self) -> Mapping[int, object]:
         return self._resolution.constants()
 
-    def _make(self) -> FunctionType:
+    def build(self) -> FunctionType:
+        """Run the imports in the namespace and make the function."""
         if self.imports:
             exec(self._compile(ast.Module([*self.imports], [])), self.namespace)
-        made = super()._make()
+        made = super().build()
         if self.own_name in self.place.cells:
             self.place.cells[self.own_name].cell_contents = made
         return made
@@ -107,3 +113,20 @@ def names_around(original: FunctionType, owner: type | None) -> dict[str, Any]:
         return {}
     module = sys.modules.get(name or "")
     return {} if module is None else namespace_of(module)
+
+
+def _names_of_module(asked: str, original: FunctionType, owner: type | None) -> dict[str, Any]:
+    """The globals of new code: the module's, also for a function that a library generated.
+
+    The ``__new__`` of a named tuple has globals of its own, without any builtins.
+    """
+    module = sys.modules.get(getattr(owner, "__module__", ""))
+    if module is not None and is_generated(original):
+        return vars(module)
+    if original.__globals__.get("__builtins__", vars) == {}:
+        raise PatchRefused(
+            asked,
+            f"it was generated, and sees no names but its own ({place(original)})",
+            f"name it by its class: package.module.{original.__qualname__}",
+        )
+    return original.__globals__

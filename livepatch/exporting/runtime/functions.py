@@ -1,4 +1,4 @@
-"""A replaced function, in the three forms that its new code can have.
+"""A replaced function, in the forms that its new code can have.
 
 They need the least of the engine. What else a layer can be, and what else can be replaced, is in
 ``layers``.
@@ -10,6 +10,7 @@ import ast
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
+from types import CellType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.change import apply
@@ -134,8 +135,32 @@ class Replace(ReplacedFunction):
         return ast.parse(f"from __future__ import {', '.join(self.future)}").body
 
 
+@dataclass(frozen=True)
+class ReplaceUsing(Replace):
+    """The same of a definition that uses functions, classes or modules of the extension.
+
+    They are closure variables of the new code.
+
+    Attributes:
+        uses: their names; what the imports above the definition bind is among them.
+    """
+
+    uses: tuple[str, ...] = ()
+
+    def _function(
+        self, asked: str, target: Target, model: FunctionType, context: ApplyContext
+    ) -> FunctionType:
+        definition = context.definitions[self.new - 1]
+        node, file, names = definition.node, definition.filename, context.names
+        exec(compile(ast.Module([*definition.imports], []), file, "exec"), names)
+        used = {name: CellType(names[name]) for name in self.uses if name in names}
+        imports = self._future_imports()
+        placed = PlacedDefinition(asked, node, file, target, model, imports=imports, further=used)
+        return placed.build()
+
+
 class ReplaceWithNames(Replace):
-    """The same of a definition that uses names of the extension, or imports of its own."""
+    """The same of a definition that uses any names of the extension; they are read at each call."""
 
     def _function(
         self, asked: str, target: Target, model: FunctionType, context: ApplyContext
