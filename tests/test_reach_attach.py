@@ -145,7 +145,8 @@ def test_an_environment_without_livepatch_borrows_it_and_nothing_else(here: Plac
     before = webui.get()
     for _ in range(2):
         attach(here, webui, "--name", "bare")
-        code = "%load_ext livepatch\nimport IPython, zmq, tornado\n1"
+        code = "%load_ext livepatch\nimport IPython, zmq, tornado\n"
+        code += "from livepatch.webui.memory import resident_bytes\nint(resident_bytes() > 10**6)"
         assert here.livepatch("exec", "bare", "-c", code).stdout == "1\n"
         versions = (
             "from importlib.metadata import entry_points, version\n"
@@ -163,13 +164,16 @@ def test_an_environment_without_livepatch_borrows_it_and_nothing_else(here: Plac
             assert time.monotonic() < deadline, webui.get()
 
 
-def test_packages_that_do_not_fit_ours_are_named_before_anything_is_loaded(here: Place) -> None:
+@pytest.mark.parametrize(("package", "version"), [("tornado", "4.5.3"), ("psutil", "5.6.7")])
+def test_packages_that_do_not_fit_ours_are_named_before_anything_is_loaded(
+    here: Place, package: str, version: str
+) -> None:
     environment = bare_environment(here)
-    pretend(environment, "tornado", "4.5.3")
+    pretend(environment, package, version)
     webui = here.start_unprepared(str(environment / "bin/python"))
     lines = refusal(here, webui.pid)
-    assert "tornado 4.5.3 is there, " in lines[1]
-    assert "needs tornado>=" in lines[1]
+    assert f"{package} {version} is there, " in lines[1]
+    assert f"needs {package}>=" in lines[1]
     assert lines[2].endswith("bin/python -m pip install livepatch")
     assert webui.get() == "hello"
 

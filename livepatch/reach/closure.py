@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = "livepatch"
 # For a checkout that was never installed: what pyproject.toml names.
-ROOT_REQUIRES = ("ipython", "ipykernel")
+ROOT_REQUIRES = ("ipython", "ipykernel", "psutil")
 
 
 @dataclass(frozen=True)
