@@ -1,4 +1,4 @@
-"""What packages plug into livepatch, by entry points; our own room comes in by the same door."""
+"""What packages plug into livepatch, by entry points; our own come in by the same door."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plugged_in(group: str) -> tuple[Any, ...]:
 
     Example:
         >>> [kind.name for kind in plugged_in(APPS)]
-        ['a handler of Django']
+        ['an aiohttp app', 'a handler of Django']
     """
     return tuple(_loaded(group))
 

@@ -6,6 +6,7 @@ import gc
 import weakref
 
 import pytest
+from samples import functions
 from web_support import AiohttpServer, in_thread
 
 import livepatch as lp
@@ -152,7 +153,7 @@ def test_what_was_removed_comes_back_while_the_journal_has_it():
             lp.undo()
         assert server.seen() == ["own"]
         del layer
-        lp.replace("samples.functions.plain", lambda a: "new")  # none of them can be redone now
+        lp.replace(f"{functions.__name__}.plain", lambda a: "new")  # none of them can be redone now
         gc.collect()
         assert len(alive) == 0
 

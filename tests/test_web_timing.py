@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from web_support import AiohttpServer, Mark, Server
 
 import livepatch as lp
-from livepatch.web.timing import meter_of
+from livepatch.web.meter import meter_of
 from livepatch.webui.timing import timing
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from livepatch.web.layer import Placements
-    from livepatch.web.timing import StackMeter
+    from livepatch.web.timing import RequestMeter
 
 CONVERTS = "django.core.handlers.exception"
 ADAPTERS = {"SyncToAsync": "func", "AsyncToSync": "awaitable"}
@@ -96,7 +96,7 @@ class DjangoStack(MiddlewareStack):
             layers.append(layer)
         return layers
 
-    def measure_by(self, meter: StackMeter | None) -> None:
+    def measure_by(self, meter: RequestMeter | None) -> None:
         """Let the requests that come from now on be timed: a timed callable on each link."""
         self.refresh(f"time {self.path}")
         self.measure = meter

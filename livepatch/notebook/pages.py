@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from livepatch.measure import Timing
     from livepatch.reports import Answer, Report
-    from livepatch.web.gradio.events import LiveEvent
+    from livepatch.web.gradio.event import LiveEvent
     from livepatch.web.routes.route import LiveRoute
 
     from .completion import Completers

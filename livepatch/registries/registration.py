@@ -185,23 +185,28 @@ class Point(Sequence[Registration]):
         """
 
     @abstractmethod
-    def mute(self, reference: Any) -> AnswerLine:
+    def mute(self, registration: Registration) -> AnswerLine:
         """Let the webui pass a registration by; it keeps its place."""
 
     @abstractmethod
-    def unmute(self, reference: Any) -> AnswerLine:
+    def unmute(self, registration: Registration) -> AnswerLine:
         """Let the webui call a muted registration again, in its old place."""
 
     @abstractmethod
-    def remove(self, reference: Any) -> AnswerLine:
+    def remove(self, registration: Registration) -> AnswerLine:
         """Take a registration out; the webui calls it no more."""
 
     @abstractmethod
-    def replace(self, reference: Any, callback: Callable[..., Any]) -> Registration:
+    def replace(self, registration: Registration, callback: Callable[..., Any]) -> Registration:
         """Have the webui call something else in the place of a registration."""
 
     @abstractmethod
     def move(
-        self, reference: Any, *, before: Any = None, after: Any = None, index: int | None = None
+        self,
+        registration: Registration,
+        *,
+        before: Any = None,
+        after: Any = None,
+        index: int | None = None,
     ) -> Registration:
         """Have the webui call a registration at another place among the others."""

@@ -1,4 +1,4 @@
-"""From what the user gave, an app, a router, a mount or a route, to its live stack."""
+"""From what the user gave, an app, a router, a mount or a route, to what is live of it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from livepatch.engine import PatchRefused
 from livepatch.engine.changing.registry import registry
 
+from .asgi.app import AppStack
 from .asgi.stack import AsgiStack
 from .kinds import kind_of_app, named_kinds
+from .routes.kinds import router_of
+from .routes.routes import Routes
+from .routes.walk import add_documented, list_of
 
 if TYPE_CHECKING:
     from .stack import MiddlewareStack
 
 _stacks: weakref.WeakValueDictionary[int, MiddlewareStack] = weakref.WeakValueDictionary()
-
-LEVELS = ("Router", "Mount", "Route", "WebSocketRoute", "Host")
 
 
 def middleware_of(app: Any) -> MiddlewareStack:
@@ -58,7 +60,7 @@ def _stack_over(owner: Any) -> MiddlewareStack | None:
     names = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(owner).__mro__}
     path = f"middleware of {path_of(owner)}"
     if ("starlette", "Starlette") in names:
-        return AsgiStack(owner, "middleware_stack", owner.router, path)
+        return AppStack(owner, "middleware_stack", owner.router, path)
     if ("starlette", "Router") in names and hasattr(owner, "middleware_stack"):
         return AsgiStack(owner, "middleware_stack", owner.app, path)
     if ("starlette", "Mount") in names:
@@ -67,6 +69,51 @@ def _stack_over(owner: Any) -> MiddlewareStack | None:
         return AsgiStack(owner, "app", None, path)
     kind = kind_of_app(owner)
     return None if kind is None else kind.stack_of(owner, path)
+
+
+def routes_of(app: Any) -> Routes:
+    """The routes of an app.
+
+    Args:
+        app: a Starlette, FastAPI or aiohttp app, also one in a wrapper that keeps it in ``.app``,
+            such as a launched Gradio page; a router or a mount; an app of another kind that is
+            known (``livepatch/web/kinds.py``).
+
+    Raises:
+        PatchRefused: it is none of these.
+    """
+    asked = f"look at the routes of {_named(app)}"
+    with registry.lock:
+        return _routes_of(asked, app)
+
+
+def _routes_of(asked: str, app: Any) -> Routes:
+    for one in unwrapped(app):
+        kind = kind_of_app(one)
+        if kind is not None:
+            path = f"routes of {path_of(one)}"
+            return Routes(kind.routes_of(one, path), path)
+    router = router_of(app)
+    if router is None:
+        raise _no_app(asked, app)
+    path = f"routes of {path_of(app)}"
+    routes = list_of(router, path)
+    add_documented(routes, app)
+    return Routes(routes, path)
+
+
+def _no_app(asked: str, app: Any) -> PatchRefused:
+    names = {cls.__name__ for cls in type(app).__mro__}
+    if "Blocks" in names:
+        found, advice = "this page has no app yet", "demo.launch(prevent_thread_lock=True) first"
+    elif callable(app) and not isinstance(app, type) and hasattr(app, "__code__"):
+        found = f"{app.__qualname__} is a function: it may make an app, and is none"
+        advice = f"give the app: lp.routes({app.__name__}()), or the one it has made"
+    else:
+        cls = type(app)
+        found = f"a {cls.__module__}.{cls.__qualname__} has no routes that livepatch knows"
+        advice = f"give a Starlette or FastAPI app, a router or mount of one, or {named_kinds()}"
+    return PatchRefused(asked, found, advice)
 
 
 def unwrapped(app: Any) -> list[Any]:
@@ -105,3 +152,7 @@ def _shown(app: Any) -> str:
         if isinstance(told, str) and told:
             return f"{kind} {told!r}"
     return kind
+
+
+def _named(app: Any) -> str:
+    return str(getattr(app, "__qualname__", None) or type(app).__name__)

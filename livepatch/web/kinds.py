@@ -22,7 +22,8 @@ def _nothing() -> None:
 class AppKind:
     """One kind of app: how it is recognised, and how its stack and its routes are found.
 
-    A package adds one by an entry point of the group ``livepatch.apps``; ``livepatch/django`` does.
+    A package adds one by an entry point of the group ``livepatch.apps``; ``livepatch/django`` and
+    ``livepatch/web/aiohttp`` do.
 
     Attributes:
         name: what users call it, with its article: "an aiohttp app".
@@ -40,10 +41,8 @@ class AppKind:
 
 
 def app_kinds() -> Sequence[AppKind]:
-    """Every kind that is known here, aiohttp's and those of other packages."""
-    from .aiohttp.kind import AIOHTTP
-
-    return (AIOHTTP, *filter(_is_kind, plugged_in(APPS)))
+    """Every kind that is known here, ours and those of other packages."""
+    return tuple(filter(_is_kind, plugged_in(APPS)))
 
 
 def kind_of_app(app: Any) -> AppKind | None:

@@ -1,8 +1,9 @@
-"""A middleware in a live stack, and the order of several."""
+"""A middleware in a live stack, what it asks of the stack, and the order of several."""
 
 from __future__ import annotations
 
 import weakref
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,9 +15,10 @@ from .facts import name_of, place_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from livepatch.engine.answers import AnswerLine
+
     from .chain import Slot
     from .links import Link
-    from .stack import MiddlewareStack
 
 Kind = Literal["added", "webui", "framework"]
 State = Literal["active", "off", "declared only", "at the first request", "removed"]
@@ -38,7 +40,7 @@ class MiddlewareLayer:
         positional: further positional arguments it was made with.
     """
 
-    stack: MiddlewareStack
+    stack: Stack
     cls: Any
     options: Mapping[str, Any]
     owner: str
@@ -104,6 +106,32 @@ class MiddlewareLayer:
 
     def __repr__(self) -> str:
         return f"<MiddlewareLayer {self.name} · {self.owner} · {self.state}>"
+
+
+class Stack(ABC):
+    """The live stack that a middleware belongs to.
+
+    Attributes:
+        path: what it is, in words.
+    """
+
+    path: str
+
+    @abstractmethod
+    def state_of(self, layer: MiddlewareLayer) -> State:
+        """The state of a layer of this stack."""
+
+    @abstractmethod
+    def declares_layer(self, layer: MiddlewareLayer) -> bool:
+        """Whether the app's own list of middleware has a layer."""
+
+    @abstractmethod
+    def remove(self, layer: MiddlewareLayer) -> AnswerLine:
+        """Take a middleware out of the running app."""
+
+    @abstractmethod
+    def switch(self, layer: MiddlewareLayer, *, on: bool) -> None:
+        """Let requests pass a layer by, or go through it again."""
 
 
 class KnownLayers:

@@ -13,14 +13,14 @@ from .layer import MiddlewareLayer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .followed import FollowedStack
     from .layer import MiddlewarePlacement
-    from .stack import MiddlewareStack
 
 Reference = Any  # a layer, a class or a function, or a name
 
 
 def position_in(
-    stack: MiddlewareStack,
+    stack: FollowedStack,
     asked: str,
     before: Reference,
     after: Reference,
@@ -55,7 +55,7 @@ def position_in(
 
 
 def find_layer(
-    stack: MiddlewareStack,
+    stack: FollowedStack,
     asked: str,
     reference: Reference,
     placements: Sequence[MiddlewarePlacement],

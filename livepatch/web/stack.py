@@ -3,57 +3,34 @@
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.answers import AnswerLine, answer
-from livepatch.engine.changing.change import apply, open_step
+from livepatch.engine.changing.change import apply
 from livepatch.engine.changing.registry import registry
-from livepatch.engine.plan.plan import carry_over
 
 from .changes import WebChange
 from .facts import caller
-from .layer import MiddlewareLayer, MiddlewarePlacement, Placements
+from .followed import FollowedStack
+from .layer import MiddlewareLayer, MiddlewarePlacement
+from .operations import when_seen
 from .places import Reference, find_layer, position_in, shown
 from .report import middleware_table
 
 if TYPE_CHECKING:
-    from livepatch.measure import Meter
     from livepatch.reports import Report
 
-    from .layer import State
-    from .timing import StackMeter
+    from .layer import Placements
 
 
-class MiddlewareStack(Sequence[MiddlewareLayer]):
+class MiddlewareStack(FollowedStack, Sequence[MiddlewareLayer]):
     """The middleware of a running app, outermost first: a sequence that shows as a table.
 
     Get one by ``lp.middleware(app)``. A change is seen by the requests that come after it, in a
     transaction all of it or none; requests under way finish on the stack they came in with.
-
-    Attributes:
-        owner: the app, router, mount or route.
-        path: what it is, in words.
-        base: the placements without us.
-        plan: the placements with every change that is true.
-        published: the placements that requests see; behind the plan inside a transaction.
-        meter: what can time it, once somebody asked for one.
-        measure: what times its requests now.
-        tells_of_client: whether a request's wait for its client passes through the middlewares.
     """
-
-    tells_of_client = True
-
-    def __init__(self, owner: Any, path: str) -> None:
-        self.owner = owner
-        self.path = path
-        self.base: Placements = ()
-        self.plan: Placements = ()
-        self.published: Placements = ()
-        self.meter: Meter | None = None
-        self.measure: StackMeter | None = None
 
     def add(
         self,
@@ -133,7 +110,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             plan = tuple(p for p in self.plan if p.layer is not found)
             self._apply("remove", found, plan, f"remove({found.name!r})")
             line = f"removed {found.name} from {self.path}"
-            facts = (f"{found.owner}'s", *self.facts_of_step(), _took(begun))
+            facts = (f"{found.owner}'s", *when_seen(), _took(begun))
             found.answer = answer(line, *facts)
             return answer(line, *facts)
 
@@ -223,7 +200,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
         if any(p.layer is found and p.on is not on for p in self.plan):
             self._apply(verb, found, plan, None)
         done = "switched on" if on else "switched off"
-        found.answer = answer(f"{done} {found.name} in {self.path}", *self.facts_of_step())
+        found.answer = answer(f"{done} {found.name} in {self.path}", *when_seen())
 
     def guard(self) -> AnswerLine:
         """Make the webui's own late ``add_middleware`` safe, and its extensions'.
@@ -245,131 +222,12 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             "lp.middleware(app).guard() for an app",
         )
 
-    @property
-    def declared_only(self) -> Sequence[MiddlewareLayer]:
-        """What the app declares and no request goes through, outermost first."""
-        return ()
-
-    def declares_layer(self, layer: MiddlewareLayer) -> bool:
-        """Whether the app's own list of middleware has a layer."""
-        declared = getattr(self.owner, "user_middleware", None)
-        return any(spec is layer.spec for spec in declared or ())
-
     def report(self) -> Report[MiddlewareLayer]:
         """The stack as a table, live and declared side by side."""
         with registry.lock:
             self.refresh(f"look at {self.path}")
             layers = [*(p.layer for p in self.plan), *self.declared_only]
         return middleware_table(self.path, layers)
-
-    def way_back(self) -> WebChange:
-        """The change that takes everything of ours back."""
-        self.refresh(f"restore {self.path}")
-        return WebChange(self, self.base, "restore", None)
-
-    def own_layers(self) -> list[MiddlewareLayer]:
-        """Our layers, and those of the webui that we switched off or moved."""
-        return [p.layer for p in self.plan if p not in self.base]
-
-    def state_of(self, layer: MiddlewareLayer) -> State:
-        """The state of a layer of this stack."""
-        for placement in self.plan:
-            if placement.layer is layer:
-                if not placement.on:
-                    return "off"
-                return "active" if layer.instance is not None else "at the first request"
-        return "declared only" if layer in self.declared_only else "removed"
-
-    def take_plan(self, plan: Placements) -> None:
-        """Take a plan as true; whether it differs from the webui's own decides who knows of us."""
-        self.plan = plan
-        if plan == self.base:
-            registry.changed.pop(id(self), None)
-        else:
-            registry.changed[id(self)] = self
-
-    def look_again(self, verb: str) -> None:
-        """Look at the app as it is now, for a change."""
-        self.refresh(f"{verb} · {self.path}")
-
-    def refresh(self, asked: str) -> None:
-        """Look at the app as it is now: it may have built its stack since, or built it again.
-
-        Args:
-            asked: the user's request in words.
-
-        Raises:
-            PatchRefused: the stack cannot be mapped.
-        """
-        found = self.look(asked)
-        if found == [p.layer for p in self.published if p.on]:
-            return
-        self.published = self.rebased(found)
-
-    def rebased(self, found: Sequence[MiddlewareLayer]) -> Placements:
-        """Take what others made of the stack as the webui's own; our steps stay upon it.
-
-        Args:
-            found: the layers that are live now, or shall be by the webui's own will.
-
-        Returns:
-            The placements that requests see then.
-        """
-        placements = {p.layer: p for p in self.published}
-        live = tuple(placements.get(layer) or MiddlewarePlacement(layer) for layer in found)
-        kept = tuple(p for p in self.published if p.layer in found or not p.on)
-        present = carry_over(tuple(p for p in kept if p.on), kept, live)
-        base = carry_over(self.plan, self.base, present)
-        plan = carry_over(self.published, self.plan, present)
-        self.base = tuple(p for p in base if p.layer.kind != "added")
-        self.take_plan(plan)
-        return present
-
-    def measure_by(self, meter: StackMeter | None) -> None:
-        """Let the requests that come from now on be timed, or no longer.
-
-        Args:
-            meter: what times them; None: nothing does.
-
-        Raises:
-            PatchRefused: the stack cannot be mapped.
-        """
-        self.refresh(f"time {self.path}")
-        self.measure = meter
-        self.publish(self.published)
-
-    @abstractmethod
-    def look(self, asked: str) -> list[MiddlewareLayer]:
-        """The layers that requests go through now; of an unbuilt stack those declared."""
-
-    @abstractmethod
-    def make_layer(
-        self, asked: str, cls: Any, options: Mapping[str, Any], owner: str
-    ) -> MiddlewareLayer:
-        """A new layer that is not in the stack yet.
-
-        Raises:
-            PatchRefused: it is no middleware, or could not be made.
-        """
-
-    @abstractmethod
-    def publish(self, shown: Placements) -> None:
-        """Let the requests that come from now on see these placements."""
-
-    @abstractmethod
-    def is_published(self) -> bool:
-        """Whether the app still has what was published last."""
-
-    def first_of_its_own(self, placements: Sequence[MiddlewarePlacement]) -> int:
-        """Where a middleware goes when nothing is said: the app's outermost."""
-        own = (i for i, p in enumerate(placements) if p.layer.kind != "framework")
-        return next(own, 0)
-
-    def facts_of_step(self) -> list[str]:
-        """What an answer line has to say of when requests see a change."""
-        if open_step() is not None:
-            return ["requests see it when the transaction ends"]
-        return []
 
     def _apply(
         self, verb: str, layer: MiddlewareLayer | None, plan: Placements, call: str | None
@@ -392,7 +250,7 @@ class MiddlewareStack(Sequence[MiddlewareLayer]):
             place = f"{place}, outside {live[position + 1].name}"
         elif position:
             place = f"{place}, inside {live[position - 1].name}"
-        facts = [f"{layer.owner}'s layer", place, *self.facts_of_step(), _took(begun)]
+        facts = [f"{layer.owner}'s layer", place, *when_seen(), _took(begun)]
         layer.answer = answer(done, *facts)
         return layer
 

@@ -3,48 +3,38 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.changing.registry import registry
 from livepatch.measure import Meter, Part
 from livepatch.measure.calls import has_loop, is_async
 
 from .routes.answering import Answering, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Iterable
 
     from livepatch.measure.span import Span
 
     from .layer import MiddlewareLayer
-    from .stack import MiddlewareStack
+    from .routes.route import LiveRoute
 
 CLIENT = "receive and send"
 
 
-class StackMeter(Meter):
+class RequestMeter(Meter):
     """Times what stands in a stack; what the stack ends in is timed as the route that answers.
 
     A middleware's own time is that of its call without the next one's and without the time that
     it waits in ``receive`` and ``send``: so the own times of a request add up to what it took.
+
+    Args:
+        path: the stack, in words.
+        routes: answers the routes that the requests of the stack may come to.
     """
 
-    def __init__(self, stack: MiddlewareStack) -> None:
-        super().__init__("requests", stack.path)
-        self.stack = stack
-        self.answering = Answering(stack.owner)
-
-    def switch(self, *, on: bool) -> None:
-        """Put timed middlewares into the chain that requests go through, or the plain ones."""
-        self.answering.look()
-        self.stack.measure_by(self if on else None)
-
-    def parts(self) -> list[tuple[Hashable, Part]]:
-        """The layers, outermost first; a route appears when it has answered."""
-        self.answering.look()
-        layers = [p.layer for p in self.stack.plan if p.on]
-        client = [(CLIENT, self._client())] if self.stack.tells_of_client else []
-        return [*client, *((layer, self._part(layer)) for layer in layers)]
+    def __init__(self, path: str, routes: Callable[[], Iterable[LiveRoute]]) -> None:
+        super().__init__("requests", path)
+        self.answering = Answering(routes)
 
     def timed_app(self, index: int, app: Any, layer: MiddlewareLayer | None) -> Any:
         """An ASGI app that does what another one does, and notes how long.
@@ -168,15 +158,3 @@ class StackMeter(Meter):
 
     def _part(self, layer: MiddlewareLayer) -> Part:
         return Part(self.group, layer.name, layer.owner, layer.place)
-
-
-def meter_of(stack: MiddlewareStack) -> StackMeter:
-    """The meter of a stack; the same object for the same stack.
-
-    Args:
-        stack: the live stack of an app.
-    """
-    with registry.lock:
-        if stack.meter is None:
-            stack.meter = StackMeter(stack)
-        return cast("StackMeter", stack.meter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import HostUnsupported
-from livepatch.web.routes.find import routes_of
+from livepatch.web.find import routes_of
 
 from .detect import host
 

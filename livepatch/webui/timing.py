@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from livepatch.errors import HostUnsupported, LivepatchError, PatchRefused
 from livepatch.measure import Timing
 from livepatch.web.gradio.timing import meter_of_events
-from livepatch.web.timing import meter_of
+from livepatch.web.meter import meter_of
 
 from .callbacks import meters_of_calls
 from .detect import host

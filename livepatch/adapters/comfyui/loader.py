@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.adapters.base import attribute_of
 from livepatch.adapters.loader import Loader, Loading, execute, lists_of, refuse
-from livepatch.web.routes.find import routes_of
+from livepatch.web.find import routes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""The live stack and the routes of an aiohttp app (ComfyUI's server is one)."""
+"""The live stack of an aiohttp app (ComfyUI's server is one), and what makes it known here."""

@@ -21,7 +21,7 @@ from livepatch.web.stack import MiddlewareStack
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from livepatch.web.timing import StackMeter
+    from livepatch.web.timing import RequestMeter
 
 HOW_TO_WRITE = "@web.middleware; async def m(request, handler): return await handler(request)"
 
@@ -144,7 +144,7 @@ class AiohttpStack(MiddlewareStack):
         return (*((m, styles.get(id(m), True)) for m in reversed(items)), *fixes)
 
     def _timed(
-        self, measure: StackMeter, handlers: Sequence[tuple[Any, bool]]
+        self, measure: RequestMeter, handlers: Sequence[tuple[Any, bool]]
     ) -> tuple[tuple[Any, bool], ...]:
         """The same middlewares timed, and innermost one that times what they lead to."""
         layers = {id(p.layer.instance): p.layer for p in self.published if p.on}

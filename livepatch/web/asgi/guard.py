@@ -13,7 +13,7 @@ import logging
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine import LivepatchError, PatchRefused
+from livepatch.engine import LivepatchError
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.change import Change, ChangeDescription, apply
 from livepatch.engine.changing.registry import registry
@@ -37,13 +37,6 @@ _watches: dict[int, Watch] = {}
 
 def guard_stack(stack: AsgiStack) -> AnswerLine:
     """Guard the app of a stack; again does nothing."""
-    asked = f"guard {stack.path}"
-    if not stack.declares or stack.attribute != ATTRIBUTE:
-        raise PatchRefused(
-            asked,
-            "only a Starlette or FastAPI app has a stack that others build again",
-            "lp.middleware(app).guard() for an app",
-        )
     with registry.lock:
         if stack.is_guarded:
             return answer(f"{stack.path} is guarded already")

@@ -1,4 +1,4 @@
-"""The live stack of a Starlette or FastAPI app, a router, a mount or a route.
+"""The live stack of a router, a mount or a route of Starlette, and of an app but for its guard.
 
 ``app.middleware_stack`` becomes an entrance that holds a chain (see ``chain.py``). While nothing of
 ours is left, the app has its own object back, and every middleware its own inner app.
@@ -25,14 +25,11 @@ from livepatch.web.stack import MiddlewareStack
 
 from .adoption import Node, Spec, read_stack
 from .declare import declaration_of, merge
-from .guard import ATTRIBUTE, guard_stack, watch
 from .validate import make_asgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from livepatch.engine.answers import AnswerLine
-    from livepatch.web.timing import StackMeter
 
 INNER_FRAMEWORK = frozenset({"ExceptionMiddleware", "AsyncExitStackMiddleware"})
 LONGEST_BUILD = 0.5  # seconds; an app builds its stack in one go, on its loop
@@ -165,18 +162,6 @@ class AsgiStack(MiddlewareStack):
             self._unsplice()
         elif self.value is not self.entrance:
             self.value = self.entrance
-
-    def guard(self) -> AnswerLine:
-        """Make the webui's own late ``add_middleware`` safe, and its extensions'."""
-        return guard_stack(self)
-
-    guard.__doc__ = MiddlewareStack.guard.__doc__
-
-    def measure_by(self, meter: StackMeter | None) -> None:
-        """Let requests be timed; also those of a stack that the app builds later, or again."""
-        super().measure_by(meter)
-        if self.declares and self.attribute == ATTRIBUTE:
-            watch(self, on=meter is not None)
 
     def look_before_next(self, look: Callable[[], None]) -> None:
         """Call something once, before the next request goes down, on its thread."""

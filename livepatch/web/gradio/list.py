@@ -20,9 +20,11 @@ from livepatch.web.routes.openapi import await_calls
 from .functions import Streams, attributes_for, fitting, silent, streams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from .timing import EventMeter
+    from livepatch.measure import Meter
+
+    Timed = Callable[[Any, Any], Any]
 
 
 class EventLayer(OperationLayer):
@@ -36,7 +38,7 @@ class EventList(OperationList):
         blocks: the page, a ``gradio.Blocks``.
         apps: the apps that serve it and keep descriptions of it.
         meter: what can time it, once somebody asked for one.
-        measure: what times it now.
+        timed: makes a timed function of one that an event runs; None: nothing is timed now.
     """
 
     def __init__(self, blocks: Any, path: str) -> None:
@@ -47,8 +49,8 @@ class EventList(OperationList):
         self._written: dict[int, Any] = {}
         self._streams: dict[int, Streams] = {}
         self._own_config: Any = None
-        self.meter: EventMeter | None = None
-        self.measure: EventMeter | None = None
+        self.meter: Meter | None = None
+        self.timed: Timed | None = None
 
     def events(self) -> dict[int, Any]:
         """Gradio's own object of each event, by the number that clients call it by."""
@@ -94,11 +96,11 @@ class EventList(OperationList):
             self._put(event, self.effective(event, shown))
         self._describe(touched)
 
-    def measure_by(self, meter: EventMeter | None) -> None:
+    def measure_by(self, timed: Timed | None) -> None:
         """Let the calls that come from now on be timed, or no longer; clients notice nothing."""
-        self.measure = meter
-        timed = [event for event in self.events().values() if event.fn is not None]
-        for event in timed:
+        self.timed = timed
+        running = [event for event in self.events().values() if event.fn is not None]
+        for event in running:
             self._put(event, self.effective(event, self.published))
 
     def _put(self, event: Any, operation: OperationPlacement | None) -> None:
@@ -132,8 +134,8 @@ class EventList(OperationList):
             elif counter is not None and counter.running:
                 new = fitting(new, event.fn)
             attributes = {**own, **attributes_for(event, new)}
-        if self.measure is not None and attributes["fn"] is not None:
-            attributes = {**attributes, "fn": self.measure.timed(event, attributes["fn"])}
+        if self.timed is not None and attributes["fn"] is not None:
+            attributes = {**attributes, "fn": self.timed(event, attributes["fn"])}
         self._written[key] = attributes["fn"]
         # One call that no other thread gets in between of: a request sees all of it or none.
         vars(event).update(attributes)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from livepatch.reports.table import Columns
 
-    from .events import LiveEvent
+    from .event import LiveEvent
 
 
 def events_table(path: str, events: Sequence[LiveEvent]) -> Report[LiveEvent]:

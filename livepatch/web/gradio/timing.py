@@ -13,8 +13,8 @@ from livepatch.web.routes.kinds import code_of
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from .events import Events, LiveEvent
-    from .list import EventList
+    from .event import LiveEvent
+    from .events import Events
 
 GROUP = "events"
 
@@ -32,7 +32,7 @@ class EventMeter(Meter):
 
     def switch(self, *, on: bool) -> None:
         """Put timed functions into the events, or the plain ones."""
-        self.table.events.measure_by(self if on else None)
+        self.table.events.measure_by(self.timed if on else None)
 
     def parts(self) -> list[tuple[Hashable, Part]]:
         """The events that run something in this process."""
@@ -51,9 +51,9 @@ class EventMeter(Meter):
         return timed(function, self, id(event), make)
 
 
-def meter_of_events(table: Events) -> EventMeter:
+def meter_of_events(table: Events) -> Meter:
     """The meter of a page's events; the same object for the same page."""
-    events: EventList = table.events
+    events = table.events
     with registry.lock:
         if events.meter is None:
             events.meter = EventMeter(table)

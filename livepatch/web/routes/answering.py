@@ -10,11 +10,10 @@ from livepatch.engine.reading.sources import place
 from livepatch.measure import Part
 from livepatch.web.facts import owner_of
 
-from .find import routes_of
 from .kinds import code_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
 
     from .route import LiveRoute
 
@@ -29,18 +28,18 @@ class Answering:
     one endpoint, the path decides.
 
     Args:
-        app: the app whose requests are looked at.
+        routes: answers the routes of the app whose requests are looked at.
     """
 
-    def __init__(self, app: Any) -> None:
-        self.app = app
+    def __init__(self, routes: Callable[[], Iterable[LiveRoute]]) -> None:
+        self.routes = routes
         self._routes: dict[tuple[int, str], list[LiveRoute]] = {}
 
     def look(self) -> None:
         """Take the routes as they are now."""
         found: dict[tuple[int, str], list[LiveRoute]] = {}
         with contextlib.suppress(LivepatchError):  # a route by itself has no routes
-            for route in routes_of(self.app):
+            for route in self.routes():
                 for method in route.methods or ("",):
                     found.setdefault((id(route.endpoint), method), []).append(route)
         self._routes = found

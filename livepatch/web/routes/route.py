@@ -1,7 +1,8 @@
-"""One route of a running app, as users look at it."""
+"""One route of a running app, as users look at it, and what it asks of the routes around it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from livepatch.web.operations import OperationLayer
 
     from .list import RouteLayer
-    from .routes import Reference, Routes
     from .walk import Row
+
+Reference = Any  # a route, a path, "METHOD /path", a name, a function or a position
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class LiveRoute:
         position: its place in the order of matching.
     """
 
-    table: Routes
+    table: RouteTable
     row: Row
     position: int
 
@@ -111,3 +113,21 @@ class LiveRoute:
 
     def __repr__(self) -> str:
         return f"<LiveRoute {self.label} · {self.owner}>"
+
+
+class RouteTable(ABC):
+    """The routes of an app, which change one of them."""
+
+    @abstractmethod
+    def replace(self, route: LiveRoute, endpoint: Any, **options: Any) -> RouteLayer:
+        """Answer the requests of a route by another function."""
+
+    @abstractmethod
+    def remove(self, route: LiveRoute) -> RouteLayer:
+        """Take a route out of the running app."""
+
+    @abstractmethod
+    def move(
+        self, route: LiveRoute, *, before: Reference = None, index: int | None = None
+    ) -> RouteLayer:
+        """Match a route at another time."""

@@ -20,7 +20,7 @@ from .list import RouteLayer
 from .places import inside as path_inside
 from .places import slot_at, what_follows
 from .report import routes_table
-from .route import LiveRoute
+from .route import LiveRoute, Reference, RouteTable
 from .walk import Row, rows_of
 
 if TYPE_CHECKING:
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
     from .list import Cell, RouteList
 
-Reference = Any  # a route, a path, "METHOD /path", a name, a function or a position
 
-
-class Routes(Sequence[LiveRoute]):
+class Routes(RouteTable, Sequence[LiveRoute]):
     """The routes of a running app in the order of matching: a sequence that shows as a table.
 
     Get it by ``lp.routes()``. It is indexed by position, by path, by ``"GET /path"``, by name or by

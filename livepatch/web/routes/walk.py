@@ -6,9 +6,9 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from livepatch.web.aiohttp.routes import AiohttpRoutes, aiohttp_list_of, sub_app_of
 from livepatch.web.facts import owner_of
 
+from .aiohttp import AiohttpRoutes, aiohttp_list_of, sub_app_of
 from .kinds import code_of, endpoint_of, inner_router, label_of, winner_over
 from .list import Cell, RouteLayer
 from .starlette import StarletteRoutes

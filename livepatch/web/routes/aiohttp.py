@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.reading.sources import place
-from livepatch.web.routes.kinds import code_of
-from livepatch.web.routes.list import RouteList, same_routes
+
+from .kinds import code_of
+from .list import RouteList, same_routes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from livepatch.web.routes.kinds import Request
+    from .kinds import Request
 
 HOW_TO_WRITE = "async def f(request): return web.Response(text=…)"
 

@@ -1,0 +1,29 @@
+"""The live stack of a Starlette or FastAPI app: others build it again, and it can be guarded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from livepatch.web.stack import MiddlewareStack
+
+from .guard import guard_stack, watch
+from .stack import AsgiStack
+
+if TYPE_CHECKING:
+    from livepatch.engine.answers import AnswerLine
+    from livepatch.web.timing import RequestMeter
+
+
+class AppStack(AsgiStack):
+    """The stack of an app, which declares its middleware and builds its stack from that."""
+
+    def guard(self) -> AnswerLine:
+        """Make the webui's own late ``add_middleware`` safe, and its extensions'."""
+        return guard_stack(self)
+
+    guard.__doc__ = MiddlewareStack.guard.__doc__
+
+    def measure_by(self, meter: RequestMeter | None) -> None:
+        """Let requests be timed; also those of a stack that the app builds later, or again."""
+        super().measure_by(meter)
+        watch(self, on=meter is not None)
