@@ -7,16 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from livepatch.adapters.base import WEBUI, attribute_of
+from livepatch.adapters.base import WEBUI
 from livepatch.adapters.gradio import GradioHost
+from livepatch.adapters.runtime import attribute_of
 
 from .scripts import webui as scripts_webui
 from .scripts.checkout import scripts_checkout
+from .scripts.layout import ScriptsLayout
 from .scripts.loader import ScriptsLoader
+from .scripts.runtime import NAMES, ScriptsRuntime, forget_methods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import ModuleType
 
     from livepatch.adapters.loader import Loader
     from livepatch.engine.changing.change import Change
@@ -33,7 +35,9 @@ class A1111Host(GradioHost):
     specificity = WEBUI
     module = CALLBACKS
     api_only = True
-    names = scripts_webui.NAMES
+    names = NAMES
+    runtime = ScriptsRuntime()
+    layout = ScriptsLayout()
     checkout = scripts_checkout("launch.py", "modules/script_callbacks.py")
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
 
@@ -58,13 +62,6 @@ class A1111Host(GradioHost):
     def is_detected(cls) -> bool:
         """The registry of callbacks is loaded, and no module that only a fork has."""
         return is_of_the_family() and not _is_a_fork()
-
-    @property
-    def version(self) -> str | None:
-        """The git tag, once the webui itself has asked git for it."""
-        tag = attribute_of("modules.launch_utils", "git_tag")
-        info = getattr(tag, "cache_info", None)
-        return str(tag()) if info is not None and info().currsize else None
 
     @property
     def extension_folder(self) -> Path | None:
@@ -163,18 +160,9 @@ class A1111Host(GradioHost):
             getattr(opts, "data", None) or {},
         )
 
-    def modules(self) -> Mapping[str, ModuleType]:
-        """The scripts of extensions: they are not in ``sys.modules``."""
-        loaded = dict(attribute_of("modules.script_loading", "loaded_scripts") or {})
-        for data in list(attribute_of(SCRIPTS, "scripts_data") or ()):
-            loaded.setdefault(str(data.path), data.module)
-        listed = list(attribute_of("modules.extensions", "extensions") or ())
-        folders = [(str(e.name), Path(str(e.path)).absolute()) for e in listed]
-        return scripts_webui.named_scripts(loaded, folders)
-
     def after_commit(self, changes: Sequence[Change]) -> None:  # noqa: ARG002
         """A class may have a method now that it lacked, or lack it again."""
-        scripts_webui.forget_order(self.runners())
+        forget_methods(self.runners())
 
 
 def is_of_the_family() -> bool:

@@ -10,7 +10,9 @@ from livepatch.addresses import url_text
 from livepatch.errors import HostUnsupported
 from livepatch.web.servers import describe_loop, is_instance_of, running_loops
 
-from .base import Host, attribute_of, names_of_main
+from .base import Host, names_of_main
+from .layout import Layout
+from .runtime import attribute_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,7 @@ class AiohttpHost(Host):
 
     flavor = "aiohttp"
     specificity = 10
+    layout = Layout(app="aiohttp")
     offers = frozenset({"middleware"})
 
     @classmethod

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from livepatch.errors import HostUnsupported
 from livepatch.web.servers import RunningServer, address_of_gunicorn, describe_loop, servers
 
+from .layout import Layout
+from .runtime import WebuiRuntime
 from .sequence_hooks import stores_of_lists
 from .torch_hooks import stores_of_modules, torch_modules
 
@@ -61,6 +63,12 @@ class Host:
     checkout: ClassVar[Checkout | None] = None
     """Its folder on disk, for ``livepatch install``; None: it has none of a kind."""
 
+    runtime: ClassVar[WebuiRuntime] = WebuiRuntime()
+    """What an extension needs of the webui that has loaded it: an export carries its class."""
+
+    layout: ClassVar[Layout] = Layout()
+    """How an extension is laid out on disk, for exports."""
+
     @classmethod
     def is_detected(cls) -> bool:
         """Whether this process is a webui of this flavor; looks only at what is loaded."""
@@ -69,7 +77,7 @@ class Host:
     @property
     def version(self) -> str | None:
         """The version of what the flavor names; None when it does not say."""
-        return None
+        return self.runtime.version()
 
     @property
     def address(self) -> str | None:
@@ -149,7 +157,7 @@ class Host:
 
     def modules(self) -> Mapping[str, ModuleType]:
         """The loaded modules that no dotted name in ``sys.modules`` leads to, by such a name."""
-        return {}
+        return self.runtime.named_modules(None)
 
     def after_commit(self, changes: Sequence[Change]) -> None:
         """What changes need to become true here: caches to be emptied. Reverts are told as well."""
@@ -190,23 +198,6 @@ class Host:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.flavor} {self.version} at {self.address}>"
-
-
-def attribute_of(module: str, *names: str) -> Any:
-    """An attribute of a module that is already loaded; None when module or attribute lacks.
-
-    Args:
-        module: the full name of the module; it is never imported.
-        *names: the attribute, then the attribute of that, and so on.
-
-    Example:
-        >>> attribute_of("sys", "version_info", "major")
-        3
-    """
-    found: Any = sys.modules.get(module)
-    for name in names:
-        found = getattr(found, name, None)
-    return found
 
 
 def names_of_main() -> list[Any]:

@@ -17,16 +17,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.base import attribute_of
 from livepatch.adapters.gradio import GradioHost, blocks_of
+from livepatch.adapters.runtime import attribute_of
 from livepatch.web.servers import RunningServer, servers
 
 from .scripts import webui as scripts_webui
+from .scripts.layout import DemoLayout
 from .scripts.loader import ScriptsLoader
+from .scripts.runtime import NAMES, DemoRuntime
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from types import ModuleType
+    from collections.abc import Sequence
 
     from livepatch.adapters.loader import Loader
     from livepatch.registries import Extension, Store
@@ -43,19 +44,15 @@ class DemoHost(GradioHost):
     flavor = "demo"
     specificity = 100
     module = SHARED
-    names = scripts_webui.NAMES
+    names = NAMES
+    runtime = DemoRuntime(WEBUI)
+    layout = DemoLayout(root=WEBUI)
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware"})
 
     @classmethod
     def is_detected(cls) -> bool:
         """The demo has read its command line: more than one of its modules being imported."""
         return attribute_of(SHARED, "cmd_opts") is not None
-
-    @property
-    def version(self) -> str | None:
-        """The version that the demo gives itself."""
-        version = attribute_of(WEBUI, "__version__")
-        return version if isinstance(version, str) else None
 
     def is_idle(self) -> bool | None:
         """Whether the thread that generates has no job and none waits for it."""
@@ -118,14 +115,6 @@ class DemoHost(GradioHost):
     def loader(self) -> Loader | None:
         """Executes the scripts of an extension as its start does."""
         return ScriptsLoader(self, WEBUI, Path)
-
-    def modules(self) -> Mapping[str, ModuleType]:
-        """The scripts of extensions: ``extensions.vignette.vignette``."""
-        loaded = dict(attribute_of(f"{WEBUI}.script_loading", "loaded_scripts") or {})
-        listed = list(attribute_of(f"{WEBUI}.extensions", "extensions") or ())
-        return scripts_webui.named_scripts(
-            loaded, [(extension.name, extension.path.absolute()) for extension in listed]
-        )
 
     def runners(self) -> list[Any]:
         """The object that calls the scripts' methods."""

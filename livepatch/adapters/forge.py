@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import sys
 
-from livepatch.adapters.base import attribute_of
+from livepatch.adapters.runtime import attribute_of
 
 from .a1111 import A1111Host, is_of_the_family
 from .scripts.checkout import scripts_checkout
+from .scripts.runtime import ForgeRuntime
 
 
 class ForgeHost(A1111Host):
     """stable-diffusion-webui-forge."""
 
     flavor = "forge"
+    runtime = ForgeRuntime()
     checkout = scripts_checkout("modules_forge", "backend", "modules/script_callbacks.py")
 
     @classmethod
     def is_detected(cls) -> bool:
         """Forge's own package is loaded, and not the one that the older forks of it have."""
         return is_of_the_family() and "modules_forge" in sys.modules and not _is_older()
-
-    @property
-    def version(self) -> str | None:
-        """What Forge says of itself."""
-        version = attribute_of("modules_forge.forge_version", "version")
-        return version if isinstance(version, str) else super().version
 
     def is_idle(self) -> bool | None:
         """Whether the lock is free and the thread that works on the models has nothing to do."""

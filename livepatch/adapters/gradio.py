@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from livepatch.web.servers import RunningServer, is_instance_of, servers
 
-from .base import attribute_of, names_of_main
+from .base import names_of_main
+from .runtime import attribute_of
 from .starlette import StarletteHost
 
 BLOCKS_CLASS = ("gradio.blocks", "Blocks")

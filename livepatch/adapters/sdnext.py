@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from livepatch.adapters.base import attribute_of
-
 from .a1111 import A1111Host, is_of_the_family
 from .scripts.checkout import scripts_checkout
+from .scripts.runtime import SdnextRuntime
 
 
 class SdnextHost(A1111Host):
     """SD.Next: A1111's registry without names and without a cached order."""
 
     flavor = "sdnext"
+    runtime = SdnextRuntime()
     checkout = scripts_checkout(
         "installer.py",
         "modules/loader.py",
@@ -34,12 +34,3 @@ class SdnextHost(A1111Host):
     def is_detected(cls) -> bool:
         """The installer and the loader that only SD.Next has are loaded."""
         return is_of_the_family() and {"installer", "modules.loader"} <= set(sys.modules)
-
-    @property
-    def version(self) -> str | None:
-        """The date and the commit that it started from."""
-        version = attribute_of("installer", "version")
-        if not isinstance(version, dict):
-            return None
-        told = [str(version[key]) for key in ("updated", "hash") if version.get(key)]
-        return " ".join(told) or None

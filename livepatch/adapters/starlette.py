@@ -6,7 +6,8 @@ from typing import Any
 
 from livepatch.web.servers import STARLETTE_CLASS, is_instance_of, servers
 
-from .base import Host, attribute_of, names_of_main
+from .base import Host, names_of_main
+from .runtime import attribute_of
 
 
 class StarletteHost(Host):

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.base import Host, attribute_of
+from livepatch.adapters.base import Host
+from livepatch.adapters.runtime import attribute_of
 from livepatch.addresses import url_text
 from livepatch.engine.answers import counted
 from livepatch.registries.extension import Extension
 
 from . import hooks as django_stores
+from .layout import DjangoLayout
 from .stack import django_handler
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class DjangoHost(Host):
 
     flavor = "django"
     specificity = 15
+    layout = DjangoLayout()
     offers = frozenset(
         {"callbacks", "hooks", "extensions", "middleware", "routes", "django_app", "timing"}
     )

@@ -18,11 +18,10 @@ from livepatch.linting.lint import lint
 
 from .runtime.callbacks import Callback
 from .runtime.middleware import Middleware
-from .runtime.webui import ROOTS
 
 if TYPE_CHECKING:
+    from .folder import Names
     from .found import Live
-    from .layouts import Names
 
 TIMEOUT = 120
 """In seconds: a clean process imports what the changes import, and that may be torch."""
@@ -51,12 +50,14 @@ def check(path: Path, names: Names, live: Live, asked: str) -> Checked:
     Raises:
         ExportRefused: it could not be loaded, applied or removed there.
     """
+    layout = names.adapter.layout
     request = {
         "path": str(path),
-        "name": names.name,
         "package": names.package,
-        "flavor": names.flavor,
-        "root": ROOTS.get(names.flavor, "modules"),
+        "entry": layout.entry.format(name=names.name, package=names.package),
+        "app": layout.app,
+        "webui": layout.check,
+        "hooks": sorted(live.hooks),
         "stand_ins": live.stand_ins,
         "middleware": _middleware_names(live),
         "modules": sorted(live.gatherer.modules - _installed(live.gatherer.modules)),

@@ -8,15 +8,15 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from livepatch.adapters.known import adapter_of, flavors
 from livepatch.engine.answers import answer, counted
 from livepatch.engine.shown import shown
 from livepatch.errors import ExportRefused
 from livepatch.webui.detect import host
 
 from .checking import check
-from .flavors import FLAVORS
+from .folder import Names, files_of, manifest, one_file
 from .found import find_live
-from .layouts import Names, layout, manifest, one_file
 from .place import MANIFEST, Place, digest
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ def export(
         folder: the folder in which the extension's own folder (or file) is made; it is made itself
             where it is missing.
         name: the extension's name: letters, digits, ``_`` and ``-``.
-        flavor: ``a1111``, ``forge``, ``forge-classic``, ``sdnext``, ``demo``, ``textgen``,
-            ``comfyui``, ``django``, ``starlette``, ``gradio``, ``aiohttp``, ``plain``; default:
-            this webui's.
+        flavor: the kind of webui that it is for, such as ``comfyui``; default: this webui's.
         single_file: one self-contained file, where the flavor takes one.
         with_values: names of values that the changes use and that may be written down; functions
             and classes are written down as they are needed.
@@ -101,7 +99,9 @@ def export(
     flavor = flavor or host().flavor
     asked = f"export {name} for {flavor} to {folder}"
     names = _names(asked, name, flavor)
-    live = find_live(asked, flavor, [with_values] if isinstance(with_values, str) else with_values)
+    live = find_live(
+        asked, names.adapter, [with_values] if isinstance(with_values, str) else with_values
+    )
     inner, texts = _texts(asked, names, live, single_file=single_file)
     place = Place(asked, folder, name, inner, is_file=single_file)
     try:
@@ -115,9 +115,10 @@ def export(
 
 
 def _names(asked: str, name: str, flavor: str) -> Names:
-    if flavor not in FLAVORS:
+    adapter = adapter_of(flavor)
+    if adapter is None:
         raise ExportRefused(
-            asked, f"nothing is known of the flavor {flavor!r}", f"one of: {', '.join(FLAVORS)}"
+            asked, f"nothing is known of the flavor {flavor!r}", f"one of: {', '.join(flavors())}"
         )
     package = f"{name.replace('-', '_').lower()}_changes"
     if not _NAME.fullmatch(name) or name.lower() in _RESERVED or keyword.iskeyword(name):
@@ -129,7 +130,7 @@ def _names(asked: str, name: str, flavor: str) -> Names:
         )
     if package in sys.stdlib_module_names:
         raise ExportRefused(asked, f"{package} is a module of Python", "choose another name")
-    return Names(name, package, flavor)
+    return Names(name, package, adapter)
 
 
 def _texts(
@@ -140,7 +141,7 @@ def _texts(
         inner, text = one_file(names, live, asked)
         text = f"{text.rstrip()}\n"
         return inner, {inner: f"{text}# livepatch: {digest(text)}\n"}
-    texts = {path: f"{text.rstrip()}\n" for path, text in layout(names, live).items()}
+    texts = {path: f"{text.rstrip()}\n" for path, text in files_of(names, live).items()}
     listed = manifest(names, {path: digest(text) for path, text in texts.items()})
     return names.name, {**texts, MANIFEST: listed}
 

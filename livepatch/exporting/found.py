@@ -29,6 +29,8 @@ from .runtime.originals import digest, original_source
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from livepatch.adapters import Host
+
     from .forms import Form
     from .runtime.changes import Change
 
@@ -57,12 +59,12 @@ class Live:
     left_out: list[str] = field(default_factory=list)
 
 
-def find_live(asked: str, flavor: str, with_values: Collection[str]) -> Live:
+def find_live(asked: str, adapter: type[Host], with_values: Collection[str]) -> Live:
     """Look at every change that is on.
 
     Args:
         asked: the user's request in words.
-        flavor: the webui that the extension is for.
+        adapter: of the webui that the extension is for.
         with_values: the names of values that may be written down.
 
     Raises:
@@ -71,7 +73,7 @@ def find_live(asked: str, flavor: str, with_values: Collection[str]) -> Live:
     live = Live(Gatherer(asked, with_values))
     with registry.lock:
         _take_layers(asked, live)
-        others(asked, flavor, live)
+        others(asked, adapter, live)
     if not (live.changes or live.callbacks or live.hooks):
         nothing = "nothing is changed through livepatch"
         left = f"no change is on: {'; '.join(live.left_out)}" if live.left_out else nothing

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ast
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.comfyui.adapter import PromptHandlers
-from livepatch.adapters.scripts.webui import CallbackStore
-from livepatch.adapters.textgen.adapter import HookStore
+from livepatch.adapters.runtime import WebuiRuntime
 from livepatch.engine.changing.events import modules_named
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import place, source_of
 from livepatch.errors import ExportRefused
 from livepatch.registries import CallPoint
-from livepatch.registries.store import AttributeStore
+from livepatch.registries.store import AttributeStore, ListStore
 from livepatch.web.operations import OperationList
 from livepatch.web.stack import MiddlewareStack
 from livepatch.webui.detect import host
@@ -26,6 +25,7 @@ from .runtime.middleware import Middleware
 from .runtime.originals import digest
 
 if TYPE_CHECKING:
+    from livepatch.adapters import Host
     from livepatch.registries import Registration
     from livepatch.web.layer import MiddlewareLayer
 
@@ -35,11 +35,9 @@ NOTHING = '''\
 def do_nothing(*args, **kwargs):
     """Stands in the place of a hook that is muted."""
 '''
-WEBUIS = ("a1111", "forge", "forge-classic", "sdnext", "demo", "textgen", "comfyui")
-"""The flavors whose extensions find the webui's app by themselves."""
 
 
-def others(asked: str, flavor: str, live: Live) -> None:
+def others(asked: str, adapter: type[Host], live: Live) -> None:
     """Take in everything that is changed and is no function.
 
     Raises:
@@ -48,14 +46,13 @@ def others(asked: str, flavor: str, live: Live) -> None:
     stacks = [c for c in registry.changed.values() if isinstance(c, MiddlewareStack)]
     for changed in [*registry.changed.values()]:
         if isinstance(changed, MiddlewareStack):
-            _check_app(asked, flavor, changed, stacks)
+            _check_app(asked, adapter, changed, stacks)
             _take_stack(asked, changed, live)
         elif isinstance(changed, CallPoint):
-            _take_point(asked, flavor, changed, live)
+            _take_point(asked, adapter, changed, live)
         elif not isinstance(changed, OperationList):
-            live.left_out.append(
-                changed.path
-            )  # an extension that was loaded, a guard, Django's apps
+            # An extension that was loaded, a guard, apps of a project.
+            live.left_out.append(changed.path)
         else:
             what = ", ".join(f"{layer.verb} {layer.target}" for layer in changed.own_layers())
             raise ExportRefused(
@@ -66,16 +63,16 @@ def others(asked: str, flavor: str, live: Live) -> None:
 
 
 def _check_app(
-    asked: str, flavor: str, stack: MiddlewareStack, stacks: list[MiddlewareStack]
+    asked: str, adapter: type[Host], stack: MiddlewareStack, stacks: list[MiddlewareStack]
 ) -> None:
-    if flavor == "textgen":
+    if adapter.layout.unreachable_app:
         raise ExportRefused(
             asked,
-            f"{stack.path} is changed, and text-generation-webui makes its app after it has "
-            f"loaded its extensions: they cannot reach it",
+            f"{stack.path} is changed, and {adapter.layout.unreachable_app}",
             "take that back for the export; lp.wrap the function behind the route instead",
         )
-    is_this_webui = flavor in WEBUIS and host().flavor == flavor
+    finds_it_itself = type(adapter.runtime).app is not WebuiRuntime.app
+    is_this_webui = finds_it_itself and host().flavor == adapter.flavor
     app: Any = host().app() if is_this_webui else stacks[0].owner
     wrapped = [app]
     while wrapped[-1] is not None and stack.owner is not wrapped[-1]:
@@ -145,12 +142,12 @@ def _is_literal(value: object) -> bool:
         return False
 
 
-def _take_point(asked: str, flavor: str, point: CallPoint, live: Live) -> None:
+def _take_point(asked: str, adapter: type[Host], point: CallPoint, live: Live) -> None:
     store = point.store
-    if isinstance(store, (CallbackStore, PromptHandlers)):
-        _take_list(flavor, point, live)
+    if isinstance(store, ListStore) and store.key in {s.key for s in host().callback_stores()}:
+        _take_list(adapter, point, live)
     elif isinstance(store, AttributeStore):
-        _take_attributes(asked, point, live)
+        _take_attributes(asked, adapter, point, live)
     else:
         raise ExportRefused(
             asked,
@@ -159,9 +156,8 @@ def _take_point(asked: str, flavor: str, point: CallPoint, live: Live) -> None:
         )
 
 
-def _take_list(flavor: str, point: CallPoint, live: Live) -> None:
-    event, is_comfyui = point.event, isinstance(point.store, PromptHandlers)
-    flavor = "comfyui" if is_comfyui else flavor
+def _take_list(adapter: type[Host], point: CallPoint, live: Live) -> None:
+    event = point.event
     on = [p.layer for p in point.plan if p.on]
     base = [p.layer for p in point.base]
     kept = [r for r in on if not r.is_ours]
@@ -170,25 +166,25 @@ def _take_list(flavor: str, point: CallPoint, live: Live) -> None:
     for registration in base:
         is_replaced = any(registration.name == mine.name for mine in ours)
         if registration not in kept and not is_replaced:
-            live.changes.append(Callback("remove", event, registration.name, flavor=flavor))
+            live.changes.append(Callback("remove", event, registration.name))
     previous = None
     moved = kept != [r for r in base if r in kept]
     for registration in kept if moved else []:
         name, behind = registration.name, previous
-        live.changes.append(Callback("move", event, name, after=behind, flavor=flavor))
+        live.changes.append(Callback("move", event, name, after=behind))
         previous = registration.name
     for mine in ours:
         about = f"callback {event}/{mine.name}"
         new = live.gatherer.take_callable(mine.callback, mine.owner, about)
         if mine.name in replaced:
-            live.changes.append(Callback("replace", event, mine.name, new, flavor=flavor))
-        elif is_comfyui:
-            live.changes.append(Callback("add", event, mine.name, new, flavor=flavor))
+            live.changes.append(Callback("replace", event, mine.name, new))
+        elif not adapter.layout.registers:
+            live.changes.append(Callback("add", event, mine.name, new))
         else:
             live.callbacks.setdefault(event, []).append(new)
 
 
-def _take_attributes(asked: str, point: CallPoint, live: Live) -> None:
+def _take_attributes(asked: str, adapter: type[Host], point: CallPoint, live: Live) -> None:
     store: Any = point.store
     base = {id(p.layer.item.holder): p.layer for p in point.base}
     on = {id(p.layer.item.holder): p.layer for p in point.plan if p.on}
@@ -199,8 +195,8 @@ def _take_attributes(asked: str, point: CallPoint, live: Live) -> None:
         holder = (now or before).item.holder  # type: ignore[union-attr]
         attribute = store.attribute_of(holder)
         about = f"hook {point.event}"
-        if isinstance(store, HookStore):
-            _take_textgen_hook(asked, holder, attribute, before, now, live)
+        if isinstance(holder, ModuleType):
+            _take_hook(asked, adapter, holder, attribute, before, now, live)
             continue
         path = f"{_path_of_class(asked, holder)}.{attribute}"
         source = source_of(before.callback) if before is not None else None
@@ -213,9 +209,10 @@ def _take_attributes(asked: str, point: CallPoint, live: Live) -> None:
         live.stand_ins[path] = "def {name}(self, *args, **kwargs): return None"
 
 
-def _take_textgen_hook(
+def _take_hook(
     asked: str,
-    module: Any,
+    adapter: type[Host],
+    module: ModuleType,
     hook: str,
     before: Registration | None,
     now: Registration | None,
@@ -227,6 +224,12 @@ def _take_textgen_hook(
     about = f"hook {hook}"
     new = live.gatherer.take_callable(now.callback, now.owner, about)
     if before is None:
+        if not adapter.layout.has_hooks:
+            raise ExportRefused(
+                asked,
+                f"{about} is added, and extensions of a {adapter.flavor} webui have no such hooks",
+                "take that back for the export, and replace or wrap a function of the webui",
+            )
         if hook in live.hooks:
             raise ExportRefused(
                 asked,

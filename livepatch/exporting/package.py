@@ -11,12 +11,13 @@ from livepatch.own_version import VERSION
 from livepatch.webui.detect import host
 
 from .carrying import FOLDER, carried_files, home_of
-from .flavors import webui_of
 from .runtime.definitions import indented
-from .runtime.webui import ScriptsWebui
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from livepatch.adapters import Host
+    from livepatch.adapters.runtime import WebuiRuntime
 
     from .found import Live
     from .runtime.changes import Change
@@ -89,25 +90,28 @@ def changes_imports(live: Live, carried: str) -> str:
     )
 
 
-def carried_by(flavor: str, live: Live) -> dict[str, str]:
+def carried_by(adapter: type[Host], live: Live) -> dict[str, str]:
     """What the extension carries of livepatch, by its path in the package."""
-    return carried_files([type(webui_of(flavor)), *(type(change) for change in live.changes)])
+    return carried_files([type(adapter.runtime), *(type(change) for change in live.changes)])
 
 
-def _extension(name: str, flavor: str, changes: str, definitions: str) -> str:
+def _extension(name: str, adapter: type[Host], changes: str, definitions: str) -> str:
     """What applies the changes, and its verbs as functions of the module."""
-    webui = webui_of(flavor)
-    root = _quoted(webui.root) if isinstance(webui, ScriptsWebui) else ""
-    made = f"{type(webui).__name__}({root})"
+    webui = _call(adapter.runtime)
     return (
-        f'EXTENSION = Extension(\n    "{name}",\n    {made},\n    {changes},\n    _names,\n'
+        f'EXTENSION = Extension(\n    "{name}",\n    {webui},\n    {changes},\n    _names,\n'
         f"    {definitions},\n    MADE_WITH,\n)\n\n"
         "apply = EXTENSION.apply\nremove = EXTENSION.remove\nswitch = EXTENSION.switch\n"
     )
 
 
-def _call(change: Change) -> str:
-    """A change as the call that makes it, without what is the default."""
+def _import_of_runtime(adapter: type[Host], carried: str) -> str:
+    cls = type(adapter.runtime)
+    return f"from {carried}.{home_of(cls)} import {cls.__name__}"
+
+
+def _call(change: Change | WebuiRuntime) -> str:
+    """A change or a webui as the call that makes it, without what is the default."""
     arguments = []
     for field in dataclasses.fields(change):  # type: ignore[arg-type]
         value = getattr(change, field.name)
@@ -159,18 +163,18 @@ def values_text(values: Mapping[str, str | None]) -> str:
     return f"MADE_WITH = {{\n{rows}\n}}\n"
 
 
-def init_file(name: str, flavor: str, live: Live, extra: str) -> str:
+def init_file(name: str, adapter: type[Host], live: Live, extra: str) -> str:
     """``__init__.py`` of the package: the extension, and what the webui calls."""
     parts = [
-        f'"""{name}: changes of a running {flavor} webui, made with livepatch."""\n\n'
+        f'"""{name}: changes of a running {adapter.flavor} webui, made with livepatch."""\n\n'
         "from __future__ import annotations\n\n"
         "import sys\nfrom pathlib import Path\n\n"
         f"from .{FOLDER}.extension import Extension\n"
-        f"from .{FOLDER}.webui import {type(webui_of(flavor)).__name__}\n"
+        f"{_import_of_runtime(adapter, f'.{FOLDER}')}\n"
         "from .changes import CHANGES, MADE_WITH\n",
         'def _names():\n    """The extension\'s own functions, loaded when they are needed."""\n'
         "    from . import names\n\n    return vars(names)\n",
-        _extension(name, flavor, "CHANGES", '(str(Path(__file__).with_name("layers.py")), None)'),
+        _extension(name, adapter, "CHANGES", '(str(Path(__file__).with_name("layers.py")), None)'),
         extra,
         forwarders(live),
     ]
@@ -178,12 +182,11 @@ def init_file(name: str, flavor: str, live: Live, extra: str) -> str:
 
 
 def single_file(
-    name: str, package: str, flavor: str, live: Live, *, about: str, extra: str, entry: str
+    name: str, package: str, adapter: type[Host], live: Live, *, about: str, extra: str, entry: str
 ) -> str:
     """Everything in one file: the user's own first, then what is carried, as texts to import."""
-    carried = carried_by(flavor, live).items()
+    carried = carried_by(adapter, live).items()
     rows = "\n".join(f"    {_double_quoted(p)}: {_literal(t)}," for p, t in carried)
-    webui = type(webui_of(flavor)).__name__
     layers = indented("\n\n".join(layer_texts(live)), 4) if live.definitions else ""
     loader = files("livepatch.exporting") / "templates" / "loader.py.txt"
     table = changes_text(live).removeprefix("CHANGES = ")
@@ -198,15 +201,15 @@ def single_file(
             _names_function(live),
             'def _changes():\n    """What is changed, and what each change was made against."""\n'
             f"{indented(changes, 4)}",
-            values_text(made_with(flavor)),
+            values_text(made_with(adapter.flavor)),
             extra,
             forwarders(live),
             f'PACKAGE = "{package}"\n\n# What of livepatch makes the changes and takes them back, '
             f"as in a folder export.\nSOURCES = {{\n{rows}\n}}\n",
             loader.read_text(encoding="utf-8").strip("\n") + "\n",
             f"from {package}.{FOLDER}.extension import Extension  # noqa: E402\n"
-            f"from {package}.{FOLDER}.webui import {webui}  # noqa: E402\n\n"
-            + _extension(name, flavor, "_changes()", '(__file__, "_layers")'),
+            f"{_import_of_runtime(adapter, f'{package}.{FOLDER}')}  # noqa: E402\n\n"
+            + _extension(name, adapter, "_changes()", '(__file__, "_layers")'),
             entry,
         )
         if part

@@ -9,8 +9,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
+from livepatch.adapters.known import flavors
 from livepatch.exporting.export import export
-from livepatch.exporting.flavors import FLAVORS
 from livepatch.linting.lint import lint
 from livepatch.reports import Answer
 
@@ -35,7 +35,7 @@ def complete_export(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: 
     words = event.line.split()
     before = words[-2:-1] if event.symbol else words[-1:]
     if before == ["--for"]:
-        return list(FLAVORS)
+        return flavors()
     return ["--to", "--for", "--single-file", "--with-values"]
 
 

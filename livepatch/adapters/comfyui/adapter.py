@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.adapters.aiohttp import AiohttpHost
-from livepatch.adapters.base import WEBUI, attribute_of
+from livepatch.adapters.base import WEBUI
 from livepatch.adapters.checkout import Checkout
-from livepatch.adapters.scripts.webui import identifier
+from livepatch.adapters.runtime import attribute_of
+from livepatch.adapters.scripts.runtime import identifier
 from livepatch.addresses import url_text
 from livepatch.engine.answers import counted
 from livepatch.registries.extension import Extension
@@ -18,7 +19,9 @@ from livepatch.registries.store import ListStore, UnknownStore
 
 from .caches import evict
 from .hooks import NodeStore, node_classes, patcher_stores
+from .layout import ComfyuiLayout
 from .loader import ComfyuiLoader
+from .runtime import FOLDER, ComfyuiRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from livepatch.engine.changing.change import Change
     from livepatch.registries import Store
 
-FOLDER = "custom_nodes"
 BREAKER = "hook_breaker"
 BREAKER_MODULE = "hook_breaker_ac10a0"
 
@@ -48,6 +50,8 @@ class ComfyuiHost(AiohttpHost):
         pythons=("../python_embeded/python.exe",),
         rest="NODE_CLASS_MAPPINGS = {}\nNODE_DISPLAY_NAME_MAPPINGS = {}",
     )
+    runtime = ComfyuiRuntime()
+    layout = ComfyuiLayout()
     offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
 
     @classmethod
@@ -55,12 +59,6 @@ class ComfyuiHost(AiohttpHost):
         """Its registry of nodes is loaded, and its package ``comfy``."""
         is_loaded = isinstance(attribute_of("nodes", "NODE_CLASS_MAPPINGS"), dict)
         return is_loaded and "comfy" in sys.modules
-
-    @property
-    def version(self) -> str | None:
-        """What it says of itself."""
-        version = attribute_of("comfyui_version", "__version__")
-        return version if isinstance(version, str) else None
 
     @property
     def address(self) -> str | None:
@@ -73,7 +71,7 @@ class ComfyuiHost(AiohttpHost):
 
     def app(self) -> Any:
         """The aiohttp app; None while it starts."""
-        return getattr(self._server(), "app", None)
+        return self.runtime.app()
 
     @property
     def extension_folder(self) -> Path | None:
@@ -159,16 +157,6 @@ class ComfyuiHost(AiohttpHost):
         folders = dict(attribute_of("nodes", "LOADED_MODULE_DIRS") or {})
         named, classes = self.modules(), node_classes()
         return [_extension(name, Path(str(path)), named, classes) for name, path in folders.items()]
-
-    def modules(self) -> Mapping[str, ModuleType]:
-        """Custom nodes: in ``sys.modules`` their names are paths."""
-        named: dict[str, ModuleType] = {}
-        for key, module in sys.modules.copy().items():
-            _, found, name = str(key).replace("\\", "/").rpartition(f"/{FOLDER}/")
-            if found and module is not None:
-                parts = (identifier(part) for part in name.split("."))
-                named.setdefault(".".join([FOLDER, *parts]), module)
-        return named
 
     def after_commit(self, changes: Sequence[Change]) -> None:
         """Drop what was computed by the code that changed."""

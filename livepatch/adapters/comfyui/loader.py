@@ -9,8 +9,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.base import attribute_of
 from livepatch.adapters.loader import Loader, Loading, execute, lists_of, refuse
+from livepatch.adapters.runtime import attribute_of
 from livepatch.web.find import routes_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.base import attribute_of
 from livepatch.adapters.loader import (
     Loader,
     Loading,
@@ -18,6 +17,7 @@ from livepatch.adapters.loader import (
     refuse,
     runners_lists,
 )
+from livepatch.adapters.runtime import attribute_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

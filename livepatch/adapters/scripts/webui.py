@@ -6,24 +6,20 @@ themselves: an entry with a name or without, an order that is cached or none.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.base import attribute_of
+from livepatch.adapters.runtime import attribute_of
 from livepatch.errors import HostUnsupported
 from livepatch.registries.extension import Extension
 from livepatch.registries.facts import file_of
 from livepatch.registries.store import AttributeStore, ListStore, UnknownStore
 
+from .runtime import PREFIX, forget_methods, identifier
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping, Sequence
     from types import ModuleType
-
-PREFIX = "callbacks_"
-SCRIPT_FOLDER = "scripts"
-NAMES = ("extensions", SCRIPT_FOLDER)
-"""What the dotted names of scripts begin with."""
 
 
 class CallbackStore(ListStore):
@@ -194,15 +190,7 @@ class ScriptMethodStore(AttributeStore):
     def write(self, items: Sequence[Any]) -> None:
         """Give the classes their methods; the runners forget which scripts have one."""
         super().write(items)
-        forget_order(self.runners())
-
-
-def forget_order(runners: Sequence[Any]) -> None:
-    """Have A1111's runners find out again which scripts have a method."""
-    for runner in runners:
-        cached = getattr(runner, "callback_map", None)
-        if isinstance(cached, dict):
-            cached.clear()
+        forget_methods(self.runners())
 
 
 def callback_stores(module_name: str, backwards: frozenset[str], *, walked: bool) -> list[Any]:
@@ -303,8 +291,9 @@ def start_times(extensions: Sequence[Extension], seconds: Mapping[str, Any]) -> 
         seconds: what the webui recorded: ``load scripts/NAME.py``, ``NAME.py:app_started`` …
 
     Example:
+        >>> import types
         >>> grain = Extension("grain", Path("/e/grain"), modules={
-        ...     "extensions.grain.grain": type(re)("grain.py")})
+        ...     "extensions.grain.grain": types.ModuleType("grain.py")})
         >>> start_times([grain], {"load scripts/grain.py": 0.25, "create ui": 2.0})
         {'grain': 250.0}
     """
@@ -350,41 +339,6 @@ def switched_off(
         elif switches:
             off[name] = f"off by the setting {switches[0]}"
     return off
-
-
-def named_scripts(
-    scripts: Mapping[str, ModuleType], extensions: Sequence[tuple[str, Path]]
-) -> dict[str, ModuleType]:
-    """The modules of scripts by dotted names: ``extensions.NAME.file``, ``scripts.file``.
-
-    Args:
-        scripts: the modules by the paths of their files.
-        extensions: name and folder of each extension.
-    """
-    folders = {path: name for name, path in extensions}
-    named: dict[str, ModuleType] = {}
-    for file, module in scripts.items():
-        path = Path(file).absolute()
-        folder = next((parent for parent in path.parents if parent in folders), None)
-        if folder is not None:
-            parts = ["extensions", folders[folder], *path.relative_to(folder).with_suffix("").parts]
-            inner = parts[2:]
-            parts = [*parts[:2], *(inner[1:] if inner[0] == SCRIPT_FOLDER and inner[1:] else inner)]
-        else:
-            parts = [SCRIPT_FOLDER, path.stem]
-        named.setdefault(".".join(map(identifier, parts)), module)
-    return named
-
-
-def identifier(text: str) -> str:
-    """A name of a folder or file as a part of a dotted name.
-
-    Example:
-        >>> identifier("sd-webui-controlnet"), identifier("3d.view")
-        ('sd_webui_controlnet', '_3d_view')
-    """
-    name = re.sub(r"\W", "_", text)
-    return f"_{name}" if name[:1].isdigit() else name
 
 
 def _exchanged(entry: Any, callback: Any) -> Any:

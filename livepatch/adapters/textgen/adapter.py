@@ -6,14 +6,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.base import WEBUI, attribute_of
+from livepatch.adapters.base import WEBUI
 from livepatch.adapters.checkout import Checkout
 from livepatch.adapters.gradio import GradioHost, blocks_of
+from livepatch.adapters.runtime import attribute_of
 from livepatch.errors import HostUnsupported
 from livepatch.registries.extension import Extension
 from livepatch.registries.store import AttributeStore
 
+from .layout import TextgenLayout
 from .loader import TextgenLoader
+from .runtime import TextgenRuntime
 from .settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -64,6 +67,8 @@ class TextgenHost(GradioHost):
         pythons=("installer_files/env/bin/python", "installer_files/env/python.exe"),
         settings=SETTINGS,
     )
+    runtime = TextgenRuntime()
+    layout = TextgenLayout()
     api_only = True
     offers = frozenset({"hooks", "extensions", "middleware", "interrupt"})
 
@@ -71,11 +76,6 @@ class TextgenHost(GradioHost):
     def is_detected(cls) -> bool:
         """Its registry of extensions is loaded; A1111 has a module of that name as well."""
         return isinstance(attribute_of(EXTENSIONS, "EXTENSION_MAP"), dict)
-
-    @property
-    def version(self) -> str | None:
-        """None: it does not say."""
-        return None
 
     @property
     def extension_folder(self) -> Path | None:

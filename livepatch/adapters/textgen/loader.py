@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.base import attribute_of
 from livepatch.adapters.loader import Loader, Loading, execute, lists_of, refuse
+from livepatch.adapters.runtime import attribute_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

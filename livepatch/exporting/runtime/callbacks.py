@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .changes import ApplyContext, Change, Skipped, Undo, only_once
-from .webui import ROOTS, attribute_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from livepatch.adapters.runtime import WebuiRuntime
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,6 @@ class Callback(Change):
         label: the name that the webui calls the registration.
         new: the name of the function among the extension's own.
         after: of a move, the name of the registration to come behind; None: it comes first.
-        flavor: the webui's.
     """
 
     action: str
@@ -31,7 +31,6 @@ class Callback(Change):
     label: str
     new: str = ""
     after: str | None = None
-    flavor: str = "a1111"
 
     @property
     def about(self) -> str:
@@ -40,12 +39,13 @@ class Callback(Change):
 
     def apply(self, context: ApplyContext) -> Undo:
         """Change the webui's list."""
-        entries = self._list()
+        called = _Called(context.webui, self.event)
+        entries = called.entries()
         new = context.names[self.new] if self.new else None
         if self.action == "add":
             entries.append(new)
-            self._forget_order()
-            return only_once(lambda: self._take(new))
+            called.forget_order()
+            return only_once(lambda: called.take(new))
         entry = next((e for e in entries if _name_of(e) == self.label), None)
         if entry is None:
             raise Skipped(f"nothing is registered there by the name {self.label}")
@@ -53,43 +53,44 @@ class Callback(Change):
         if self.action == "replace":
             other = _with_callback(entry, new)
             entries[entries.index(entry)] = other
-            self._forget_order()
-            return only_once(lambda: self._exchange(other, entry, before))
+            called.forget_order()
+            return only_once(lambda: called.exchange(other, entry, before))
         entries.remove(entry)
         if self.action == "move":
             names = [_name_of(e) for e in entries]
             entries.insert(names.index(self.after) + 1 if self.after in names else 0, entry)
-        self._forget_order()
-        return only_once(lambda: self._exchange(entry, entry, before))
+        called.forget_order()
+        return only_once(lambda: called.exchange(entry, entry, before))
 
-    def _list(self) -> list[Any]:
-        if self.flavor == "comfyui":
-            entries = attribute_of("server", "PromptServer", "instance", self.event_list)
-        else:
-            callback_map = attribute_of(self._module, "callback_map") or {}
-            entries = callback_map.get(f"callbacks_{self.event}")
-        if not isinstance(entries, list):
+
+@dataclass(frozen=True)
+class _Called:
+    """What the webui calls at an event."""
+
+    webui: WebuiRuntime
+    event: str
+
+    def entries(self) -> list[Any]:
+        """The webui's list."""
+        entries = self.webui.callbacks_of(self.event)
+        if entries is None:
             raise Skipped(f"this webui has no event {self.event}")
         return entries
 
-    @property
-    def event_list(self) -> str:
-        """The name of ComfyUI's list of handlers."""
-        return f"{self.event}_handlers"
+    def forget_order(self) -> None:
+        """Have the webui forget the order that it had worked out of it."""
+        self.webui.forget_order(self.event)
 
-    @property
-    def _module(self) -> str:
-        return f"{ROOTS.get(self.flavor, 'modules')}.script_callbacks"
-
-    def _take(self, item: Any) -> None:
-        entries = self._list()
+    def take(self, item: Any) -> None:
+        """Take something of ours out."""
+        entries = self.entries()
         if item in entries:
             entries.remove(item)
-        self._forget_order()
+        self.forget_order()
 
-    def _exchange(self, present: Any, own: Any, before: list[Any]) -> None:
+    def exchange(self, present: Any, own: Any, before: list[Any]) -> None:
         """Put the webui's own back where it stood, as far as its neighbours are there."""
-        entries = self._list()
+        entries = self.entries()
         if not entries and not before:
             return  # the webui has cleared its callbacks: it registers them anew
         was_there = present in entries
@@ -99,13 +100,7 @@ class Callback(Change):
             return
         places = [entries.index(e) + 1 for e in before if e in entries]
         entries.insert(max(places, default=0), own)
-        self._forget_order()
-
-    def _forget_order(self) -> None:
-        """A1111 keeps the order for as long as the list keeps its length."""
-        cached = attribute_of(self._module, "ordered_callbacks_map")
-        if isinstance(cached, dict):
-            cached.pop(self.event, None)
+        self.forget_order()
 
 
 def _name_of(entry: Any) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from livepatch.adapters.runtime import WebuiRuntime
+
     from .definitions import Definition
-    from .webui import Webui
 
 Undo = Any  # a function without arguments
 
@@ -37,7 +38,7 @@ class ApplyContext:
     names: dict[str, Any]
     definitions: Sequence[Definition]
     app: Any
-    webui: Webui
+    webui: WebuiRuntime
     made_with: dict[str, str | None]
     verify: bool = True
 

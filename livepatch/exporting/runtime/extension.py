@@ -20,8 +20,9 @@ from .waiting import WhenLoaded, modules_to_come
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from livepatch.adapters.runtime import WebuiRuntime
+
     from .changes import Change
-    from .webui import Webui
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Extension:
     """
 
     name: str
-    webui: Webui
+    webui: WebuiRuntime
     changes: Sequence[Change]
     names: Callable[[], dict[str, Any]]
     definitions: tuple[str, str | None]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from livepatch.adapters.runtime import attribute_of
+
 from .changes import ApplyContext, Change, Skipped, Undo
-from .webui import attribute_of
 
 
 @dataclass(frozen=True)
