@@ -63,31 +63,32 @@ def _loaded(group: str) -> Iterator[Any]:
 @functools.cache
 def _entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
     # Once for each process: reading the metadata of every installed package takes its time.
-    installed = [
+    of_others = [
         entry_point
         for distribution in importlib.metadata.distributions()
         for entry_point in distribution.entry_points
-        if entry_point.group in GROUPS
+        if entry_point.group in GROUPS and not _is_ours(entry_point)
     ]
-    is_told = any(_is_ours(entry_point) for entry_point in installed)
-    return tuple(installed if is_told else [*_of_our_own(), *installed])
+    return (*_of_our_own(), *of_others)
 
 
 def _is_ours(entry_point: importlib.metadata.EntryPoint) -> bool:
     return entry_point.value.startswith("livepatch.")
 
 
-def _of_our_own() -> Iterator[importlib.metadata.EntryPoint]:
-    """Our own entry points where no metadata of ours is to be seen.
+def _of_our_own() -> list[importlib.metadata.EntryPoint]:
+    """Our own entry points, those that belong to this very code.
 
-    In a process that is lent our packages it is found by name alone; a checkout on the path has
-    none, but the file that it would be made of.
+    The metadata of a checkout may be older than its files: there the file counts that they would be
+    made of. In a process that is lent our packages the metadata are found by name alone.
     """
-    try:
-        known = list(importlib.metadata.distribution("livepatch").entry_points)
-    except importlib.metadata.PackageNotFoundError:
-        known = []
-    yield from [one for one in known if one.group in GROUPS] or _of_checkout()
+    told = list(_of_checkout())
+    if not told:
+        try:
+            told = list(importlib.metadata.distribution("livepatch").entry_points)
+        except importlib.metadata.PackageNotFoundError:
+            return []
+    return [one for one in told if one.group in GROUPS and _is_ours(one)]
 
 
 def _of_checkout() -> Iterator[importlib.metadata.EntryPoint]:

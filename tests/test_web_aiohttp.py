@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
+import textwrap
 import weakref
+from pathlib import Path
 
 import pytest
 from samples import functions
@@ -209,3 +213,26 @@ def test_bad_middleware_is_refused_and_harms_no_request(server, bad):
     with pytest.raises(lp.PatchRefused, match="only a Starlette or FastAPI app"):
         stack.guard()
     assert server.seen() == ["own"]
+
+
+def test_an_aiohttp_app_is_known_where_a_checkout_was_installed_before_it_said_so(tmp_path):
+    metadata = tmp_path / "livepatch-0.1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: livepatch\nVersion: 0.1\n")
+    told = "[livepatch.apps]\ndjango = livepatch.django.kind:DJANGO\n"
+    (metadata / "entry_points.txt").write_text(told)
+    program = """
+        import livepatch as lp
+        from aiohttp import web
+        print(len(lp.middleware(web.Application())))
+    """
+    repository = Path(lp.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={"PYTHONPATH": f"{tmp_path}:{repository}", "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "0\n", done.stderr
