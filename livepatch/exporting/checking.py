@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,10 +17,13 @@ from livepatch.engine.answers import counted
 from livepatch.errors import ExportRefused
 from livepatch.linting.lint import lint
 
+from .carrying import FOLDER
 from .runtime.callbacks import Callback
 from .runtime.middleware import Middleware
 
 if TYPE_CHECKING:
+    from livepatch.linting.report import LintReport
+
     from .folder import Names
     from .found import Live
 
@@ -89,12 +93,22 @@ def check(path: Path, names: Names, live: Live, asked: str) -> Checked:
 
 
 def _linted(path: Path) -> str:
-    findings = lint(path)
+    findings = _findings(path)
     if not findings:
         return "lints clean"
     first, count = findings[0], len(findings)
     place = f"{Path(first.path).name}:{first.line}"
     return f"lint: {counted(count, 'finding')}, the first at {place}: {first.message}"
+
+
+def _findings(path: Path) -> LintReport:
+    """What our rules say of the user's own files; what is carried of livepatch is none of them."""
+    if not path.is_dir():
+        return lint(path)
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / path.name
+        shutil.copytree(path, own, ignore=shutil.ignore_patterns(FOLDER))
+        return lint(own)
 
 
 def _refused(asked: str, found: str) -> ExportRefused:
