@@ -70,6 +70,7 @@ class _File:
     def __init__(self, path: str, text: str) -> None:
         self.path, self.text = path, text
         self.for_types: list[ast.stmt] = []
+        self.handed_on: set[str] = set()  # what it imports and something needs, here or elsewhere
         self.parts: list[_Part] = []
         for number, statement in enumerate(ast.parse(text).body):
             if _is_for_types(statement):
@@ -136,6 +137,7 @@ class _Shaker:
         file = self.file(path)
         for part in file.binding.get(name, ()):
             if isinstance(part.node, _IMPORTS):
+                file.handed_on.add(name)
                 for target, inner in self._meant(file, part.node, name):
                     self.need(target, inner)
             else:
@@ -236,7 +238,7 @@ class _Shaker:
     def text(self, file: _File) -> str:
         """The text of a file with what is needed of it."""
         lines = file.text.splitlines(keepends=True)
-        shown: set[str] = set()
+        shown = {*file.handed_on}
         gone: list[tuple[int, int]] = []
         for part in file.parts:
             if part.is_needed:
