@@ -33,9 +33,22 @@ import json, socket, sys, threading, warnings
 warnings.simplefilter("error")
 from livepatch.adapters.known import adapters
 from livepatch.webui.detect import host
+from livepatch.web.kinds import app_kinds
 from livepatch.web.servers import running_loops, serving_loop
 
-adapters()  # reads the metadata of the installed packages, once for each process
+adapters(), app_kinds()  # reads the metadata of the installed packages, once for each process
+
+
+DEPENDING = ("middleware", "routes", "events", "callbacks", "hooks", "extensions", "timing")
+
+
+def works(verb):
+    import livepatch as lp
+    try:
+        getattr(lp, verb)()
+    except lp.LivepatchError:
+        return False
+    return True
 
 
 def look():
@@ -57,6 +70,7 @@ def look():
         repr=repr(found),
     )
     seen["imported"] = sorted(set(sys.modules) - before)
+    seen["untrue"] = [v for v in DEPENDING if works(v) is not (v in seen["supports"])]
     return seen
 
 
@@ -115,6 +129,7 @@ def run() -> Iterator[Any]:
         processes.append(process)
         seen = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
         assert seen["imported"] == []
+        assert seen.get("untrue", []) == []  # each verb is listed where it works, and only there
         return seen, process
 
     yield start

@@ -136,8 +136,12 @@ def test_webui_tells_where_we_are(notebook):
     report = dict(notebook.value("%webui"))
     assert {"flavor", "process", "address", "layers", "verbs"} <= report.keys()
     assert str(os.getpid()) in report["process"]
-    for verb in report["verbs"].split(", "):  # none that is only planned
-        assert verb == "webui" or hasattr(lp, verb)
+    verbs = report["verbs"].split(", ")
+    for verb in verbs:  # none that is only planned
+        assert verb in notebook.shell.magics_manager.magics["line"] or hasattr(lp, verb)
+    assert {"trace", "where", "export", "replace"} <= {*verbs}  # they work in every process
+    for verb in {"routes", "events", "callbacks", "middleware"} & {*verbs}:
+        getattr(lp, verb)()
 
 
 def test_reports_have_a_text_and_an_html_form(notebook):

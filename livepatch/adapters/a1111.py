@@ -39,7 +39,6 @@ class A1111Host(GradioHost):
     runtime = ScriptsRuntime()
     layout = ScriptsLayout()
     checkout = scripts_checkout("launch.py", "modules/script_callbacks.py")
-    offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
 
     methods: ClassVar[tuple[str, ...]] = (
         *("setup", "before_process", "process", "before_process_batch"),

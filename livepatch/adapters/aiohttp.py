@@ -12,7 +12,7 @@ from livepatch.web.servers import describe_loop, is_instance_of, running_loops
 
 from .base import Host, names_of_main
 from .layout import Layout
-from .runtime import attribute_of
+from .runtime import WebuiRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,20 +25,14 @@ class AiohttpHost(Host):
     """A webui that is an aiohttp app."""
 
     flavor = "aiohttp"
+    runtime = WebuiRuntime("aiohttp")
     specificity = 10
     layout = Layout(app="aiohttp")
-    offers = frozenset({"middleware"})
 
     @classmethod
     def is_detected(cls) -> bool:
         """An aiohttp app is served, or the main program has made one."""
         return "aiohttp" in sys.modules and aiohttp_app() is not None
-
-    @property
-    def version(self) -> str | None:
-        """The version of aiohttp."""
-        version = attribute_of("aiohttp", "__version__")
-        return version if isinstance(version, str) else None
 
     @property
     def address(self) -> str | None:

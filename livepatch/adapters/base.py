@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from livepatch.errors import HostUnsupported
+from livepatch.web.kinds import find_app, kind_of_app
+from livepatch.web.routes.kinds import router_of
 from livepatch.web.servers import RunningServer, address_of_gunicorn, describe_loop, servers
 
 from .layout import Layout
@@ -14,7 +16,7 @@ from .sequence_hooks import stores_of_lists
 from .torch_hooks import stores_of_modules, torch_modules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
     from .checkout import Checkout
     from .loader import Loader
 
-PATCHING = frozenset(
+EVERYWHERE = frozenset(
     {
         *("replace", "wrap", "before", "after", "filter_args", "filter_result", "restore"),
-        *("patches", "foreign", "adopt", "transaction", "undo", "redo", "webui"),
+        *("patches", "foreign", "adopt", "transaction", "undo", "redo", "journal", "webui"),
+        *("where", "trace", "diff", "watch", "export", "lint"),
     }
 )
+"""The verbs that need nothing of the webui but its functions."""
+TIMED = frozenset({"middleware", "routes", "events", "callbacks", "hooks"})
 WEBUI = 100
 """The specificity of an adapter for one particular webui."""
 
@@ -45,9 +50,6 @@ class Host:
 
     flavor: ClassVar[str] = "plain"
     """The name of the kind of webui."""
-
-    offers: ClassVar[frozenset[str]] = frozenset()
-    """What of ``callbacks``, ``hooks`` and ``extensions`` this flavor has."""
 
     specificity: ClassVar[int] = 0
     """Of several adapters that recognise the process the one with the highest is taken: 0 any
@@ -93,8 +95,29 @@ class Host:
 
     @property
     def supports(self) -> frozenset[str]:
-        """The verbs that have something to work on in this webui."""
-        return PATCHING | self.offers
+        """The verbs that have something to work on in this webui, at this moment.
+
+        What depends on the webui is told by what the adapter answers.
+        """
+        app = self.app() or find_app()
+        has_app = router_of(app) is not None or kind_of_app(app) is not None
+        has = {
+            "middleware": has_app,
+            "routes": has_app,
+            "events": self.blocks() is not None,
+            "callbacks": _are_there(self.callback_stores),
+            "hooks": _are_there(self.hook_stores),
+            "extensions": self.has_extensions,
+            "interrupt": type(self).interrupt is not Host.interrupt,
+        }
+        found = {verb for verb, is_there in has.items() if is_there}
+        timed = {"timing"} if found & TIMED else set()
+        return EVERYWHERE | found | timed
+
+    @property
+    def has_extensions(self) -> bool:
+        """Whether webuis of this flavor have extensions, be there any or not."""
+        return self.loader() is not None or type(self).extensions is not Host.extensions
 
     def is_idle(self) -> bool | None:
         """Whether no generation runs or waits, by the webui's own lock or queue.
@@ -116,6 +139,10 @@ class Host:
         """The app of the webui (Starlette or aiohttp); None when it is not found."""
         server = self.server()
         return server.app if server is not None else None
+
+    def blocks(self) -> Any:
+        """The page, a ``gradio.Blocks``; None where there is none."""
+        return None
 
     def callback_stores(self) -> Sequence[Store]:
         """Where the webui keeps its callbacks: one store for each event."""
@@ -198,6 +225,14 @@ class Host:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.flavor} {self.version} at {self.address}>"
+
+
+def _are_there(stores: Callable[[], Sequence[Store]]) -> bool:
+    """Whether there are any; none where the webui's data have an unknown shape."""
+    try:
+        return bool(stores())
+    except HostUnsupported:
+        return False
 
 
 def names_of_main() -> list[Any]:

@@ -24,7 +24,7 @@ from livepatch.web.servers import RunningServer, servers
 from .scripts import webui as scripts_webui
 from .scripts.layout import DemoLayout
 from .scripts.loader import ScriptsLoader
-from .scripts.runtime import NAMES, DemoRuntime
+from .scripts.runtime import NAMES, ScriptsRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +45,8 @@ class DemoHost(GradioHost):
     specificity = 100
     module = SHARED
     names = NAMES
-    runtime = DemoRuntime(WEBUI)
+    runtime = ScriptsRuntime(WEBUI, WEBUI)
     layout = DemoLayout(root=WEBUI)
-    offers = frozenset({"callbacks", "hooks", "extensions", "middleware"})
 
     @classmethod
     def is_detected(cls) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from livepatch.web.servers import RunningServer, is_instance_of, servers
 
 from .base import names_of_main
-from .runtime import attribute_of
+from .runtime import WebuiRuntime
 from .starlette import StarletteHost
 
 BLOCKS_CLASS = ("gradio.blocks", "Blocks")
@@ -18,18 +18,13 @@ class GradioHost(StarletteHost):
     """A webui whose page is made with Gradio."""
 
     flavor = "gradio"
+    runtime = WebuiRuntime("gradio")
     specificity = 20
 
     @classmethod
     def is_detected(cls) -> bool:
         """A served app holds a Gradio page, or the main program has made one."""
         return "gradio" in sys.modules and _page() is not None
-
-    @property
-    def version(self) -> str | None:
-        """The version of Gradio."""
-        version = attribute_of("gradio", "__version__")
-        return version if isinstance(version, str) else None
 
     api_only: ClassVar[bool] = False
     """Whether this webui may run without a page, as an API."""

@@ -39,7 +39,12 @@ class WebuiRuntime:
     subclass, which an export carries: the definitions that it uses are cut out of its file. So
     that file imports, besides the standard library, ``livepatch.adapters`` and, relatively, its
     neighbours; what the class itself uses comes from this file and from ``livepatch.engine``.
+
+    Attributes:
+        library: the module whose ``__version__`` is the webui's.
     """
+
+    library: str = ""
 
     def app(self) -> Any:
         """The app; None while there is none, or where it has to be given."""
@@ -47,7 +52,8 @@ class WebuiRuntime:
 
     def version(self) -> str | None:
         """Its version, where it says so."""
-        return None
+        version = attribute_of(self.library, "__version__")
+        return version if isinstance(version, str) else None
 
     def named_modules(self, name: str | None) -> Mapping[str, ModuleType]:  # noqa: ARG002
         """Loaded modules that no dotted name in ``sys.modules`` leads to, by such a name.

@@ -7,25 +7,20 @@ from typing import Any
 from livepatch.web.servers import STARLETTE_CLASS, is_instance_of, servers
 
 from .base import Host, names_of_main
-from .runtime import attribute_of
+from .runtime import WebuiRuntime
 
 
 class StarletteHost(Host):
     """A webui that is a Starlette or FastAPI app."""
 
     flavor = "starlette"
+    runtime = WebuiRuntime("starlette")
     specificity = 10
 
     @classmethod
     def is_detected(cls) -> bool:
         """A Starlette app is served, or the main program has made one."""
         return starlette_app() is not None
-
-    @property
-    def version(self) -> str | None:
-        """The version of Starlette."""
-        version = attribute_of("starlette", "__version__")
-        return version if isinstance(version, str) else None
 
     def app(self) -> Any:
         """The app that is served; before that the one the main program has made."""

@@ -28,9 +28,6 @@ class DjangoHost(Host):
     flavor = "django"
     specificity = 15
     layout = DjangoLayout()
-    offers = frozenset(
-        {"callbacks", "hooks", "extensions", "middleware", "routes", "django_app", "timing"}
-    )
 
     @classmethod
     def is_detected(cls) -> bool:
@@ -57,6 +54,11 @@ class DjangoHost(Host):
         if file is None:
             return None
         return Path(file).parent.parent if hasattr(module, "__path__") else Path(file).parent
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """What every webui's adapter tells, and the verbs of apps."""
+        return super().supports | {"django_app"}
 
     def app(self) -> Any:
         """The request handler."""

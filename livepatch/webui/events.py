@@ -42,8 +42,7 @@ def events(page: Any = None) -> Events:
     found = host()
     served = _pages(found.app())
     if page is None:
-        own = getattr(found, "blocks", None)
-        page = own() if own is not None else None
+        page = found.blocks()
         page = next((blocks for blocks, _ in served), None) if page is None else page
         if page is None:
             raise HostUnsupported(

@@ -131,7 +131,7 @@ def extensions() -> ExtensionTable:
         (<Registration process · Vignette · extension vignette · active>, ...)
     """
     found = host()
-    if "extensions" not in found.supports:
+    if not found.has_extensions:
         raise HostUnsupported(
             "look at the extensions",
             f"this process (flavor {found.flavor}) has none that livepatch knows; "

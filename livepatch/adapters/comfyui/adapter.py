@@ -50,9 +50,8 @@ class ComfyuiHost(AiohttpHost):
         pythons=("../python_embeded/python.exe",),
         rest="NODE_CLASS_MAPPINGS = {}\nNODE_DISPLAY_NAME_MAPPINGS = {}",
     )
-    runtime = ComfyuiRuntime()
+    runtime = ComfyuiRuntime("comfyui_version")
     layout = ComfyuiLayout()
-    offers = frozenset({"callbacks", "hooks", "extensions", "middleware", "interrupt"})
 
     @classmethod
     def is_detected(cls) -> bool:

@@ -25,11 +25,6 @@ class ComfyuiRuntime(WebuiRuntime):
         """The app of its server; None while it starts."""
         return attribute_of("server", "PromptServer", "instance", "app")
 
-    def version(self) -> str | None:
-        """What it says of itself."""
-        version = attribute_of("comfyui_version", "__version__")
-        return version if isinstance(version, str) else None
-
     def named_modules(self, name: str | None) -> Mapping[str, ModuleType]:
         """Custom nodes: in ``sys.modules`` their names are paths."""
         if name is not None and name.partition(".")[0] != FOLDER:

@@ -34,10 +34,11 @@ class ScriptsRuntime(WebuiRuntime):
         return attribute_of(f"{self.root}.shared", "app")
 
     def version(self) -> str | None:
-        """The git tag, once the webui itself has asked git for it."""
+        """The git tag, once the webui itself has asked git for it; of the demo its own."""
         tag = attribute_of(f"{self.root}.launch_utils", "git_tag")
         info = getattr(tag, "cache_info", None)
-        return str(tag()) if info is not None and info().currsize else None
+        known = str(tag()) if info is not None and info().currsize else None
+        return known or super().version()
 
     def named_modules(self, name: str | None) -> Mapping[str, ModuleType]:
         """Its scripts, and those of its extensions: they are not in ``sys.modules``."""
@@ -86,15 +87,6 @@ class SdnextRuntime(ScriptsRuntime):
             return None
         told = [str(version[key]) for key in ("updated", "hash") if version.get(key)]
         return " ".join(told) or None
-
-
-class DemoRuntime(ScriptsRuntime):
-    """The demo, which speaks A1111's dialect."""
-
-    def version(self) -> str | None:
-        """The version that the demo gives itself."""
-        version = attribute_of(self.root, "__version__")
-        return version if isinstance(version, str) else None
 
 
 def forget_methods(runners: Sequence[Any]) -> None:

@@ -70,7 +70,6 @@ class TextgenHost(GradioHost):
     runtime = TextgenRuntime()
     layout = TextgenLayout()
     api_only = True
-    offers = frozenset({"hooks", "extensions", "middleware", "interrupt"})
 
     @classmethod
     def is_detected(cls) -> bool:
