@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -93,7 +92,7 @@ def write_private(path: str | os.PathLike[str], content: bytes, mode: int = PRIV
         OSError: it cannot be written; what was there stays as it was.
     """
     path = Path(path)
-    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.{os.getpid()}")
+    draft = path.with_name(f".{path.name[:100]}.{os.urandom(8).hex()}.{os.getpid()}")
     handle = _new(draft, 0)
     try:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import struct
 import sys
 from pathlib import Path
@@ -26,6 +25,8 @@ def machine(host: str) -> str | None:
         identity = next(filter(None, map(line_of, MACHINE_IDS)), None)
     if not (identity or host):
         return None
+    import hashlib  # loads much, and is needed once
+
     # machine-id(5): not to be shown to others as it is.
     return hashlib.sha256(f"livepatch {identity} {host}".encode()).hexdigest()[:16]
 

@@ -23,14 +23,14 @@ from livepatch.errors import AttachFailed
 from livepatch.processes.process import is_alive, start_time, user
 
 from . import handshake
-from .folder import SHORT_FOLDER_PREFIX, fits_a_socket, is_short_folder
+from .folder import SHORT_FOLDER_PREFIX, fits_a_socket
 from .handshake import Channel, check_peer, number_of_hello
+from .leftovers import ASK_PREFIX, remove_entry
 from .ways_in import BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ASK_PREFIX = ".ask-"  # no webui's name begins with a dot
 BACKLOG = 128  # the longer the queue, the longer a crowd stands before who is awaited
 MOST_STRANGERS = 128  # connections that have said nothing yet
 STRANGERS_PATIENCE = 2.0  # seconds
@@ -313,15 +313,3 @@ def _in_folder(folder: Path) -> tuple[socket.socket, Path, Path]:
         remove_entry(entry)
         raise
     return listener, entry, path
-
-
-def remove_entry(entry: Path) -> None:
-    """Remove the socket of a conversation, and the short folder made for it."""
-    if entry.is_symlink():
-        path = Path(os.readlink(entry))
-        if path.name == "s" and is_short_folder(path.parent):
-            with contextlib.suppress(OSError):  # gone already
-                path.unlink(missing_ok=True)
-                path.parent.rmdir()
-    with contextlib.suppress(OSError):  # the file system takes no changes
-        entry.unlink(missing_ok=True)

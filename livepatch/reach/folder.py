@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import socket
 import stat
 import sys
@@ -156,7 +155,7 @@ def connection_key(folder: Path, name: str) -> bytes:
         handle = append_private(path)
     except FileExistsError:
         return _existing_key(path)
-    key = secrets.token_hex(32).encode()
+    key = os.urandom(32).hex().encode()
     try:
         write_whole(handle, key)
     except OSError:

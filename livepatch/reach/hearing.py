@@ -52,9 +52,11 @@ def hear(webuis: Iterable[Webui], patience: float = PATIENCE) -> list[Hearing]:
     Returns:
         What became of it, in the order of the webuis.
     """
+    asked = list(webuis)
+    if not asked:
+        return []
     import zmq
 
-    asked = list(webuis)
     before = [activity(webui.pid) for webui in asked]
     began = time.monotonic()
     context = zmq.Context()

@@ -28,7 +28,8 @@ from livepatch.files import check_trusted, shown
 
 from .folder import remove_sockets, runtime_folder, socket_base
 from .hearing import require_answer
-from .webuis import CLIENT_LINK_PREFIX, TO_SHORT_FOLDER, Webui, choose, running_webuis
+from .leftovers import CLIENT_LINK_PREFIX, TO_SHORT_FOLDER
+from .webuis import Webui, choose, running_webuis
 
 if TYPE_CHECKING:
     from jupyter_client.connect import KernelConnectionInfo

@@ -7,7 +7,6 @@ list``, and must not name a file to be removed or a place to connect to that is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import reprlib
@@ -153,6 +152,8 @@ def _connection(said: _Object, path: Path) -> Connection:
             raise WrongRecord(f"its ip is {_quoted(ip)}, not {LOOPBACK}")
     else:
         raise WrongRecord(f"its transport is {_quoted(transport)}, neither ipc nor tcp")
+    import hashlib  # much comes with it, which a list without webuis does without
+
     scheme = said.text("signature_scheme", _SCHEME)
     if not hasattr(hashlib, scheme.removeprefix("hmac-")):
         raise WrongRecord(f"its signature_scheme is {scheme}, which this Python does not know")

@@ -18,13 +18,13 @@ from livepatch.errors import AttachFailed
 from livepatch.files import write_private
 
 from . import injector
+from .leftovers import SCRIPT_PREFIX, disarm
 from .remote import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SCRIPT_PREFIX = "inject-"
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 BEFORE = "start it with: livepatch run SCRIPT"
 
@@ -105,19 +105,6 @@ def _by_python(
         disarm(script)
         raise
     script.unlink(missing_ok=True)
-
-
-def disarm(script: Path) -> None:
-    """Leave nothing to do in it but to remove itself, should a main thread come to it later.
-
-    It prints an error where it finds no file. One that never comes keeps it: it goes with the
-    process.
-    """
-    path = ascii(str(script))
-    text = f"__import__('os').path.exists({path}) and __import__('os').remove({path})\n".encode()
-    with contextlib.suppress(OSError):
-        if script.read_bytes() != text:
-            write_private(script, text)
 
 
 @contextlib.contextmanager

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import socket
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,21 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import WebuiAmbiguous, WebuiNotFound
 from livepatch.files import shown, typed
-from livepatch.kernel.door import closed_name
 from livepatch.processes.process import is_alive
 
-from .conversation import ASK_PREFIX, remove_entry
-from .folder import is_base_of, remove_sockets, runtime_folder, short_bases
-from .records import HIGHEST_PID, WrongRecord, read_record
-from .ways_in import SCRIPT_PREFIX, disarm
+from .folder import remove_sockets, runtime_folder
+from .leftovers import remove, sweep_drafts, sweep_links
+from .records import WrongRecord, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-CLIENT_LINK_PREFIX = "c-"
-TO_SHORT_FOLDER = "-0"  # of a client: leads to where its links are, the links are numbered from 1
 HOW_TO_START = "start one: livepatch run SCRIPT, or: livepatch demo"
 
 
@@ -114,8 +108,8 @@ def look_for_webuis() -> Found:
         Both.
     """
     folder = runtime_folder()
-    _sweep_links(folder)
-    _sweep_drafts(folder)
+    sweep_links(folder)
+    sweep_drafts(folder)
     found, passed_over = [], []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -165,6 +159,8 @@ def _listens(webui: Webui) -> bool:
             knocking.connect(address)
     except FileNotFoundError:
         # Few descriptors are left to it: there is a kernel, and nobody may connect now.
+        from livepatch.kernel.door import closed_name  # seldom needed, and much comes with it
+
         return os.path.exists(closed_name(address))
     except ConnectionRefusedError:
         return False
@@ -181,56 +177,7 @@ def _sweep(webui: Webui) -> None:
     """Remove what a process left behind: uvicorn raises SIGTERM again, so atexit never ran."""
     if webui.connection.get("transport") == "ipc":
         remove_sockets(Path(webui.connection["ip"]))
-    _remove(webui.connection_file)
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # gone already, or the file system takes no changes
-        path.unlink()
-
-
-def _sweep_links(folder: Path) -> None:
-    """Remove the links of clients that were killed, when the webui has ended, too."""
-    for link in folder.glob(f"{CLIENT_LINK_PREFIX}*"):
-        if not link.is_symlink():
-            continue
-        if link.name.endswith(TO_SHORT_FOLDER):
-            _sweep_short_folder(folder, link)
-        elif not os.path.exists(link):
-            _remove(link)
-
-
-def _sweep_short_folder(folder: Path, link: Path) -> None:
-    """The same where they lie in a short folder. A living client keeps it, for a webui's restart.
-
-    Args:
-        folder: the runtime folder.
-        link: leads to the short folder, and has the client's pid in its name.
-    """
-    pid = re.match(rf"{CLIENT_LINK_PREFIX}(\d{{1,10}})-", link.name)
-    if pid is not None and int(pid[1]) <= HIGHEST_PID and is_alive(int(pid[1])):
-        return
-    stem = link.name.removesuffix(TO_SHORT_FOLDER)
-    for base in short_bases(Path(os.readlink(link)), stem):
-        if is_base_of(base, folder, stem):
-            remove_sockets(base)
-    _remove(link)
-
-
-def _sweep_drafts(folder: Path) -> None:
-    """Remove what the dead left half done: a connection file on a full disk, an attach."""
-    for path in (*folder.glob(".*.json.*"), *folder.glob(f"{SCRIPT_PREFIX}*.py")):
-        pid = re.search(r"(\d{1,10})(?:\.py)?$", path.name)
-        if pid is not None and not is_alive(int(pid[1])):
-            _remove(path)
-    for path in (*folder.glob(f"{ASK_PREFIX}*"), *folder.glob(f"{SCRIPT_PREFIX}*.py")):
-        asker = re.match(r"[^\d]*-(\d{1,10})-[0-9a-f]{16}\b", path.name)
-        if asker is None or is_alive(int(asker[1])):
-            continue
-        if path.suffix == ".py":
-            disarm(path)
-        else:
-            remove_entry(path)
+    remove(webui.connection_file)
 
 
 def choose(name_or_pid: str | int | None = None, among: Sequence[Webui] | None = None) -> Webui:
