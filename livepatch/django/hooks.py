@@ -6,7 +6,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from livepatch.registries.facts import name_of
+from livepatch.looking.callables import name_of
 from livepatch.registries.store import EVERYTHING, DictStore, ListStore, Store
 
 from .chain import LISTS

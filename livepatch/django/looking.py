@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.registries.facts import name_of, place_of
+from livepatch.looking.callables import name_of, place_of
 
 from .building import ENTRY_POINTS
 from .hooks import all_signals, receiver_of

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from livepatch.engine import PatchRefused
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.plan import carry_over
-from livepatch.web.facts import owner_of
+from livepatch.looking.callables import owner_of
 from livepatch.web.layer import KnownLayers, MiddlewareLayer, MiddlewarePlacement
 from livepatch.web.links import Link, find_links
 from livepatch.web.stack import MiddlewareStack
@@ -71,7 +71,7 @@ class DjangoStack(MiddlewareStack):
             cls = getattr(sys.modules.get(module), attribute, None)
             if name not in live and cls is not None:
                 layer = self._layers.of(cls)
-                layer = layer or MiddlewareLayer(self, cls, {}, owner_of(cls, {}), "webui")
+                layer = layer or MiddlewareLayer(self, cls, {}, owner_of(cls), "webui")
                 self._layers.know(layer, cls)
                 found.append(layer)
         return found
@@ -91,7 +91,7 @@ class DjangoStack(MiddlewareStack):
             layer = self._layers.of(one.instance)
             if layer is None:
                 cls = _class_of(one.instance)
-                layer = MiddlewareLayer(self, cls, {}, owner_of(cls, {}), "webui", one.instance)
+                layer = MiddlewareLayer(self, cls, {}, owner_of(cls), "webui", one.instance)
                 self._layers.know(layer, one.instance)
             layers.append(layer)
         return layers
@@ -176,7 +176,7 @@ class DjangoStack(MiddlewareStack):
             if placement is not None and placement.layer.cls is cls:
                 base.append(placement)
             elif cls is not None:
-                layer = MiddlewareLayer(self, cls, {}, owner_of(cls, {}), "webui")
+                layer = MiddlewareLayer(self, cls, {}, owner_of(cls), "webui")
                 base.append(MiddlewarePlacement(layer))
         plan = carry_over(self.base, self.plan, tuple(base))
         self.base = tuple(base)

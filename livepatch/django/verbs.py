@@ -9,7 +9,7 @@ from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.change import apply
 from livepatch.engine.changing.registry import registry as engine_registry
 from livepatch.errors import PatchRefused
-from livepatch.web.facts import caller
+from livepatch.looking.callables import caller
 
 from . import dependencies, registry, schema
 from .asking import check_process, known, loaded_under, refuse_ourselves

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.naming.slots import ABSENT, Attribute
 from livepatch.engine.reading.descriptors import called_by
-
-from .facts import file_of
+from livepatch.looking.callables import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.layers.owners import NOTEBOOK
-
-from .facts import code_of
+from livepatch.looking.callables import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,8 +6,8 @@ import difflib
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from livepatch.engine import TargetNotFound
+from livepatch.looking.callables import name_of
 
-from .facts import name_of
 from .registration import Registration
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.plan import Replan, carry_over, is_same, layers_on
+from livepatch.looking.callables import name_of
 
-from .facts import name_of
 from .registration import Placements, Point, Registration, RegistrationPlacement
 from .timed_store import TimedStore
 from .watching import watch

@@ -13,9 +13,8 @@ from livepatch.engine.changing.events import remarks
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.places import position_in
 from livepatch.engine.plan.plan import Replan, is_same, layers_on
-from livepatch.web.facts import caller
+from livepatch.looking.callables import caller, name_of
 
-from .facts import name_of
 from .finding import find_in, shown
 from .followed import FollowedPoint
 from .registration import Placements, Registration, RegistrationPlacement

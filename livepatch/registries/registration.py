@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from livepatch.engine.plan.plan import Placement
-
-from .facts import name_of, path_of, place_of, source
+from livepatch.looking.callables import name_of, path_of, place_of, text_of
 
 if TYPE_CHECKING:
     from livepatch.engine.answers import AnswerLine
@@ -74,7 +73,7 @@ class Registration:
     @property
     def source(self) -> str | None:
         """The text of its code, where it can be had."""
-        return source(self.callback)
+        return text_of(self.callback)
 
     @property
     def target(self) -> str:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from livepatch.engine.plan.plan import Placement
 from livepatch.engine.reading.sources import source_of
-
-from .facts import name_of, place_of
+from livepatch.looking.callables import name_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +21,12 @@ if TYPE_CHECKING:
 
 Kind = Literal["added", "webui", "framework"]
 State = Literal["active", "off", "declared only", "at the first request", "removed"]
+
+
+def what_works(cls: Any, options: Mapping[str, Any]) -> Any:
+    """What does a middleware's work: its class, or of ``@app.middleware("http")`` the function."""
+    dispatch = options.get("dispatch")
+    return dispatch if callable(dispatch) else cls
 
 
 @dataclass(eq=False)
@@ -57,12 +62,12 @@ class MiddlewareLayer:
     @property
     def name(self) -> str:
         """The name of its class, or of the function that does its work."""
-        return name_of(self.cls, self.options)
+        return name_of(what_works(self.cls, self.options)).rpartition(".")[2]
 
     @property
     def place(self) -> str:
         """``file:line`` of its code."""
-        return place_of(self.cls, self.options)
+        return place_of(what_works(self.cls, self.options))
 
     @property
     def source(self) -> str | None:

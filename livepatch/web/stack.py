@@ -10,9 +10,9 @@ from livepatch.engine import PatchRefused
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.change import apply
 from livepatch.engine.changing.registry import registry
+from livepatch.looking.callables import caller
 
 from .changes import WebChange
-from .facts import caller
 from .followed import FollowedStack
 from .layer import MiddlewareLayer, MiddlewarePlacement
 from .operations import when_seen

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from livepatch.engine import LivepatchError, live_layers
 from livepatch.errors import HostUnsupported, TargetNotFound
+from livepatch.looking.callables import file_of
 from livepatch.registries import CallTable, Extension, Owners, point_of
-from livepatch.registries.facts import file_of
 
 from . import loading
 from .callbacks import run_times

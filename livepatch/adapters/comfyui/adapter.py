@@ -13,8 +13,8 @@ from livepatch.adapters.runtime import attribute_of
 from livepatch.adapters.scripts.runtime import identifier
 from livepatch.addresses import url_text
 from livepatch.engine.answers import counted
+from livepatch.looking.callables import name_of, place_of
 from livepatch.registries.extension import Extension
-from livepatch.registries.facts import name_of, place_of
 from livepatch.registries.store import ListStore, UnknownStore
 
 from .caches import evict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from livepatch.adapters.runtime import attribute_of
-from livepatch.registries.facts import name_of
+from livepatch.looking.callables import name_of
 from livepatch.registries.store import AttributeStore, Method, Store
 
 if TYPE_CHECKING:

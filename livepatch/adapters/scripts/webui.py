@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.adapters.runtime import attribute_of
 from livepatch.errors import HostUnsupported
+from livepatch.looking.callables import file_of
 from livepatch.registries.extension import Extension
-from livepatch.registries.facts import file_of
 from livepatch.registries.store import AttributeStore, ListStore, UnknownStore
 
 from .runtime import PREFIX, forget_methods, identifier

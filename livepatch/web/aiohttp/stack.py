@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.reading.sources import place
-from livepatch.web.facts import owner_of
+from livepatch.looking.callables import owner_of
 from livepatch.web.layer import KnownLayers, MiddlewareLayer, Placements
 from livepatch.web.stack import MiddlewareStack
 
@@ -63,7 +63,7 @@ class AiohttpStack(MiddlewareStack):
             layer = self._layers.of(middleware)
             is_second = layer in layers  # the webui has it twice
             if layer is None or is_second:
-                owner = owner_of(middleware, {})
+                owner = owner_of(middleware)
                 layer = MiddlewareLayer(self, middleware, {}, owner, "webui", middleware)
                 if not is_second:
                     self._layers.know(layer, middleware)

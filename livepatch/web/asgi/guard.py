@@ -17,7 +17,7 @@ from livepatch.engine import LivepatchError
 from livepatch.engine.answers import AnswerLine, answer
 from livepatch.engine.changing.change import Change, ChangeDescription, apply
 from livepatch.engine.changing.registry import registry
-from livepatch.web.facts import caller
+from livepatch.looking.callables import caller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

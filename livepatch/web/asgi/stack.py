@@ -17,9 +17,9 @@ from livepatch.engine.changing.masking import holding
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.plan import carry_over
 from livepatch.engine.switching.frames import running_calls
+from livepatch.looking.callables import owner_of
 from livepatch.web.chain import Chain, Entrance, Slot
-from livepatch.web.facts import owner_of
-from livepatch.web.layer import MiddlewareLayer, MiddlewarePlacement, Placements
+from livepatch.web.layer import MiddlewareLayer, MiddlewarePlacement, Placements, what_works
 from livepatch.web.links import links_holding, same
 from livepatch.web.stack import MiddlewareStack
 
@@ -298,7 +298,7 @@ class AsgiStack(MiddlewareStack):
         """The layer that stands for a declaration."""
         layer = self._layers.get(id(spec.given))
         if layer is None:
-            owner = owner_of(spec.cls, spec.options)
+            owner = owner_of(what_works(spec.cls, spec.options))
             layer = MiddlewareLayer(self, spec.cls, spec.options, owner, "webui")
             layer.positional, layer.spec = spec.positional, spec.given
             self._layers[id(spec.given)] = layer
@@ -318,7 +318,7 @@ class AsgiStack(MiddlewareStack):
             if layer is None:
                 made = cls if hasattr(cls, "__mro__") and cls.__name__ != "function" else None
                 made = node.instance if made is None else made
-                layer = MiddlewareLayer(self, made, {}, owner_of(made, {}), "webui")
+                layer = MiddlewareLayer(self, made, {}, owner_of(made), "webui")
             if node.is_framework:
                 layer.kind = "framework"
             if layer.instance is not node.instance:

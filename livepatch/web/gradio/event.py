@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from livepatch.engine.reading.sources import place
-from livepatch.web.facts import owner_of
+from livepatch.looking.callables import owner_of, undecorated
 from livepatch.web.operations import OperationLayer
-from livepatch.web.routes.kinds import code_of
 
 from .functions import describe, streams
 
@@ -86,7 +85,7 @@ class LiveEvent:
     @cached_property
     def place(self) -> str:
         """``file:line`` of the function."""
-        return "" if self.function is None else place(code_of(self.function))
+        return "" if self.function is None else place(undecorated(self.function))
 
     @cached_property
     def owner(self) -> str:
@@ -94,7 +93,7 @@ class LiveEvent:
         replaced = [o for o in self._operations if o.on and o.layer.verb == "replace"]
         if replaced:
             return replaced[-1].layer.owner
-        return "webui" if self.function is None else owner_of(code_of(self.function), {})
+        return "webui" if self.function is None else owner_of(undecorated(self.function))
 
     @property
     def layers(self) -> tuple[OperationLayer, ...]:

@@ -11,9 +11,8 @@ from livepatch.engine import ForeignChange, PatchRefused, TargetNotFound
 from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import place
-from livepatch.web.facts import caller
+from livepatch.looking.callables import caller, undecorated
 from livepatch.web.operations import Operation, OperationLayer, OperationPlacement, when_seen
-from livepatch.web.routes.kinds import code_of
 
 from .event import EventTable, LiveEvent
 from .functions import check_function, streams
@@ -157,14 +156,14 @@ class Events(EventTable, Sequence[LiveEvent]):
             drawn = found.event.renderable.fn
             raise PatchRefused(
                 asked,
-                f"{found.label} draws a part of the page (gr.render, {place(code_of(drawn))})",
+                f"{found.label} draws a part of the page (gr.render, {place(undecorated(drawn))})",
                 f"lp.replace({f'{drawn.__module__}.{drawn.__qualname__}'!r}, …) reaches it",
             )
         if self.events.is_foreign(found.event):
             raise ForeignChange(
                 asked,
                 f"someone else gave {found.label} another function since: "
-                f"{_shown(found.event.fn)} ({place(code_of(found.event.fn))})",
+                f"{_shown(found.event.fn)} ({place(undecorated(found.event.fn))})",
                 "lp.restore_all() forgets ours and leaves that one alone",
             )
         return found

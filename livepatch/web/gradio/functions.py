@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.reading.sources import definition_of, place
-from livepatch.web.routes.kinds import code_of
+from livepatch.looking.callables import undecorated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -209,7 +209,7 @@ def _takes(function: Any) -> tuple[int, int]:
 
 def _answers(function: Any) -> Iterator[int]:
     """How many outputs a function answers, once for each place whose text tells."""
-    code = code_of(function)
+    code = undecorated(function)
     definition = definition_of(code) if isinstance(code, FunctionType) else None
     if isinstance(definition, ast.Lambda):
         yield from _count(definition.body)
@@ -241,4 +241,4 @@ def _own_nodes(definition: ast.AST) -> Iterator[ast.AST]:
 
 def _shown(function: Any) -> str:
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{name} ({place(code_of(function))})"
+    return f"{name} ({place(undecorated(function))})"

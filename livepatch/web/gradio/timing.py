@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import place
+from livepatch.looking.callables import owner_of, undecorated
 from livepatch.measure import Meter, Part, timed
-from livepatch.web.facts import owner_of
-from livepatch.web.routes.kinds import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -44,9 +43,9 @@ class EventMeter(Meter):
         """A function of an event that notes how long it takes."""
 
         def make() -> Part:
-            code = code_of(function)
+            code = undecorated(function)
             name = getattr(event, "api_name", None) or getattr(code, "__qualname__", "event")
-            return Part(GROUP, f"/{name}", owner_of(code, {}), place(code))
+            return Part(GROUP, f"/{name}", owner_of(code), place(code))
 
         return timed(function, self, id(event), make)
 

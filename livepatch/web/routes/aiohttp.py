@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.reading.sources import place
+from livepatch.looking.callables import undecorated
 
-from .kinds import code_of
 from .list import RouteList, same_routes
 
 if TYPE_CHECKING:
@@ -218,16 +218,18 @@ def _check_handler(asked: str, endpoint: Any) -> None:
         raise PatchRefused(asked, found, f"give the function itself: {endpoint.__name__}")
     name = getattr(endpoint, "__qualname__", None) or repr(endpoint)
     if not inspect.iscoroutinefunction(endpoint):
-        found = f"{name} ({place(code_of(endpoint))}) is no coroutine function"
+        found = f"{name} ({place(undecorated(endpoint))}) is no coroutine function"
         raise PatchRefused(asked, found, HOW_TO_WRITE)
     try:
         inspect.signature(endpoint).bind(None)
     except TypeError as error:
-        found = f"{name} ({place(code_of(endpoint))}): {error}; it is called with the request alone"
+        found = (
+            f"{name} ({place(undecorated(endpoint))}): {error}; it is called with the request alone"
+        )
         raise PatchRefused(asked, found, HOW_TO_WRITE) from error
 
 
 def _refused(asked: str, endpoint: Any, error: Exception) -> PatchRefused:
     said = " ".join(str(error).split()) or "(it says nothing)"
-    advice = f"nothing has changed; look at {place(code_of(endpoint))}"
+    advice = f"nothing has changed; look at {place(undecorated(endpoint))}"
     return PatchRefused(asked, f"{type(error).__name__}: {said}", advice)

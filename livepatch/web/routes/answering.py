@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import LivepatchError
 from livepatch.engine.reading.sources import place
+from livepatch.looking.callables import owner_of, undecorated
 from livepatch.measure import Part
-from livepatch.web.facts import owner_of
-
-from .kinds import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -93,5 +91,5 @@ def _fits(route: LiveRoute, path: str) -> bool:
 
 
 def _part_of(label: str, endpoint: Any) -> Part:
-    code = code_of(endpoint)
-    return Part(GROUP, label, owner_of(code, {}), place(code))
+    code = undecorated(endpoint)
+    return Part(GROUP, label, owner_of(code), place(code))

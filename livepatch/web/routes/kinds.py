@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -79,18 +77,6 @@ def endpoint_of(route: Any) -> Any:
     if found is None:
         found = getattr(route, "_base_app", None)
     return getattr(route, "app", None) if found is None else found
-
-
-def code_of(endpoint: Any) -> Any:
-    """The function whose file and line tell where an endpoint is."""
-    while isinstance(endpoint, functools.partial):
-        endpoint = endpoint.func
-    try:
-        endpoint = inspect.unwrap(endpoint)
-    except ValueError:  # a circle of __wrapped__
-        return endpoint
-    is_code = inspect.isroutine(endpoint) or isinstance(endpoint, type)
-    return endpoint if is_code else type(endpoint)
 
 
 def methods_of(route: Any) -> tuple[str, ...]:

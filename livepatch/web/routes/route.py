@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.reading.sources import place
-
-from .kinds import code_of
+from livepatch.looking.callables import undecorated
 
 if TYPE_CHECKING:
     from livepatch.web.operations import OperationLayer
@@ -72,7 +71,7 @@ class LiveRoute:
     @cached_property
     def place(self) -> str:
         """``file:line`` of the function."""
-        return place(code_of(self.endpoint))
+        return place(undecorated(self.endpoint))
 
     @cached_property
     def owner(self) -> str:

@@ -12,10 +12,9 @@ from livepatch.engine import PatchRefused, TargetNotFound
 from livepatch.engine.answers import answer, counted
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import place
-from livepatch.web.facts import caller
+from livepatch.looking.callables import caller, undecorated
 from livepatch.web.operations import Operation, OperationPlacement, when_seen
 
-from .kinds import code_of
 from .list import RouteLayer
 from .places import inside as path_inside
 from .places import slot_at, what_follows
@@ -267,7 +266,7 @@ class Routes(RouteTable, Sequence[LiveRoute]):
                 raise PatchRefused(
                     asked,
                     f"{taken.label} is taken by {_shown(taken.endpoint)} "
-                    f"({place(code_of(taken.endpoint))}), which comes first and wins",
+                    f"({place(undecorated(taken.endpoint))}), which comes first and wins",
                     f"lp.routes()[{taken.label!r}].replace(f), or add(…, before={taken.label!r})",
                 )
             winner = new.winner_among(cells, of_all=False)

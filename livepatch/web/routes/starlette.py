@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.reading.sources import place
+from livepatch.looking.callables import undecorated
 from livepatch.web.chain import Entrance
 from livepatch.web.links import is_asgi
 
 from .kinds import (
-    code_of,
     endpoint_of,
     is_api_route,
     kind_of,
@@ -151,7 +151,7 @@ def _unserved(asked: str, endpoint: Any, error: Exception) -> PatchRefused:
     return PatchRefused(
         asked,
         f"{type(error).__name__}: {said}",
-        f"nothing has changed; look at {place(code_of(endpoint))}",
+        f"nothing has changed; look at {place(undecorated(endpoint))}",
     )
 
 
@@ -253,7 +253,7 @@ def _check_endpoint(asked: str, endpoint: Any) -> None:
 
 def _is_endpoint(endpoint: Any) -> bool:
     """Whether it answers requests of one route: a function, or a class that is made for each."""
-    code = code_of(endpoint)
+    code = undecorated(endpoint)
     if inspect.isroutine(code):
         return True
     if isinstance(endpoint, type):
@@ -265,7 +265,7 @@ def _is_app(endpoint: Any) -> bool:
     """Whether it is an app of its own, to be mounted."""
     if not is_asgi(endpoint):
         return False
-    if not inspect.isroutine(code_of(endpoint)):
+    if not inspect.isroutine(undecorated(endpoint)):
         return True
     return list(inspect.signature(endpoint).parameters)[-3:] == ["scope", "receive", "send"]
 
@@ -275,7 +275,7 @@ def _check_takes_one(asked: str, endpoint: Any, what: str) -> None:
     if isinstance(endpoint, type) or _is_app(endpoint):
         return
     if what == "websocket" and not inspect.iscoroutinefunction(endpoint):
-        found = f"{_shown(endpoint)} ({place(code_of(endpoint))}) is not async"
+        found = f"{_shown(endpoint)} ({place(undecorated(endpoint))}) is not async"
         raise PatchRefused(asked, found, "async def f(websocket): …")
     try:
         signature = inspect.signature(endpoint)
@@ -286,7 +286,7 @@ def _check_takes_one(asked: str, endpoint: Any, what: str) -> None:
     except TypeError as error:
         raise PatchRefused(
             asked,
-            f"{_shown(endpoint)}{signature} ({place(code_of(endpoint))}): {error}; "
+            f"{_shown(endpoint)}{signature} ({place(undecorated(endpoint))}): {error}; "
             f"this route calls it with the {what} alone",
             f"write it as f({what}); parameters are FastAPI's",
         ) from error
@@ -302,7 +302,7 @@ def _takes_websocket(endpoint: Any) -> bool:
 
 
 def _dotted(endpoint: Any) -> str:
-    code = code_of(endpoint)
+    code = undecorated(endpoint)
     return f"{getattr(code, '__module__', '?')}.{getattr(code, '__qualname__', '?')}"
 
 

@@ -6,10 +6,10 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from livepatch.web.facts import owner_of
+from livepatch.looking.callables import owner_of, undecorated
 
 from .aiohttp import AiohttpRoutes, aiohttp_list_of, sub_app_of
-from .kinds import code_of, endpoint_of, inner_router, label_of, winner_over
+from .kinds import endpoint_of, inner_router, label_of, winner_over
 from .list import Cell, RouteLayer
 from .starlette import StarletteRoutes
 
@@ -112,7 +112,7 @@ class Row:
     def owner(self) -> str:
         """Whose route it is: ours, an extension's, a package's or the webui's."""
         layers = [o.layer for o in self.operations if o.patch.new is self.cell.route]
-        return layers[-1].owner if layers else owner_of(code_of(self.endpoint), {})
+        return layers[-1].owner if layers else owner_of(undecorated(self.endpoint))
 
     def is_meant_by(self, reference: Any) -> bool:
         """Whether someone who gives this means it."""
