@@ -15,33 +15,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture
-def a_user(make_user):
-    """One more account."""
-    return make_user()
-
-
-@pytest.fixture
-def make_user():
-    """Make accounts with a group and a home of their own; they and their homes go with the test."""
-    if (reason := why_no_accounts()) is not None:
-        pytest.skip(reason)
-    with accounts() as make:
-        yield make
-
-
-@pytest.fixture
-def command_as():
-    """Answers what has to stand before a command that an account runs, None for root.
-
-    All that is run so sees the same files, this Python among them.
-    """
-    if (reason := why_no_accounts()) is not None:
-        pytest.skip(reason)
-    with same_files_for_all() as prefix:
-        yield prefix
-
-
 def why_no_accounts():
     """Why no accounts can be made here, None where they can."""
     if os.name != "posix" or os.geteuid() != 0 or shutil.which("useradd") is None:

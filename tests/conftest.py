@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
-from importlib.util import find_spec
 
 import pytest
+from account_support import accounts, same_files_for_all, why_no_accounts
+from engine_support import App
 
 import livepatch as lp
 from livepatch.measure import end_every_timing
-
-# Some Pythons that run the tests of the engine have nothing but pytest.
-pytest_plugins = ["account_support", "django_support", "engine_support", "journal_support"]
-pytest_plugins += ["kernel_support"] * bool(find_spec("jupyter_client"))
 
 # Where a shell runs the tests in the background, they and what they start would ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,3 +29,51 @@ def _own_code_afterwards():
     lp.restore_all()
     assert end_every_timing() == 0
     assert len(lp.patches()) == 0
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    """A module for a test to write."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # edits within a second look alike
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield App(tmp_path)
+    try:
+        lp.restore_all()
+    finally:
+        sys.modules.pop(App.name, None)
+
+
+@pytest.fixture
+def a_user(make_user):
+    """One more account."""
+    return make_user()
+
+
+@pytest.fixture
+def make_user():
+    """Make accounts with a group and a home of their own; they and their homes go with the test."""
+    if (reason := why_no_accounts()) is not None:
+        pytest.skip(reason)
+    with accounts() as make:
+        yield make
+
+
+@pytest.fixture
+def command_as():
+    """Answers what has to stand before a command that an account runs, None for root.
+
+    All that is run so sees the same files, this Python among them.
+    """
+    if (reason := why_no_accounts()) is not None:
+        pytest.skip(reason)
+    with same_files_for_all() as prefix:
+        yield prefix
+
+
+@pytest.fixture
+def notebook():
+    """A notebook's shell, in this process, with livepatch's magics."""
+    from notebook_support import a_notebook  # some Pythons that run the engine's tests lack IPython
+
+    with a_notebook() as opened:
+        yield opened

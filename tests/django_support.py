@@ -6,15 +6,9 @@ import os
 import shutil
 import struct
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pytest
-
-import livepatch as lp
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any
 
 SAMPLES = Path(__file__).parent / "samples"
 OF_THE_START = ["admin", "auth", "contenttypes", "sessions", "blog"]
@@ -112,42 +106,55 @@ def client() -> Any:
     return Client()
 
 
-@pytest.fixture(scope="module")
-def django_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = set_up_here(tmp_path_factory.mktemp("django"))
-    yield folder
-    from django.db import connections
-
-    connections.close_all()
-
-
-@pytest.fixture
-def apps_folder(django_project: Path):
-    """Where apps can be put; no table of theirs stays."""
+def columns(table: str) -> list[str]:
     from django.db import connection
 
-    before = set(connection.introspection.table_names())
-    yield django_project / "apps"
-    lp.restore_all()
-    from django.contrib.contenttypes.models import ContentType
-
-    tables = set(connection.introspection.table_names()) - before
-    with connection.schema_editor() as editor:
-        for table in tables:
-            editor.execute(f'DROP TABLE "{table}"')
-    ContentType.objects.exclude(app_label__in=OF_THE_START).delete()
+    with connection.cursor() as cursor:
+        return [c.name for c in connection.introspection.get_table_description(cursor, table)]
 
 
-@pytest.fixture
-def notes_app(apps_folder: Path) -> App:
-    return copy_app(apps_folder)
+def model(label: str = "notes", name: str = "Note") -> Any:
+    from django.apps import apps
+
+    return apps.get_model(label, name)
 
 
-@pytest.fixture
-def admin_client(django_project: Path):
+def state_of_django() -> dict[str, Any]:
+    """What livepatch could have left different."""
+    from django.apps import apps
+    from django.apps.registry import Apps
+    from django.conf import settings
+    from django.contrib import admin
     from django.contrib.auth.models import User
+    from django.core.checks.registry import registry
+    from django.core.handlers.base import BaseHandler
+    from django.db.models import CharField, signals
+    from django.db.models.base import ModelBase
+    from django.dispatch import Signal
+    from django.urls import converters, get_resolver, get_urlconf
 
-    user, _ = User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)
-    found = client()
-    found.force_login(user)
-    return found
+    root = import_module(settings.ROOT_URLCONF)
+    return {
+        "registry": (type(apps), sorted(apps.__dict__), list(apps.app_configs), id(apps)),
+        "is Django's": type(apps) is Apps,
+        "models": {label: sorted(found) for label, found in apps.all_models.items() if found},
+        "pending": list(apps._pending_operations),
+        "installed": list(settings.INSTALLED_APPS),
+        "middleware": list(settings.MIDDLEWARE),
+        "urlpatterns": [id(pattern) for pattern in root.urlpatterns],
+        "urlconf": (settings.ROOT_URLCONF, get_urlconf(), id(get_resolver().url_patterns)),
+        "versions": [name for name in sys.modules if "__livepatch" in name],
+        "admin": (type(admin.site._registry), list(admin.site._registry)),
+        "accessors": sorted(name for name in vars(User) if not name.startswith("__")),
+        "lookups": sorted(CharField.get_lookups()),
+        "converters": sorted(converters.REGISTERED_CONVERTERS),
+        "checks": len(registry.registered_checks),
+        "receivers": [len(signals.post_save.receivers), len(signals.class_prepared.receivers)],
+        "hooks": (
+            Signal.connect,
+            BaseHandler.get_response,
+            BaseHandler.get_response_async,
+            "__setattr__" in vars(ModelBase),
+        ),
+        "modules": sorted(name for name in sys.modules if name.startswith("notes")),
+    }

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import importlib
-import sys
 import textwrap
-
-import pytest
 
 import livepatch as lp
 
@@ -42,18 +39,6 @@ class App:
 
     def __getitem__(self, name):
         return f"{self.name}.{name}"
-
-
-@pytest.fixture
-def app(tmp_path, monkeypatch):
-    """A module for a test to write."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # edits within a second look alike
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield App(tmp_path)
-    try:
-        lp.restore_all()
-    finally:
-        sys.modules.pop(App.name, None)
 
 
 class Transaction:

@@ -6,13 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections import deque
 from pathlib import Path
 
-import pytest
-
 import livepatch as lp
-from livepatch.history.places import Place
 from livepatch.history.saved import read_session
 
 TESTS = Path(__file__).parent
@@ -31,22 +27,6 @@ def change(name, value):
     lp.replace(f"samples.functions.{name}", f"def {name}(a):\\n    return {value!r}")
     assert lp.journal.flush()
 """
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """Where the sessions of the webui ``a-webui`` lie; nothing is kept yet."""
-    monkeypatch.setenv("LIVEPATCH_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(lp.journal, "_entries", deque(maxlen=100))
-    yield Place.of("A Webui")
-    lp.journal.end()
-
-
-@pytest.fixture
-def kept(place):
-    """The same, and this process writes there from now on."""
-    lp.journal.keep("A Webui")
-    return place
 
 
 def restart():
@@ -104,25 +84,6 @@ def ran(script, *arguments, **options):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return out
-
-
-@pytest.fixture
-def sibling(place):
-    """Starts processes that keep the same journal; they run until the test's end, or are killed."""
-    started = []
-
-    def begin(*lines):
-        script = KEEPS + "\n".join(lines) + "\nprint(lp.journal.path, flush=True)\ninput()"
-        process = start(script, state=place.folder.parent.parent)
-        started.append(process)
-        path = process.stdout.readline().strip()
-        assert path, process.stderr.read()
-        return process, int(Path(path).name.partition(".")[0])
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 def killed(process):

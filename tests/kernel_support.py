@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the kernel: a webui in its own process, and a client of its kernel."""
+"""The kernel in tests: a webui in its own process, and a client of its kernel."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import sys
 import tempfile
 import threading
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
@@ -272,78 +272,12 @@ class Notebook(Client):
         self.manager.context.destroy()
 
 
-@pytest.fixture
-def notebook(kernel_folder: Path) -> Iterator[Notebook]:
-    """An ordinary notebook kernel for one test."""
-    started = Notebook(kernel_folder)
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Notebook]:
-    """An ordinary notebook kernel, for the tests of one file, in which the demo was started."""
+@contextmanager
+def demo_in_a_notebook() -> Iterator[Notebook]:
+    """An ordinary notebook kernel in which the demo was started."""
     path = Path(tempfile.mkdtemp(prefix="lp-"))
     started = Notebook(path)
     started.started = started.start("-m livepatch.demo --port 0")
     yield started
     started.close()
     shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture
-def kernel_folder() -> Iterator[Path]:
-    """A folder with a short path: that of a socket ends at 107 characters."""
-    path = Path(tempfile.mkdtemp(prefix="lp-"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def kernel_webui() -> Iterator[Webui]:
-    """A webui with a kernel in it, for the tests of one file."""
-    path = Path(tempfile.mkdtemp(prefix="lp-"))
-    webui = Webui(path, "--attach")
-    yield webui
-    webui.close()
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def kernel_client(kernel_webui: Webui) -> Iterator[Client]:
-    """A front end of that webui's kernel."""
-    client = Client(kernel_webui.connection_file)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def fresh_webui(kernel_folder: Path) -> Iterator[Callable[..., Webui]]:
-    """Starts webuis for one test, and ends them."""
-    started: list[Webui] = []
-
-    def start(*arguments: str, **options: Any) -> Webui:
-        folder = kernel_folder / str(len(started))
-        folder.mkdir()
-        webui = Webui(folder, *arguments, **options)
-        started.append(webui)
-        return webui
-
-    yield start
-    for webui in started:
-        webui.close()
-
-
-@pytest.fixture
-def fresh_client() -> Iterator[Callable[[Webui | Notebook], Client]]:
-    """Connects front ends for one test, and lets them go."""
-    connected: list[Client] = []
-
-    def connect(webui: Webui | Notebook) -> Client:
-        client = Client(webui.connection_file)
-        connected.append(client)
-        return client
-
-    yield connect
-    for client in connected:
-        client.close()

@@ -14,8 +14,8 @@ import weakref
 from pathlib import Path
 
 import pytest
+from notebook_support import Notebook
 from samples import functions
-from test_magics import Notebook
 
 import livepatch as lp
 from livepatch.engine.changing.registry import registry
@@ -24,15 +24,6 @@ from livepatch.engine.layers.trace import trace, traces, untrace
 from livepatch.engine.reading.summaries import summary
 
 PLAIN = "samples.functions.plain"
-
-
-@pytest.fixture
-def notebook():
-    notebook = Notebook()
-    notebook.run("%load_ext livepatch")
-    yield notebook
-    notebook.run("%unload_ext livepatch")
-    notebook.shell.history_manager.end_session()
 
 
 @pytest.fixture(autouse=True)

@@ -51,7 +51,8 @@ def _fails_without(undoing: Undoing, test: str, copy: Path) -> bool:
     assert whole.count(undoing.mend) == 1, f"{undoing.file}: {undoing.mend!r}"
     file.write_text(whole.replace(undoing.mend, undoing.without))
     name, _, rest = test.partition("::")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", f"tests/{name}.py::{rest}"]
+    (path,) = copy.glob(f"tests/**/{name}.py")
+    command = [sys.executable, "-m", "pytest", "-q", "-x", f"{path}::{rest}"]
     try:
         done = subprocess.run(
             command,

@@ -1,0 +1,95 @@
+"""What the tests of the kernel share."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kernel_support import Client, Notebook, Webui, demo_in_a_notebook
+from reach_support import Place, place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def notebook(kernel_folder: Path) -> Iterator[Notebook]:
+    """An ordinary notebook kernel for one test."""
+    started = Notebook(kernel_folder)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Notebook]:
+    """An ordinary notebook kernel, for the tests of one file, in which the demo was started."""
+    with demo_in_a_notebook() as started:
+        yield started
+
+
+@pytest.fixture
+def here() -> Iterator[Place]:
+    """A runtime folder for one test, and the webuis in it."""
+    with place() as folder:
+        yield folder
+
+
+@pytest.fixture
+def kernel_folder() -> Iterator[Path]:
+    """A folder with a short path: that of a socket ends at 107 characters."""
+    path = Path(tempfile.mkdtemp(prefix="lp-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def kernel_webui() -> Iterator[Webui]:
+    """A webui with a kernel in it, for the tests of one file."""
+    path = Path(tempfile.mkdtemp(prefix="lp-"))
+    webui = Webui(path, "--attach")
+    yield webui
+    webui.close()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def kernel_client(kernel_webui: Webui) -> Iterator[Client]:
+    """A front end of that webui's kernel."""
+    client = Client(kernel_webui.connection_file)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def fresh_webui(kernel_folder: Path) -> Iterator[Callable[..., Webui]]:
+    """Starts webuis for one test, and ends them."""
+    started: list[Webui] = []
+
+    def start(*arguments: str, **options: Any) -> Webui:
+        folder = kernel_folder / str(len(started))
+        folder.mkdir()
+        webui = Webui(folder, *arguments, **options)
+        started.append(webui)
+        return webui
+
+    yield start
+    for webui in started:
+        webui.close()
+
+
+@pytest.fixture
+def fresh_client() -> Iterator[Callable[[Webui | Notebook], Client]]:
+    """Connects front ends for one test, and lets them go."""
+    connected: list[Client] = []
+
+    def connect(webui: Webui | Notebook) -> Client:
+        client = Client(webui.connection_file)
+        connected.append(client)
+        return client
+
+    yield connect
+    for client in connected:
+        client.close()
