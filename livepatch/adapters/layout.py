@@ -87,8 +87,8 @@ class Layout:
     check: ClassVar[str] = ""
     """Python that stands in for the webui when an export is checked, before the entry file runs.
 
-    It may call ``stand_in_module(name)`` and use ``app`` and ``events``: pairs of event and name
-    of the registrations that are there and that the extension changes.
+    It may call ``stand_in_module(name)`` and ``callback(name)``, and use ``app`` and ``events``:
+    pairs of event and name of the registrations that are there and that the extension changes.
     """
 
     def files(self, code: ExportedCode) -> dict[str, str]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 import sys
-import textwrap
 import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from webui_process import REPOSITORY
 
 import livepatch as lp
 from livepatch.adapters import Host, known
@@ -19,7 +15,6 @@ from livepatch.webui.overview import overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 class LogitsProcessorList(list):
@@ -323,50 +318,3 @@ def test_memory_of_cards_that_torch_uses(loaded: Any) -> None:
     assert memory.endswith("GB, A Card: 0.50 GB of torch, 2.00 of 8.00 GB in use")
     cuda.is_initialized = lambda: False  # to ask would start CUDA
     assert "A Card" not in dict(overview())["memory"]
-
-
-def adapter_in_the_manual() -> str:
-    """The code of docs/hosts.md."""
-    text = (REPOSITORY / "docs" / "hosts.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    (found,) = [block for block in blocks if "class BakeryHost" in block]
-    assert 'bakery = "bakery_livepatch:BakeryHost"' in text
-    return str(found)
-
-
-def test_an_adapter_of_another_package_by_its_entry_point(tmp_path: Path) -> None:
-    package = tmp_path / "site"
-    (package / "bakery-1.0.dist-info").mkdir(parents=True)
-    (package / "bakery_livepatch.py").write_text(adapter_in_the_manual())
-    (package / "bakery").mkdir()
-    (package / "bakery" / "registry.py").write_text(
-        "def knead(): return 'kneaded'\n"
-        "def bake(): return 'baked'\n"
-        "ovens = {'morning': [knead, bake]}\n"
-    )
-    metadata = package / "bakery-1.0.dist-info"
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bakery\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(
-        "[livepatch.hosts]\nbakery = bakery_livepatch:BakeryHost\n"
-    )
-    program = """
-        import livepatch as lp
-        print(lp.host().flavor)
-        from bakery.registry import ovens
-        print(lp.host().flavor)
-        lp.callbacks()["morning"].mute("knead")
-        print([f() for f in ovens["morning"]])
-        lp.restore_all()
-        print([f() for f in ovens["morning"]])
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        env={"PYTHONPATH": f"{package}:{REPOSITORY}", "PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stdout.splitlines() == [
-        *("plain", "bakery", "['baked']", "['kneaded', 'baked']"),
-    ], done.stderr

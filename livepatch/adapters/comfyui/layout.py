@@ -52,10 +52,7 @@ server.PromptServer.instance = types.SimpleNamespace(on_prompt_handlers=[])
 if app is not None:
     server.PromptServer.instance.app = app
 for event, label in events:
-    def handler(prompt):
-        return prompt
-    handler.__qualname__ = handler.__name__ = label
-    server.PromptServer.instance.on_prompt_handlers.append(handler)
+    server.PromptServer.instance.on_prompt_handlers.append(callback(label))
 """
 
 

@@ -56,11 +56,12 @@ class Callback(Change):
             called.forget_order()
             return only_once(lambda: called.exchange(other, entry, before))
         entries.remove(entry)
+        was_only = not entries
         if self.action == "move":
             names = [_name_of(e) for e in entries]
             entries.insert(names.index(self.after) + 1 if self.after in names else 0, entry)
         called.forget_order()
-        return only_once(lambda: called.exchange(entry, entry, before))
+        return only_once(lambda: called.exchange(entry, entry, before, was_only=was_only))
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,12 @@ class _Called:
             entries.remove(item)
         self.forget_order()
 
-    def exchange(self, present: Any, own: Any, before: list[Any]) -> None:
+    def exchange(
+        self, present: Any, own: Any, before: list[Any], *, was_only: bool = False
+    ) -> None:
         """Put the webui's own back where it stood, as far as its neighbours are there."""
         entries = self.entries()
-        if not entries and not before:
+        if not (entries or before or was_only):
             return  # the webui has cleared its callbacks: it registers them anew
         was_there = present in entries
         if was_there:
