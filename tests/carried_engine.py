@@ -54,3 +54,14 @@ def _own_code_afterwards():
     yield
     lp.restore_all()
     assert len(lp.patches()) == 0
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    """A module for a test to write."""
+    from engine_support import App  # it imports livepatch
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # edits within a second look alike
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield App(tmp_path)
+    sys.modules.pop(App.name, None)

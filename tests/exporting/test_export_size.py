@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import io
 import os
-import pathlib
 import re
 import subprocess
 import sys
 import tokenize
 
 import pytest
-from export_support import T, fresh
+from export_support import TESTS, T, fresh
 from samples import exported as sample
 
 import livepatch as lp
@@ -185,13 +184,11 @@ def test_the_engines_own_tests_of_replacing_pass_on_what_is_carried(tmp_path):
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    tests = pathlib.Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "carried_engine", "--noconftest"]
-        + ["-p", "engine_support"]
         + ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        + [str(tests / f"test_engine_{part}.py") for part in PARTS],
-        env={**os.environ, "CARRIED_ENGINE": str(tmp_path / folder), "PYTHONPATH": str(tests)},
+        + [str(TESTS / "engine" / f"test_engine_{part}.py") for part in PARTS],
+        env={**os.environ, "CARRIED_ENGINE": str(tmp_path / folder), "PYTHONPATH": str(TESTS)},
         capture_output=True,
         text=True,
         timeout=300,
