@@ -1,7 +1,7 @@
-"""How the mend of each pitfall is undone, for the tests that must fail then.
+"""How the fix of each pitfall is undone, for the tests that must fail then.
 
 ``docs/kernel.md`` and ``docs/security.md`` are the tables that people read;
-``tests/soak/pitfalls.py`` undoes one mend after the other in a copy of the package, and runs its
+``tests/soak/pitfalls.py`` undoes one fix after the other in a copy of the package, and runs its
 test there.
 """
 

@@ -1,4 +1,4 @@
-"""How the mends of ``docs/security.md`` are undone; see ``pitfalls.py``."""
+"""How the fixes of ``docs/security.md`` are undone; see ``pitfalls.py``."""
 
 from __future__ import annotations
 

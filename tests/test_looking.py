@@ -489,7 +489,7 @@ def test_a_patch_that_could_not_stand_alone_is_refused(webui, notebook):
     lp.restore_all()
     outside = 3
     lp.replace("tinyui.last", lambda a: outside)
-    assert "no function that could stand in the file" in refused("tinyui.last")
+    assert "not a function that could stand in the file" in refused("tinyui.last")
 
     def closes(a):
         return a + outside

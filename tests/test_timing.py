@@ -1,4 +1,4 @@
-"""Own times and loop-busy times, told by a clock that only the test moves."""
+"""Self times and loop-busy times, told by a clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def test_a_report_says_how_often_how_long_and_whose():
     assert html.count("<svg") == 2
     assert "<script" not in html
     assert 'width="160.0"' in html
-    assert "slow: 60.00 ms own, 0.00 ms of it loop-busy" in html
+    assert "slow: 60.00 ms self, 0.00 ms of it loop-busy" in html
 
 
 def test_a_name_that_was_not_timed_is_told_with_those_that_were():

@@ -1,4 +1,4 @@
-"""A mend, and the text that stands there without it."""
+"""A fix, and the text that stands there without it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Undoing:
-    """One mend, undone.
+    """One fix, undone.
 
     Attributes:
         file: of the package, ``kernel/app.py``.
-        mend: its text there.
-        without: the text that stands there without the mend.
+        fix: its text there.
+        without: the text that stands there without the fix.
         tests: each ``FILE::TEST``, without ``tests/`` and ``.py``; every one fails.
     """
 
     file: str
-    mend: str
+    fix: str
     without: str
     tests: tuple[str, ...]
 
 
-def undo(file: str, mend: str, without: str, *tests: str) -> Undoing:
-    """A mend, undone; see :class:`Undoing`."""
-    return Undoing(file, mend, without, tests)
+def undo(file: str, fix: str, without: str, *tests: str) -> Undoing:
+    """A fix, undone; see :class:`Undoing`."""
+    return Undoing(file, fix, without, tests)

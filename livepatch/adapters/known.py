@@ -63,4 +63,4 @@ def _load_of_others() -> Iterator[type[Host]]:
         if isinstance(adapter, type) and issubclass(adapter, Host):
             yield adapter
         else:
-            complain(HOSTS, f"{adapter!r} is no subclass of livepatch.adapters.Host")
+            complain(HOSTS, f"{adapter!r} is not a subclass of livepatch.adapters.Host")

@@ -70,7 +70,7 @@ class Loader(ABC):
         What it raises is the extension's fault, and all of it is taken back.
         """
 
-    def goodbye(self, extension: Extension) -> None:  # noqa: B027 - most webuis say none
+    def on_unload(self, extension: Extension) -> None:  # noqa: B027 - most webuis say none
         """Tell the extension that it goes, as the webui does."""
 
     def forget_orders(self, touched: set[int]) -> None:  # noqa: B027 - most work out nothing
@@ -102,7 +102,7 @@ def execute(name: str, file: Path, *, register: bool = False, package: bool = Fa
     found = [str(file.parent)] if package else None
     spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=found)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is no Python file")
+        raise ImportError(f"{file} is not a Python file")
     # The text may have changed within the second that compiled files are told apart by.
     importlib.invalidate_caches()
     module = importlib.util.module_from_spec(spec)

@@ -353,5 +353,5 @@ def _explained(error: Exception, packages: list[str]) -> str:
 def _advice(plans: list[Plan]) -> str:
     label = plans[0].old.label if plans[0].old is not None else None
     if label is not None:
-        return f"the old version keeps serving; mend it, then: %django_app reload {label}"
-    return f"mend it, then: %django_app load {plans[0].entry}"
+        return f"the old version keeps serving; fix it, then: %django_app reload {label}"
+    return f"fix it, then: %django_app load {plans[0].entry}"

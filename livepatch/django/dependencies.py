@@ -177,7 +177,7 @@ def _parsed(config: Any, attribute: str, text: str) -> Requirement:
     except InvalidRequirement as error:
         raise DependencyError(
             f"read {attribute} of {config.label}",
-            f"{text!r} is no requirement: {' '.join(str(error).split())}",
+            f"{text!r} is not a requirement: {' '.join(str(error).split())}",
             'write it like "inventory>=1.2"',
         ) from error
 

@@ -74,7 +74,7 @@ class Migrations:
         newly = [key for key in mine if key in done and key not in before]
         failed = next((m for m in plan if (m.app_label, m.name) not in done), plan[-1])
         said = f"migration {failed} failed: {type(error).__name__}: {_one_line(error)}"
-        advice = "mend the migration, then the same again"
+        advice = "fix the migration, then the same again"
         try:
             self._unapply(newly)
         except Exception as other:

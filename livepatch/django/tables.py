@@ -204,7 +204,7 @@ class told_as:  # noqa: N801 - a context manager, named as it reads
             raise SchemaFailed(
                 self.asked,
                 f"the tables of {self.label} could not be changed: {type(error).__name__}: {said}",
-                "mend the models or the rows, then the same again",
+                "fix the models or the rows, then the same again",
             ) from error
 
 

@@ -115,7 +115,7 @@ def _refused(asked: str, found: str) -> ExportRefused:
     return ExportRefused(
         asked,
         f"a clean process could not load it: {found}; no file was kept",
-        "mend what it names (an import that only this process has?) and export again",
+        "fix what it names (an import that only this process has?) and export again",
     )
 
 

@@ -12,7 +12,7 @@ from livepatch.engine.changing.events import modules_named
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.reading.sources import place, source_of
 from livepatch.errors import ExportRefused
-from livepatch.registries import CallPoint
+from livepatch.registries import HookPoint
 from livepatch.registries.store import AttributeStore, ListStore
 from livepatch.web.operations import OperationList
 from livepatch.web.stack import MiddlewareStack
@@ -38,7 +38,7 @@ def do_nothing(*args, **kwargs):
 
 
 def others(asked: str, adapter: type[Host], live: Live) -> None:
-    """Take in everything that is changed and is no function.
+    """Take in everything that is changed and is not a function.
 
     Raises:
         ExportRefused: something cannot be written down.
@@ -48,7 +48,7 @@ def others(asked: str, adapter: type[Host], live: Live) -> None:
         if isinstance(changed, MiddlewareStack):
             _check_app(asked, adapter, changed, stacks)
             _take_stack(asked, changed, live)
-        elif isinstance(changed, CallPoint):
+        elif isinstance(changed, HookPoint):
             _take_point(asked, adapter, changed, live)
         elif not isinstance(changed, OperationList):
             # An extension that was loaded, a guard, apps of a project.
@@ -142,7 +142,7 @@ def _is_literal(value: object) -> bool:
         return False
 
 
-def _take_point(asked: str, adapter: type[Host], point: CallPoint, live: Live) -> None:
+def _take_point(asked: str, adapter: type[Host], point: HookPoint, live: Live) -> None:
     store = point.store
     if isinstance(store, ListStore) and store.key in {s.key for s in host().callback_stores()}:
         _take_list(adapter, point, live)
@@ -156,7 +156,7 @@ def _take_point(asked: str, adapter: type[Host], point: CallPoint, live: Live) -
         )
 
 
-def _take_list(adapter: type[Host], point: CallPoint, live: Live) -> None:
+def _take_list(adapter: type[Host], point: HookPoint, live: Live) -> None:
     event = point.event
     on = [p.layer for p in point.plan if p.on]
     base = [p.layer for p in point.base]
@@ -184,7 +184,7 @@ def _take_list(adapter: type[Host], point: CallPoint, live: Live) -> None:
             live.callbacks.setdefault(event, []).append(new)
 
 
-def _take_attributes(asked: str, adapter: type[Host], point: CallPoint, live: Live) -> None:
+def _take_attributes(asked: str, adapter: type[Host], point: HookPoint, live: Live) -> None:
     store: Any = point.store
     base = {id(p.layer.item.holder): p.layer for p in point.base}
     on = {id(p.layer.item.holder): p.layer for p in point.plan if p.on}

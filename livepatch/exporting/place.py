@@ -137,7 +137,7 @@ class Place:
             raise self._refused(f"{shown(final)} {unreadable}") from unreadable
         begins = text[:300].decode(errors="replace")
         if f'"""{self._name}: ' not in begins or MARK not in begins:
-            raise self._refused(f"{shown(final)} is already there, and is no export")
+            raise self._refused(f"{shown(final)} is already there, and is not an export")
         digest = re.search(rb"\n# livepatch: ([0-9a-f]{64})\n\Z", text)
         if digest is None or _hash(text[: digest.start() + 1]).encode() != digest.group(1):
             raise self._refused(f"somebody changed {shown(final)} since it was exported")

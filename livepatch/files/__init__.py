@@ -1,7 +1,7 @@
 """Files: whose we trust, and how ours are made.
 
 livepatch runs code from files and reads orders from them: watched files, journals, records of
-running webuis, kernelspecs. ``trusted`` opens such a file, or says whose it is and how to mend it;
+running webuis, kernelspecs. ``trusted`` opens such a file, or says whose it is and how to fix it;
 ``private`` makes ours, the user's alone whatever the umask; ``untrusted`` reads what is only data;
 ``acting`` is for root in the folder of somebody else.
 """

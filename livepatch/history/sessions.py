@@ -227,4 +227,4 @@ def _iso(seconds: float) -> str:
 
 def _unreadable(asked: str, error: OSError) -> PatchRefused:
     reason = f"{type(error).__name__}: {error.strerror or error}"
-    return PatchRefused(asked, reason, "mend that, and try again")
+    return PatchRefused(asked, reason, "fix that, and try again")

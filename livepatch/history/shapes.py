@@ -20,7 +20,7 @@ _MOST_DIGITS = 15  # a time in microseconds; int() of millions of digits takes h
 
 
 def parsed(data: bytes) -> Line | None:
-    """A line as data; None where it is no JSON object of text that can be shown and compiled.
+    """A line as data; None where it is not JSON object of text that can be shown and compiled.
 
     Example:
         >>> parsed(b'{"step": 1}')

@@ -120,7 +120,7 @@ class WebuiKernelApp(IPKernelApp):
         self.iopub_thread = SturdyIOPubThread(socket, pipe=False, **options)
         self.iopub_thread.start()
         # Every message asks whether this thread is alive. Up to 3.12 an interrupt that hits the
-        # question marks the thread as stopped (bpo-45274's mend); then every thread would write to
+        # question marks the thread as stopped (bpo-45274's fix); then every thread would write to
         # the socket by itself, messages would mix and libzmq could abort the webui.
         thread = self.iopub_thread.thread
         vars(thread)["is_alive"] = functools.partial(masked, thread.is_alive)

@@ -131,7 +131,7 @@ class RunningKernel:
             raise AttachFailed(
                 "start a kernel in this process",
                 f"{type(self._failure).__name__}: {self._failure}".splitlines()[0],
-                "the webui runs on as before; mend the cause and attach again",
+                "the webui runs on as before; fix the cause and attach again",
             ) from self._failure
 
     def _serve(self) -> None:

@@ -115,7 +115,7 @@ def _join(original: Callable[..., None]) -> Callable[..., None]:
                 original(self, left)
                 return self.is_alive()
 
-            # Up to 3.12 an interrupt inside would mark the thread as stopped (bpo-45274's mend).
+            # Up to 3.12 an interrupt inside would mark the thread as stopped (bpo-45274's fix).
             if not masked(still_alive) or left <= 0:
                 return
 

@@ -70,7 +70,7 @@ def javascript(
     root = parser.parse(script.source).root_node
     broken = _first_error(root)
     if broken is not None:
-        return [script.finding(broken, "LP001", "the file is no JavaScript from here on")]
+        return [script.finding(broken, "LP001", "the file is not JavaScript from here on")]
     statements = root.named_children
     is_module = any(n.type in ("import_statement", "export_statement") for n in statements)
     found = [*_globals(script, statements)] if not is_module else []
@@ -108,7 +108,7 @@ def _walk(node: Any, is_passed_over: Callable[[Any], bool] | None = None) -> Ite
 
 
 def _first_error(root: Any) -> Any:
-    """Where the parser first met what is no JavaScript; None: nowhere."""
+    """Where the parser first met what is not JavaScript; None: nowhere."""
     for node in _walk(root, lambda node: not (node.has_error or node.is_missing)):
         if node.type == "ERROR" or node.is_missing:
             return node

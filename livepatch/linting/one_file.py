@@ -110,7 +110,7 @@ def _no_python(shown: str, error: Exception) -> Finding:
     said = getattr(error, "msg", None) or str(error)
     if isinstance(error, (RecursionError, MemoryError)):
         said = "it is nested too deeply for Python's parser"
-    return Finding(shown, line, "LP001", f"it is no Python: {said}", RULES["LP001"].fix)
+    return Finding(shown, line, "LP001", f"it is not Python: {said}", RULES["LP001"].fix)
 
 
 def _javascript(looked: Looked, job: Job, content: bytes) -> list[Finding]:

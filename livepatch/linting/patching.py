@@ -140,7 +140,7 @@ def _is_restore(patch: _Patch, saved: dict[str, set[str]]) -> bool:
 
 
 def put_back(file: PythonFile) -> set[str]:
-    """The targets to which a file assigns a kept original, or anything else that is no function."""
+    """The targets to which a file assigns a kept original, or anything else but a function."""
     own, saved = _own_functions(file), _saved(file)
     return {
         patch.target

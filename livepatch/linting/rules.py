@@ -30,7 +30,7 @@ _RULES = (
         "LP001",
         "a file can be parsed",
         "the webui would not load it",
-        "mend the line",
+        "fix the line",
     ),
     Rule(
         "LP002",

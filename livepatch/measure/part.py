@@ -24,7 +24,7 @@ class Part:
         owner: whose it is.
         place: ``file:line`` of its code.
         calls: how many calls have ended.
-        total: own time of all calls, in ms.
+        total: self time of all calls, in ms.
         total_busy: loop-busy time of all calls, in ms.
 
     Example:
@@ -51,7 +51,7 @@ class Part:
         """Note a call.
 
         Args:
-            own: its own time, in seconds.
+            own: its self time, in seconds.
             busy: its loop-busy time, in seconds.
         """
         with self._lock:
@@ -62,12 +62,12 @@ class Part:
 
     @property
     def median(self) -> float:
-        """The median own time of a call, in ms."""
+        """The median self time of a call, in ms."""
         return self._quantile(0, 0.5)
 
     @property
     def p95(self) -> float:
-        """The own time that 95 of 100 calls do not exceed, in ms."""
+        """The self time that 95 of 100 calls do not exceed, in ms."""
         return self._quantile(0, 0.95)
 
     @property

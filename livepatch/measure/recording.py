@@ -1,4 +1,4 @@
-"""A recording of own times: what ``lp.timing()`` answers."""
+"""A recording of self times: what ``lp.timing()`` answers."""
 
 from __future__ import annotations
 

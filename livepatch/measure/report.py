@@ -36,12 +36,12 @@ def timing_report(title: str, parts: Sequence[Part], empty: str) -> Report[Part]
         Column("name", lambda part: part.name),
         Column("owner", lambda part: part.owner),
         Column("calls", lambda part: part.calls, is_number=True),
-        Column("own ms", lambda part: _figure(part.median, part.calls), is_number=True),
+        Column("self ms", lambda part: _figure(part.median, part.calls), is_number=True),
         Column("95 %", lambda part: _figure(part.p95, part.calls), is_number=True),
         Column("busy ms", lambda part: _figure(part.busy, part.calls), is_number=True),
         Column("share", lambda part: _share(part.total, wholes[part.group]), is_number=True),
         Column(
-            "█ busy ░ own",
+            "█ busy ░ self",
             lambda part: _text_bar(*_lengths(part, longest)),
             html=lambda part: _svg(part, *_lengths(part, longest)),
             html_heading=_legend(),
@@ -66,7 +66,7 @@ def _text_bar(own: float, busy: float) -> str:
 
 
 def _svg(part: Part, own: float, busy: float) -> str:
-    told = f"{part.name}: {part.total:.2f} ms own, {part.total_busy:.2f} ms of it loop-busy"
+    told = f"{part.name}: {part.total:.2f} ms self, {part.total_busy:.2f} ms of it loop-busy"
     return (
         f'<svg role="img" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">'
         f"<title>{escape(told)}</title>"

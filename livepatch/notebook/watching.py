@@ -53,7 +53,7 @@ class LivepatchWatchingMagics(Magics):
 
         The files are Python with ``livepatch.replace(…)`` and the other verbs. What a file no
         longer says is taken back, and a file that is gone takes all of its back. One that does not
-        compile, or raises, changes nothing until it is mended::
+        compile, or raises, changes nothing until it is fixed::
 
             %watch ~/playground
             %watch

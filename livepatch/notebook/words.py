@@ -74,7 +74,7 @@ def options_of(shell: InteractiveShell, magic: str, words: Sequence[str]) -> dic
     for text in words:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
-            raise UsageError(f"%{magic}: {text!r} is no OPTION=VALUE")
+            raise UsageError(f"%{magic}: {text!r} is not OPTION=VALUE")
         options[name] = value_of(shell, magic, value)
     return options
 

@@ -169,7 +169,7 @@ def _be_the_child(
         pass
     except BaseException as error:
         found = getattr(error, "found", f"{type(error).__name__}: {error}")
-        answer = {"failed": (found, getattr(error, "advice", "mend that, then try again"))}
+        answer = {"failed": (found, getattr(error, "advice", "fix that, then try again"))}
     finally:
         with contextlib.suppress(OSError), open(answers, "wb") as stream:
             stream.write(json.dumps(answer).encode())

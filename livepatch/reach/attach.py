@@ -200,7 +200,7 @@ def _attach(
             raise AttachFailed(
                 "attach a kernel to this process",
                 f"{type(error).__name__}: {error}",
-                "mend that, then: livepatch.attach()",
+                "fix that, then: livepatch.attach()",
             ) from error
         return _process.attachment
 

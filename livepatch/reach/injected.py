@@ -200,5 +200,5 @@ def _three_lines(error: BaseException) -> list[str]:
     return [
         f"attach a kernel to pid {os.getpid()}",
         f"{type(error).__name__}: {' '.join(str(error).split())}",
-        "mend that, then try again",
+        "fix that, then try again",
     ]

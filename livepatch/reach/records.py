@@ -122,7 +122,7 @@ def read_record(path: Path) -> Record:
     except RecursionError:
         raise WrongRecord("it is nested too deeply") from None
     except ValueError as error:  # no JSON, no UTF-8, a number of a thousand digits
-        raise WrongRecord(f"it is no JSON: {_quoted(str(error))}") from None
+        raise WrongRecord(f"it is not JSON: {_quoted(str(error))}") from None
     facts = said.inner("livepatch")
     name, pid = facts.text("name"), facts.number("pid", 1, HIGHEST_PID)
     if path.stem != f"{name}-{pid}" or not _is_normal(name):

@@ -133,7 +133,7 @@ def _find(asked: str, script: str, module: bool) -> run._Program:
         ) from error
     except SyntaxError as error:
         raise LivepatchError(
-            asked, f"{error.msg} ({error.filename}:{error.lineno})", "mend the script"
+            asked, f"{error.msg} ({error.filename}:{error.lineno})", "fix the script"
         ) from error
 
 
@@ -176,7 +176,7 @@ def _answer(asked: str, webui: GuestWebui, name: str) -> str:
         last = traceback.extract_tb(webui.error.__traceback__)[-1:]
         where = "".join(f" ({entry.filename}:{entry.lineno})" for entry in last)
         what = f"{type(webui.error).__name__}: {webui.error}".splitlines()[0]
-        raise LivepatchError(asked, f"{what}{where}", "mend that and run the cell again")
+        raise LivepatchError(asked, f"{what}{where}", "fix that and run the cell again")
     if not webui.alive:
         return f"{name} has run and ended without a server"
     address = _address(webui)

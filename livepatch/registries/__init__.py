@@ -8,16 +8,16 @@ else (add, replace, mute, move, remove, and the exact way back) is written once,
 from __future__ import annotations
 
 from .extension import Extension, Owners
-from .point import CallPoint
+from .point import HookPoint
 from .points import point_of
 from .registration import Registration
 from .store import Store
 from .table import CallTable
 
 __all__ = [
-    "CallPoint",
     "CallTable",
     "Extension",
+    "HookPoint",
     "Owners",
     "Registration",
     "Store",

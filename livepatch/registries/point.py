@@ -37,7 +37,7 @@ DONE = {
 }
 
 
-class CallPoint(FollowedPoint):
+class HookPoint(FollowedPoint):
     """An event or a hook of the running webui: what it calls there, in the order of its calls.
 
     Get one by ``lp.callbacks()["step"]`` or ``lp.hooks()["process"]``. What is muted keeps its

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.plan.plan import is_same
 
-from .point import CallPoint
+from .point import HookPoint
 from .timed_store import TimedStore
 
 if TYPE_CHECKING:
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from .extension import Owners
     from .store import Store
 
-_points: weakref.WeakValueDictionary[Hashable, CallPoint] = weakref.WeakValueDictionary()
+_points: weakref.WeakValueDictionary[Hashable, HookPoint] = weakref.WeakValueDictionary()
 
 
-def point_of(store: Store, owners: Owners) -> CallPoint:
+def point_of(store: Store, owners: Owners) -> HookPoint:
     """The point over a store; the same object for the same data of the webui."""
     with registry.lock:
         point = _points.get(store.key)
         if point is None:
-            point = _points[store.key] = CallPoint(store, owners)
+            point = _points[store.key] = HookPoint(store, owners)
         elif is_same(point.plan, point.base) and not isinstance(point.store, TimedStore):
             point.store = store
         point.own_by(owners)

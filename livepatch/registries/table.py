@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from livepatch.reports import Report
 
     from .finding import Reference
-    from .point import CallPoint
+    from .point import HookPoint
     from .registration import Registration
 
 
@@ -33,7 +33,7 @@ class CallTable(Sequence["Registration"]):
         kind: what one of them is called: ``event``, ``hook``.
     """
 
-    def __init__(self, title: str, points: Sequence[CallPoint], kind: str) -> None:
+    def __init__(self, title: str, points: Sequence[HookPoint], kind: str) -> None:
         self.title = title
         self.points = tuple(points)
         self.kind = kind
@@ -44,7 +44,7 @@ class CallTable(Sequence["Registration"]):
         return [point.event for point in self.points]
 
     def add(self, event: str, callback: Callable[..., Any], **options: Any) -> Registration:
-        """Have the webui call something more; see :meth:`CallPoint.add`."""
+        """Have the webui call something more; see :meth:`HookPoint.add`."""
         return self.point(f"add a callback to {event}", event).add(callback, **options)
 
     def replace(self, reference: Reference, callback: Callable[..., Any]) -> Registration:
@@ -72,7 +72,7 @@ class CallTable(Sequence["Registration"]):
         found = self.find("remove", reference)
         return found.point.remove(found)
 
-    def point(self, asked: str, event: str) -> CallPoint:
+    def point(self, asked: str, event: str) -> HookPoint:
         """The event of a name.
 
         Raises:
@@ -137,14 +137,14 @@ class CallTable(Sequence["Registration"]):
         return thing in self.events if isinstance(thing, str) else thing in list(self)
 
     @overload
-    def __getitem__(self, index: str) -> CallPoint: ...
+    def __getitem__(self, index: str) -> HookPoint: ...
     @overload
     def __getitem__(self, index: int) -> Registration: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Registration]: ...
     def __getitem__(
         self, index: int | str | slice
-    ) -> Registration | CallPoint | Sequence[Registration]:
+    ) -> Registration | HookPoint | Sequence[Registration]:
         if isinstance(index, str):
             return self.point(f"look at {index}", index)
         return list(self)[index]

@@ -20,7 +20,7 @@ EXTENSIONS = "extensions"
 EARLY = 0.1
 """ms: a call that takes longer has not made an early exit."""
 
-# Callbacks are called within hooks: what one takes is not the other's own time.
+# Callbacks are called within hooks: what one takes is not the other's self time.
 _inside: ContextVar[Span | None] = ContextVar("livepatch.called", default=None)
 
 

@@ -31,7 +31,7 @@ def trace(target: str, calls: int = 20) -> Answer:
 
     Raises:
         TargetNotFound: no such target.
-        PatchRefused: it is no function, or ``calls`` is below 1.
+        PatchRefused: it is not a function, or ``calls`` is below 1.
         ForeignChange: someone else changed the target's code since livepatch did.
 
     Example:

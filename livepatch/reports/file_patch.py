@@ -96,7 +96,7 @@ def _new_text(asked: str, layer: Layer, patch: Patch, original: FunctionType) ->
     if len(functions) != 1:
         raise PatchRefused(
             asked,
-            f"the text of {layer.whose()} is no function that could stand in the file",
+            f"the text of {layer.whose()} is not a function that could stand in the file",
             f"write it in a cell: %%replace {layer.target}",
         )
     (definition,) = functions

@@ -73,7 +73,7 @@ class WatchedFile:
         answer: what its last good version did.
         since: when that was, in UTC.
         is_unread: whether its present version was not even read: it is somebody else's, say. What
-            mends that need not be a save.
+            fixes that need not be a save.
     """
 
     def __init__(self, path: Path) -> None:

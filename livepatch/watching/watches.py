@@ -70,7 +70,7 @@ class Watch:
 
     @property
     def errors(self) -> list[WatchError]:
-        """The errors of the files whose present version is not live, until they are mended."""
+        """The errors of the files whose present version is not live, until they are fixed."""
         files = list(self._files.values())
         return [file.error for file in files if file.error is not None]
 
@@ -263,7 +263,7 @@ def watch(*paths: str | os.PathLike[str]) -> Watch:
     The files are Python that uses ``livepatch.replace(…)`` and the other verbs. A file owns what it
     changes: what it no longer says is taken back, a deleted or renamed file takes all of its back.
     A version that does not compile, or raises, changes nothing: the former one stays live, and the
-    error is listed until it is mended. So does one that is somebody else's, or that others can
+    error is listed until it is fixed. So does one that is somebody else's, or that others can
     write: trusted are the user, root, and whom ``LIVEPATCH_TRUST_UIDS`` names.
 
     Args:

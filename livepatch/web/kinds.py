@@ -68,5 +68,5 @@ def named_kinds() -> str:
 def _is_kind(found: object) -> bool:
     if isinstance(found, AppKind):
         return True
-    complain(APPS, f"{found!r} is no livepatch.web.kinds.AppKind")
+    complain(APPS, f"{found!r} is not a livepatch.web.kinds.AppKind")
     return False

@@ -24,8 +24,8 @@ CLIENT = "receive and send"
 class RequestMeter(Meter):
     """Times what stands in a stack; what the stack ends in is timed as the route that answers.
 
-    A middleware's own time is that of its call without the next one's and without the time that
-    it waits in ``receive`` and ``send``: so the own times of a request add up to what it took.
+    A middleware's self time is that of its call without the next one's and without the time that
+    it waits in ``receive`` and ``send``: so the self times of a request add up to what it took.
 
     Args:
         path: the stack, in words.

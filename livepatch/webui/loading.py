@@ -167,14 +167,14 @@ def _refuse(asked: str, loading: Loading, error: Exception | SystemExit) -> NoRe
     raise PatchRefused(
         asked,
         f"it raised {found}{where}; nothing of it stays",
-        "mend it and load it again; what was loaded before runs on",
+        "fix it and load it again; what was loaded before runs on",
     ) from error
 
 
 def _taken_out(loader: Loader, extension: Extension) -> LoadedExtension:
     """Take an extension out; inside a transaction."""
     loaded = _loaded.get(extension.name)
-    loader.goodbye(extension)
+    loader.on_unload(extension)
     if loaded is None:
         loaded = LoadedExtension(
             extension.name, extension.path or Path(), _puts_of(loader, extension), is_whole=False

@@ -36,7 +36,7 @@ OF_APP = ("requests", "events")
 def timing(app: Any = None, *, only: str | Iterable[str] = ()) -> Timing:
     """Time the calls of the webui: per middleware, route, event, callback and hook.
 
-    A call's own time is what it took without what it called that is timed too and without waiting
+    A call's self time is what it took without what it called that is timed too and without waiting
     for the client; *busy* is the part of it in which the webui's event loop could do nothing else.
     A middleware that sleeps for 5 ms takes 5 ms of its own and is not busy; one that blocks is.
 
@@ -80,4 +80,4 @@ def timing(app: Any = None, *, only: str | Iterable[str] = ()) -> Timing:
         found = f"it has none of {', '.join(wanted)} (flavor {host().flavor})"
         raise HostUnsupported("time the webui", found, "give an app: lp.timing(app)")
     meters = list({id(meter): meter for meter in meters}.values())
-    return Timing(f"Own times of {', '.join(wanted)}", meters)
+    return Timing(f"Self times of {', '.join(wanted)}", meters)

@@ -499,7 +499,7 @@ def test_a_bad_adapter_is_told_and_skipped(entry_point: Any) -> None:
     with pytest.warns(RuntimeWarning, match=r"somewhere:Adapter could not be loaded"):
         assert host().flavor == "plain"
     entry_point("not a class")
-    with pytest.warns(RuntimeWarning, match=r"'not a class' is no subclass"):
+    with pytest.warns(RuntimeWarning, match=r"'not a class' is not a subclass"):
         assert host().flavor == "plain"
 
 

@@ -1,7 +1,7 @@
 """What ``lp.timing()`` says of requests, against a clock around the whole app; and what it costs.
 
 Run it with ``python tests/benchmarks/timing.py``. Of each kind of request it prints how long the
-requests took, what share of that the own times add up to, and own and loop-busy time of the two
+requests took, what share of that the self times add up to, and own and loop-busy time of the two
 middlewares, of which one sleeps and one blocks for 5 ms. Then what a request costs while it is
 timed and after, compared with before.
 """

@@ -454,7 +454,7 @@ def test_a_class_in_the_place_of_another(webui):
         ("class A: pass\nclass B: pass", "the text defines 2 classes: A, B"),
         ("x = 1\nclass A: pass", "line 1 of the text is no class and no import: x = 1"),
         ("class A:\n    x = 1 / 0", "raised ZeroDivisionError"),
-        ("class A:\n    if n: x = 1", "line 2 of the text is no definition: if n:"),
+        ("class A:\n    if n: x = 1", "line 2 of the text is not a definition: if n:"),
         ("@len\nclass A: pass", "its decorators cannot be read, those of the text are @len"),
     ],
 )

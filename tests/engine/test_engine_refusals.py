@@ -32,7 +32,7 @@ FUNCTION = "def new(a):\n    return a"
         ("samples.functions.cube.__init__", FUNCTION, lp.PatchRefused, "on the class", "Cube.__i"),
         ("samples.functions.LIMITS['no']", 3, lp.TargetNotFound, "no entry 'no'", "list("),
         ("samples.functions.LIMITS[no]", 3, lp.TargetNotFound, "not a dotted name", "D['key']"),
-        ("samples.functions.plain", "def new(:", lp.PatchRefused, "line 1", "mend"),
+        ("samples.functions.plain", "def new(:", lp.PatchRefused, "line 1", "fix"),
         ("samples.functions.plain", "x = 1", lp.PatchRefused, "no function", "def plain(a, b"),
         ("samples.functions.plain", f"{FUNCTION}\n{FUNCTION}", lp.PatchRefused, "2 func", "one"),
         ("samples.functions.plain", f"x = 1\n{FUNCTION}", lp.PatchRefused, "x = 1", "own"),

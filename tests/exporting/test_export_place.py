@@ -187,7 +187,7 @@ def test_a_folder_that_is_missing_is_made(flavor, single, tmp_path, unchecked):
 def test_a_refused_export_leaves_no_folder_behind(tmp_path, monkeypatch):
     def fail(draft, names, live, asked):
         assert draft.parent.parent == tmp_path / "a" / "b"
-        raise lp.ExportRefused(asked, "the check failed", "mend it")
+        raise lp.ExportRefused(asked, "the check failed", "fix it")
 
     monkeypatch.setattr(export_module, "check", fail)
     with pytest.raises(lp.ExportRefused, match="the check failed"):

@@ -1,4 +1,4 @@
-"""The tables of pitfalls: each row has a test, and a mend whose undoing that test notices."""
+"""The tables of pitfalls: each row has a test, and a fix whose undoing that test notices."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def test_what_is_undone_is_there_to_be_undone():
     package = Path(livepatch.__file__).parent
     for undoing in UNDOINGS:
         source = (package / undoing.file).read_text(encoding="utf-8")
-        assert source.count(undoing.mend) == 1, undoing
-        compile(source.replace(undoing.mend, undoing.without), undoing.file, "exec")
+        assert source.count(undoing.fix) == 1, undoing
+        compile(source.replace(undoing.fix, undoing.without), undoing.file, "exec")

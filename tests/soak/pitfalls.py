@@ -1,4 +1,4 @@
-"""Undo the mend of each pitfall in turn, and see its tests fail: ``python tests/soak/pitfalls.py``.
+"""Undo the fix of each pitfall in turn, and see its tests fail: ``python tests/soak/pitfalls.py``.
 
 Words behind it choose those whose file or tests contain one of them. The package is copied; the
 checkout stays as it is.
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from pitfalls import UNDOINGS, Undoing
 
 TESTS = Path(__file__).parent.parent
-PATIENCE = 300  # seconds; a mend that is missing may show as a wait without end
+PATIENCE = 300  # seconds; a fix that is missing may show as a wait without end
 
 
 def main(words: list[str]) -> int:
@@ -38,18 +38,18 @@ def main(words: list[str]) -> int:
             for test in undoing.tests:
                 noticed = _fails_without(undoing, test, copy)
                 unnoticed += not noticed
-                said = "fails, as it must" if noticed else "PASSES without the mend"
-                mend = " ".join(undoing.mend.split())[:60]
-                print(f"{undoing.file}: {mend!r}: {test} {said}", flush=True)
-    print(f"{len(chosen)} mends undone, {unnoticed} not noticed")
+                said = "fails, as it must" if noticed else "PASSES without the fix"
+                fix = " ".join(undoing.fix.split())[:60]
+                print(f"{undoing.file}: {fix!r}: {test} {said}", flush=True)
+    print(f"{len(chosen)} fixes undone, {unnoticed} not noticed")
     return int(unnoticed > 0)
 
 
 def _fails_without(undoing: Undoing, test: str, copy: Path) -> bool:
     file = copy / "livepatch" / undoing.file
     whole = file.read_text()
-    assert whole.count(undoing.mend) == 1, f"{undoing.file}: {undoing.mend!r}"
-    file.write_text(whole.replace(undoing.mend, undoing.without))
+    assert whole.count(undoing.fix) == 1, f"{undoing.file}: {undoing.fix!r}"
+    file.write_text(whole.replace(undoing.fix, undoing.without))
     name, _, rest = test.partition("::")
     (path,) = copy.glob(f"tests/**/{name}.py")
     command = [sys.executable, "-m", "pytest", "-q", "-x", f"{path}::{rest}"]

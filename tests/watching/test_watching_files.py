@@ -210,10 +210,10 @@ def test_a_file_of_somebody_else_is_an_error_and_says_what_allows_it(
 def test_what_mends_it_need_not_be_a_save(folder):
     (folder.path / "mine.py").touch()
     os.chown(folder.path / "mine.py", SOMEBODY, SOMEBODY)
-    (folder.path / "mine.py").write_text(replacing("mended"))
+    (folder.path / "mine.py").write_text(replacing("fixed"))
     until_error(folder, "belongs to")
     os.chown(folder.path / "mine.py", os.geteuid(), -1)
-    folder.until(lambda: functions.plain(1) == "mended")
+    folder.until(lambda: functions.plain(1) == "fixed")
     assert folder.watch.errors == []
 
 

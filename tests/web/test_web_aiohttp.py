@@ -205,7 +205,7 @@ def test_a_sub_app_has_a_stack_of_its_own():
 )
 def test_bad_middleware_is_refused_and_harms_no_request(server, bad):
     stack = lp.middleware(server.app)
-    with pytest.raises(lp.PatchRefused, match="is no coroutine function") as refusal:
+    with pytest.raises(lp.PatchRefused, match="is not a coroutine function") as refusal:
         stack.add(bad)
     assert len(str(refusal.value).splitlines()) == 3
     with pytest.raises(lp.PatchRefused, match="unexpected keyword argument"):

@@ -134,7 +134,7 @@ async def takes_two(request, more): ...
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (lambda routes: routes.replace("GET /prompt", plain), "is no coroutine function"),
+        (lambda routes: routes.replace("GET /prompt", plain), "is not a coroutine function"),
         (lambda routes: routes.replace("GET /prompt", takes_two), "missing a required argument"),
         (lambda routes: routes.replace("GET /prompt", mine, name="x"), "told nothing but"),
         (lambda routes: routes.replace("MOUNT /sub", mine), "is a PrefixedSubAppResource"),

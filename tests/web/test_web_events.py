@@ -337,7 +337,7 @@ def test_bad_input_is_refused_in_three_lines_and_changes_nothing(server):
     assert "/greet" in refusal(lambda: events["/gret"]).found
     assert "counted from 0" in refusal(lambda: events.mute(99)).found
     assert "in the browser only" in refusal(lambda: events[3].mute()).found
-    assert "is no Gradio page" in refusal(lambda: lp.events(object())).found
+    assert "is not a Gradio page" in refusal(lambda: lp.events(object())).found
     assert len(lp.patches()) == 0
 
 

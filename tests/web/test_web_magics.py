@@ -139,7 +139,7 @@ def test_time_records_until_it_is_ended(notebook, server):
     server.seen()
     server.on_loop(lambda: None)
     shown = notebook.run("%middleware --time").splitlines()
-    assert "Own times of middleware · recording for" in shown[1]
+    assert "Self times of middleware · recording for" in shown[1]
     row = next(line.split() for line in shown if "GZipMiddleware" in line)
     assert row[:5] == ["requests", "GZipMiddleware", "package", "starlette", "2"]
     assert any("GET /" in line and "100%" not in line for line in shown)

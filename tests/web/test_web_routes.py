@@ -541,12 +541,12 @@ def test_bad_input_is_refused_in_three_lines_and_changes_nothing(server):
     assert "2 routes are meant" in refusal(lambda: routes["/v1/o/r/y"].remove()).found
     assert "one place" in refusal(lambda: routes.move("/x")).found
     assert "another router" in refusal(lambda: routes.move("/x", before="/static/home")).found
-    assert "no number" in refusal(lambda: routes.move("/x", index="first")).found
+    assert "not a number" in refusal(lambda: routes.move("/x", index="first")).found
     assert "from 0 to" in refusal(lambda: routes.move("/x", index=99)).found
     assert "counted from 0" in refusal(lambda: routes.remove(999)).found
     found = refusal(lambda: routes["/static/home"].replace(lambda a, b: a)).found
     assert "with the request alone" in found
-    assert "is no ASGI app" in refusal(lambda: routes["MOUNT /static"].replace(read_y)).found
+    assert "is not an ASGI app" in refusal(lambda: routes["MOUNT /static"].replace(read_y)).found
     gone = routes["/x"]
     layer = gone.remove()
     assert "is not in the list any more" in refusal(lambda: gone.replace(read_y)).found

@@ -305,7 +305,7 @@ BAD = {
     "options it does not take": (Mark, {"colour": "red"}, "unexpected keyword argument 'colour'"),
     "a class that is no middleware": (NoMiddleware, {}, "cannot be called with scope, receive"),
     "a class of something else": (dict, {}, "cannot be called with scope, receive"),
-    "no class": (42, {}, "42, of type int, is no class and no function"),
+    "no class": (42, {}, "42, of type int, is not a class or a function"),
     "an app": (Mark(None).__call__, {}, "is an ASGI app itself"),
     "a function that makes none": (lambda app: app.nothing, {}, "raised AttributeError"),
     "a function that answers none": (lambda app: None, {}, "made a NoneType"),

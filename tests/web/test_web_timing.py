@@ -1,4 +1,4 @@
-"""Own times of requests: per middleware and per route."""
+"""Self times of requests: per middleware and per route."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class ComfyuiLoader(Loader):
             return Loading(path.stem, path)
         raise refuse(
             asked,
-            f"{path} has no __init__.py" if os.path.isdir(path) else f"{path} is no Python file",
+            f"{path} has no __init__.py" if os.path.isdir(path) else f"{path} is not a Python file",
             "give the folder that has __init__.py, or a single .py file",
         )
 

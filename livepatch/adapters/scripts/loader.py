@@ -50,7 +50,7 @@ class ScriptsLoader(Loader):
             return Loading(path.stem, path)
         raise refuse(
             asked,
-            f"{path} is no extension: it has no scripts/*.py"
+            f"{path} is not an extension: it has no scripts/*.py"
             if os.path.isdir(path)
             else f"{path} is no folder and no Python file",
             "give the folder that has the folder scripts, or a single .py file",
@@ -89,7 +89,7 @@ class ScriptsLoader(Loader):
         self._say_what_waits(new, loading)
         self._start(new)
 
-    def goodbye(self, extension: Extension) -> None:
+    def on_unload(self, extension: Extension) -> None:
         """Call its ``script_unloaded`` callbacks, the last one first."""
         for event, entry in reversed(list(self._entries())):
             file = str(getattr(entry, "script", "") or "")

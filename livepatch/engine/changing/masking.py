@@ -2,7 +2,7 @@
 
 An interrupt is a ``KeyboardInterrupt`` raised in another thread at any bytecode. In the middle of a
 commit it left 1,805 of 2,448 commits half applied, so a commit is *masked*: an interrupt that
-arrives inside is held back and raised when the commit has ended. Two mends work together:
+arrives inside is held back and raised when the commit has ended. Two fixes work together:
 
 - the kernel delivers its interrupts through :func:`deliver`, which holds them back while the thread
   is masked;

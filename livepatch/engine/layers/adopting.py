@@ -79,7 +79,7 @@ def heal() -> list[AnswerLine]:
     reload makes new functions. What someone else assigned or changed is left alone.
 
     Returns:
-        An answer line for each target that had to be mended.
+        An answer line for each target that had to be fixed.
     """
     with registry.lock:
         answers = [_heal(stack) for stack in [*registry.patched.values()]]

@@ -167,7 +167,7 @@ class FunctionStack(Stack):
         if [one for one in self.functions if one.difference() and one.is_redefined()]:
             arrived.append(Rebase(self, installs=installs))
         if function is not None and self.patched(function) is None:
-            arrived.append(TakeIn(self, function))
+            arrived.append(AdoptDefinition(self, function))
         return arrived
 
     def add_caches(self, caches: Sequence[Callable[[], None]]) -> None:
@@ -201,7 +201,7 @@ class FunctionStack(Stack):
         else:
             lead(handle, below.function, below.handle)
 
-    def take_in(self, patched: PatchedFunction) -> None:
+    def adopt_definition(self, patched: PatchedFunction) -> None:
         """Lead a function as well that the name has come to lead to."""
         if patched not in self.functions:
             self._lead_all([*self.functions, patched])
@@ -239,7 +239,7 @@ class FunctionStack(Stack):
         return is_other_code or loaded_as(self.path) is not self._loaded_as
 
 
-class TakeIn(Change):
+class AdoptDefinition(Change):
     """A definition made anew comes under the layers of its name: the module was loaded again."""
 
     is_recorded = False
@@ -254,7 +254,7 @@ class TakeIn(Change):
 
     def commit(self) -> None:
         """Make calls of it run the layers too."""
-        self.stack.take_in(self.patched)
+        self.stack.adopt_definition(self.patched)
         self.stack.take_plan(self.stack.placements)
 
     def revert(self) -> None:

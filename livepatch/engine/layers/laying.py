@@ -117,7 +117,7 @@ def _check_guard(asked: str, guard: object) -> None:
     if not isinstance(guard, int) or guard < 0:
         raise PatchRefused(
             asked,
-            f"guard={guard!r} is no number of failures",
+            f"guard={guard!r} is not a number of failures",
             f"guard=True ({DEFAULT_FAILURES} failures) or a number from 1 on",
         )
 

@@ -179,7 +179,7 @@ def trace(target: object, calls: int = 20) -> Trace:
 
     Raises:
         TargetNotFound: no such target.
-        PatchRefused: it is no function, or ``calls`` is below 1.
+        PatchRefused: it is not a function, or ``calls`` is below 1.
         ForeignChange: someone else changed the target's code since livepatch did.
 
     Example:

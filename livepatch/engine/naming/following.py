@@ -48,8 +48,8 @@ class Found(NamedTuple):
 def follow(path: str) -> tuple[Found | None, int]:
     """What a dotted name leads to, and how many of its parts lead to what was asked last.
 
-    Nothing is found where it is no dotted name, or no module of it is loaded; where something lacks
-    a part, the value is ``ABSENT``.
+    Nothing is found where it is not a dotted name, or no module of it is loaded; where something
+    lacks a part, the value is ``ABSENT``.
 
     Example:
         >>> import textwrap

@@ -110,7 +110,7 @@ def find_function(asked: str, target: object, attribute: object = None) -> Targe
 
     Raises:
         TargetNotFound: no such name.
-        PatchRefused: what has that name is no function.
+        PatchRefused: what has that name is not a function.
     """
     found = find(asked, target, attribute)
     if isinstance(found, Target):

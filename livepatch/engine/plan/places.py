@@ -74,14 +74,14 @@ def number_among(asked: str, size: int, index: object, first: str) -> int:
         first: what the number 0 means, in words.
 
     Raises:
-        PatchRefused: it is no number, or there are not so many.
+        PatchRefused: it is not a number, or there are not so many.
 
     Example:
         >>> number_among("add", 3, -1, "index=0 is first")
         3
     """
     if isinstance(index, bool) or not isinstance(index, int):
-        raise PatchRefused(asked, f"index={index!r} is no number", first)
+        raise PatchRefused(asked, f"index={index!r} is not a number", first)
     if not -size - 1 <= index <= size:
         there = f"there {'is' if size == 1 else 'are'} {counted(size, 'other')}"
         raise PatchRefused(

@@ -280,7 +280,7 @@ class Shape:
             return
         line = ast.unparse(statement).splitlines()[0]
         self.refuse(
-            f"line {statement.lineno} of the text is no definition: {line}",
+            f"line {statement.lineno} of the text is not a definition: {line}",
             "write definitions only: def, class, NAME = value",
         )
 

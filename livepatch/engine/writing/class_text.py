@@ -142,7 +142,7 @@ class ClassText:
             raise PatchRefused(
                 self.asked,
                 f"running the definitions of the text raised {type(error).__name__}: {error}",
-                "mend that and run the cell again",
+                "fix that and run the cell again",
             ) from error
         return body
 

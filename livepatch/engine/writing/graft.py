@@ -112,7 +112,7 @@ class Graft(ResolvedDefinition):
                 self.asked,
                 f"an import, a default value or an annotation of the new code raised "
                 f"{type(error).__name__}: {error}",
-                "mend that and run the cell again",
+                "fix that and run the cell again",
             ) from error
         return made
 

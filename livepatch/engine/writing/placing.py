@@ -88,12 +88,12 @@ def does_not_compile(asked: str, error: Exception, lines: list[str]) -> PatchRef
     """The three lines for a text that is no Python."""
     if not isinstance(error, SyntaxError) or not error.lineno:
         found = f"the text does not compile: {error}"
-        return PatchRefused(asked, found, "mend it and run the cell again")
+        return PatchRefused(asked, found, "fix it and run the cell again")
     line = lines[error.lineno - 1].strip() if error.lineno <= len(lines) else ""
     return PatchRefused(
         asked,
         f"line {error.lineno} of the text does not compile: {error.msg}: {line}",
-        "mend that line and run the cell again",
+        "fix that line and run the cell again",
     )
 
 

@@ -89,7 +89,7 @@ class AiohttpStack(MiddlewareStack):
                 raise PatchRefused(asked, found, f"nothing has changed; {place(cls)}") from error
         if not _is_middleware(made):
             name = getattr(made, "__qualname__", repr(made))
-            found = f"{name} is no coroutine function of (request, handler)"
+            found = f"{name} is not a coroutine function of (request, handler)"
             raise PatchRefused(asked, f"{found} ({place(made)})", HOW_TO_WRITE)
         # Each layer is an object of its own, so that one function can stand in two places.
         instance = _Once(made)

@@ -32,11 +32,11 @@ def make_asgi(
         positional: positional arguments behind the app.
 
     Raises:
-        PatchRefused: it could not be made, or is no ASGI app.
+        PatchRefused: it could not be made, or is not an ASGI app.
     """
     shown = getattr(cls, "__qualname__", None) or repr(cls)
     if not callable(cls):
-        found = f"{shown}, of type {type(cls).__name__}, is no class and no function"
+        found = f"{shown}, of type {type(cls).__name__}, is not a class or a function"
         raise PatchRefused(asked, found, HOW_TO_WRITE)
     if isinstance(cls, type) and not _has_asgi_call(cls):
         found = f"{shown} ({place(cls)}) cannot be called with scope, receive and send"
@@ -58,7 +58,7 @@ def make_asgi(
     if not is_asgi(made):
         if inspect.iscoroutine(made):
             made.close()  # an endpoint was given: nobody awaits it
-        found = f"{shown} ({place(cls)}) made a {type(made).__name__}, which is no ASGI app"
+        found = f"{shown} ({place(cls)}) made a {type(made).__name__}, which is not an ASGI app"
         raise PatchRefused(asked, found, HOW_TO_WRITE)
     return made
 

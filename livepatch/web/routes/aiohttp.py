@@ -218,7 +218,7 @@ def _check_handler(asked: str, endpoint: Any) -> None:
         raise PatchRefused(asked, found, f"give the function itself: {endpoint.__name__}")
     name = getattr(endpoint, "__qualname__", None) or repr(endpoint)
     if not inspect.iscoroutinefunction(endpoint):
-        found = f"{name} ({place(undecorated(endpoint))}) is no coroutine function"
+        found = f"{name} ({place(undecorated(endpoint))}) is not a coroutine function"
         raise PatchRefused(asked, found, HOW_TO_WRITE)
     try:
         inspect.signature(endpoint).bind(None)

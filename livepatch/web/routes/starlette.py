@@ -221,7 +221,7 @@ def _plain_options(asked: str, route: Any) -> dict[str, Any]:
 
 def _remounted(asked: str, route: Any, app: Any, options: Mapping[str, Any]) -> Any:
     if not is_asgi(app):
-        found = f"{_shown(app)} is no ASGI app, and a {type(route).__name__} leads to one"
+        found = f"{_shown(app)} is not an ASGI app, and a {type(route).__name__} leads to one"
         raise PatchRefused(asked, found, "give an app: FastAPI(), Router(), StaticFiles(…), …")
     if isinstance(route.app, Entrance) or route.app is not endpoint_of(route):
         found = f"this {type(route).__name__} has middleware around it, which a new one would lose"
