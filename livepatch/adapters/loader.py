@@ -73,6 +73,10 @@ class Loader(ABC):
     def on_unload(self, extension: Extension) -> None:  # noqa: B027 - most webuis say none
         """Tell the extension that it goes, as the webui does."""
 
+    def own_thing(self, item: Any) -> Any:
+        """What an item of a container holds of an extension; here: the item itself."""
+        return item
+
     def forget_orders(self, touched: set[int]) -> None:  # noqa: B027 - most work out nothing
         """Drop what the webui worked out from containers that changed.
 

@@ -16,7 +16,7 @@ from livepatch.engine.layers.adopting import heal
 from livepatch.history.journal import journal
 from livepatch.kernel.context import cell_number
 from livepatch.measure import end_every_timing
-from livepatch.plugins import MAGICS, plugged_in
+from livepatch.plugins import MAGICS, complain, plugged_in
 from livepatch.watching.older_scripts import answer_no_more, answer_older_scripts
 from livepatch.watching.watches import revive_all, stop_all
 
@@ -57,8 +57,15 @@ def magics_classes() -> list[type[Magics]]:
         LivepatchHostsMagics,
         LivepatchAuthoringMagics,
         LivepatchWatchingMagics,
-        *plugged_in(MAGICS),
+        *filter(_is_magics, plugged_in(MAGICS)),
     ]
+
+
+def _is_magics(found: object) -> bool:
+    if isinstance(getattr(found, "magics", None), dict):
+        return True
+    complain(MAGICS, f"{found!r} is no class of magics")
+    return False
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -211,21 +211,25 @@ def _puts_of(loader: Loader, extension: Extension) -> list[Put]:
     """What an extension that the webui itself loaded has in the webui's data, by its files."""
     own = Loading(extension.name, extension.path or Path("/nowhere"))
     puts: list[Put] = []
+
+    def is_its(item: Any, key: Any = None) -> bool:
+        return _is_of(loader.own_thing(item), own, key)
+
     for where, container in loader.containers().items():
         if isinstance(container, dict):
             puts += [
                 InDict(where, item, container, key)
                 for key, item in list(container.items())
-                if _is_of(item, own, key)
+                if is_its(item, key)
             ]
         elif isinstance(container, list):
             previous: Any = ABSENT
             for item in list(container):
-                if _is_of(item, own):
+                if is_its(item):
                     puts.append(InList(where, item, container, previous))
                 previous = item
         else:
-            puts += [InSet(where, item, container) for item in container if _is_of(item, own)]
+            puts += [InSet(where, item, container) for item in container if is_its(item)]
     return puts
 
 
@@ -236,8 +240,6 @@ def _has_something(loader: Loader, extension: Extension) -> bool:
 
 def _is_of(item: Any, own: Loading, key: Any = None) -> bool:
     """Whether something in the webui's data is of an extension's files."""
-    if isinstance(item, list) and len(item) == 3:  # text-generation-webui's state
-        item = item[2]
     for name in ("script", "path", "filename", "__file__"):
         file = getattr(item, name, None)
         if isinstance(file, (str, Path)) and str(file):

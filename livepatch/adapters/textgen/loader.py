@@ -71,6 +71,10 @@ class TextgenLoader(Loader):
         if folder is not None and loading.path.absolute().parent != folder:
             loading.facts.append(f"a restart does not find it: it is not in {folder}")
 
+    def own_thing(self, item: Any) -> Any:
+        """The module in ``[active, order, module]``."""
+        return item[2] if isinstance(item, list) and len(item) == 3 else item
+
     def left(self, extension: Extension) -> list[str]:
         """What it drew on the page."""
         modules = (extension.modules or {}).values()

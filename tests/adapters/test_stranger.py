@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from webui_process import REPOSITORY
+from plugin_support import install, run, seen_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,47 +109,11 @@ print(json.dumps(seen))
 """
 
 
-def code_in(page: str, mark: str) -> str:
-    """The one block of Python in a page of the manual that has some text."""
-    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    (found,) = [block for block in blocks if mark in block]
-    return str(found)
-
-
-def install(site: Path, name: str, code: str, group: str, value: str) -> None:
-    """Lay a package with one file where Python finds it, as pip would."""
-    metadata = site / f"{name}-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (site / f"{value.partition(':')[0]}.py").write_text(code, encoding="utf-8")
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
-
-
-def run(site: Path, *words: str, isolated: bool = False) -> Any:
-    environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{REPOSITORY}"}
-    return subprocess.run(
-        [sys.executable, *(["-I", "-S"] if isolated else []), *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def seen_by(done: Any) -> Any:
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """Where the bakery and the adapter of the manual are installed."""
     site = tmp_path / "site"
-    code = code_in("hosts.md", "class BakeryHost")
-    install(site, "bakery-livepatch", code, "livepatch.hosts", "bakery_livepatch:BakeryHost")
+    install(site, "hosts.md", "class BakeryHost")
     (site / "bakery").mkdir()
     (site / "bakery" / "__init__.py").write_text('__version__ = "3.1"\n')
     (site / "bakery" / "registry.py").write_text(REGISTRY)
