@@ -6,8 +6,9 @@ out by their lines. Only an import of which a part is needed is written anew. No
 A statement at the top level of a file is needed when a needed one has its name, and a method when
 a needed statement has its name anywhere: as an attribute, or as a text, as ``getattr`` takes it.
 Special methods, what a base from elsewhere may call, and statements that bind no name are needed
-as soon as their class or their file is. Annotations need nothing: they are texts that no one
-evaluates (``from __future__ import annotations``).
+as soon as their class or their file is. Abstract methods without a body run nowhere, and are cut.
+Annotations need nothing: they are texts that no one evaluates (``from __future__ import
+annotations``).
 """
 
 from __future__ import annotations
@@ -243,11 +244,13 @@ class _Shaker:
         for part in file.parts:
             if part.is_needed:
                 shown |= part.shown
-                for method in part.methods:
-                    if method.is_needed:
-                        shown |= method.shown
-                    else:
-                        gone.append(_lines_of(method.node, lines))
+                needed = {id(one.node): one for one in part.methods if one.is_needed}
+                is_class = isinstance(part.node, ast.ClassDef)
+                for method in part.node.body if is_class else ():  # type: ignore[attr-defined]
+                    if id(method) in needed:
+                        shown |= needed[id(method)].shown
+                    elif isinstance(method, _FUNCTIONS):
+                        gone.append(_lines_of(method, lines))
             elif not isinstance(part.node, _IMPORTS):
                 gone.append(_lines_of(part.node, lines))
         for part in file.parts:
@@ -303,6 +306,8 @@ def _part(node: ast.stmt) -> _Part:
         part.binds = {node.name}
         inner = [one for one in node.body if not isinstance(one, _FUNCTIONS)]
         part.methods = [_part(one) for one in node.body if isinstance(one, _FUNCTIONS)]
+        if inner:
+            part.methods = [one for one in part.methods if not _is_to_be_overridden(one.node)]
         part.has_body = bool(inner)
         part.bases = [_name_of(base) for base in node.bases]
         for one in (*node.bases, *node.keywords, *node.decorator_list, *inner):
@@ -316,6 +321,12 @@ def _part(node: ast.stmt) -> _Part:
         part.binds = set(_bound(node))
     _read(node, part)
     return part
+
+
+def _is_to_be_overridden(method: Any) -> bool:
+    """Whether a method only says that derived classes have one: it never runs."""
+    is_abstract = any(_name_of(one) == "abstractmethod" for one in method.decorator_list)
+    return is_abstract and len(method.body) == 1 and _is_text(method.body[0])
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:

@@ -187,3 +187,24 @@ def test_names_on_demand_are_asked_of_the_package():
     assert "__getattr__" in left["p/__init__.py"]
     assert "other" not in left["p/__init__.py"]
     assert "anything" in left["a.py"]
+
+
+def test_an_abstract_method_without_a_body_is_cut():
+    text = """
+        from abc import ABC, abstractmethod
+
+        class C(ABC):
+            '''A class.'''
+            @abstractmethod
+            def empty(self):
+                '''What it does.'''
+            @abstractmethod
+            def with_body(self):
+                return 1
+
+        def use(c):
+            return C, c.empty(), c.with_body()
+    """
+    left = kept(text, "use")
+    assert "def empty" not in left
+    assert "def with_body" in left
