@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.answers import counted
 from livepatch.engine.changing.change import Change, ChangeDescription, apply
@@ -32,6 +32,7 @@ class LoadedExtension:
         facts: what else is to be said of it.
         is_whole: whether that is all: of one that the webui loaded itself only what is registered
             under its files is known.
+        exports: what of it livepatch has exported once: it makes and takes back its own changes.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LoadedExtension:
     milliseconds: float = 0.0
     facts: list[str] = field(default_factory=list)
     is_whole: bool = True
+    exports: list[Any] = field(default_factory=list)
     owner: str = "notebook"
     is_there: bool = False
     know: Callable[[LoadedExtension], None] | None = field(default=None, repr=False)

@@ -145,6 +145,7 @@ def _brought_in(
             loaded.milliseconds = (time.perf_counter() - begun) * 1000
             loader.forget_orders(loaded.touched())
             apply(ExtensionChange(loaded, comes=True, know=_know_by(loader)))
+            loaded.exports = _exports_of(loading)
     except BaseException as error:  # an end of the process or of the cell, too, leaves no half
         certainly(take_back)
         if isinstance(error, (Exception, SystemExit)):
@@ -174,11 +175,13 @@ def _refuse(asked: str, loading: Loading, error: Exception | SystemExit) -> NoRe
 def _taken_out(loader: Loader, extension: Extension) -> LoadedExtension:
     """Take an extension out; inside a transaction."""
     loaded = _loaded.get(extension.name)
+    exports = _exports_of(Loading(extension.name, extension.path or Path("/nowhere")))
     loader.on_unload(extension)
     if loaded is None:
         loaded = LoadedExtension(
             extension.name, extension.path or Path(), _puts_of(loader, extension), is_whole=False
         )
+    loaded.exports = exports or loaded.exports
     apply(
         ExtensionChange(loaded, comes=False, know=_know_by(loader)),
         *(taken_back(change) for change in reversed(loaded.changes)),
@@ -192,9 +195,35 @@ def _know_by(loader: Loader) -> Any:
             _loaded[loaded.name] = loaded
         elif _loaded.get(loaded.name) is loaded:
             del _loaded[loaded.name]
+        _switch_exports(loaded)
         loader.forget_orders(loaded.touched())
 
     return know
+
+
+def _switch_exports(loaded: LoadedExtension) -> None:
+    """Have an export of ours take its changes back as it goes, and make them as it comes again.
+
+    They are no part of the step: an export changes the webui by what it carries. Most webuis have
+    no word for an extension that goes, which would leave them there.
+    """
+    for exported in loaded.exports:
+        if loaded.is_there:
+            exported.apply()
+        else:
+            exported.remove()
+
+
+def _exports_of(own: Loading) -> list[Any]:
+    """What of an extension livepatch has exported once."""
+    found = {id(e): e for e in map(_export_in, _modules_of(own)) if e is not None}
+    return [*found.values()]
+
+
+def _export_in(name: str) -> Any:
+    exported = getattr(sys.modules.get(name), "EXTENSION", None)
+    is_ours = all(hasattr(exported, part) for part in ("applied", "apply", "remove"))
+    return exported if is_ours else None
 
 
 def _of_others(puts: list[Put]) -> list[Put]:

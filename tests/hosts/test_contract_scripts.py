@@ -398,12 +398,12 @@ def test_work_of_an_extension_that_is_off_is_flagged(two_scripts: Webui) -> None
 def test_the_magics(webui: Webui) -> None:
     webui.run("register('image_saved', note('of_magics'))")
     shown = webui.shows("%callbacks image_saved")
-    assert "= lp.callbacks()['image_saved']" in shown
+    assert '= lp.callbacks()["image_saved"]' in shown
     assert "of_magics" in shown
     assert "of extension" not in webui.shows("%hooks process")
     answer = webui.shows("%callbacks mute of_magics")
     assert "muted" in answer
-    assert "= lp.callbacks().mute('of_magics')" in answer
+    assert '= lp.callbacks().mute("of_magics")' in answer
     assert webui.run("fire()") == []
     webui.shows("%callbacks unmute of_magics")
     assert webui.run("fire()") == ["of_magics"]
