@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from abc import ABC, abstractmethod
 from contextvars import ContextVar
@@ -45,7 +44,7 @@ class Meter(ABC):
         self.clock = clock
         self.recordings: tuple[Recording, ...] = ()  # those who record now
         self.inside: ContextVar[Span | None] = ContextVar(f"livepatch.{group}", default=None)
-        self.steps = Steps(threading.local(), clock)
+        self.steps = Steps(clock)
 
     @abstractmethod
     def switch(self, *, on: bool) -> None:
@@ -92,10 +91,24 @@ class Meter(ABC):
             key: what was called.
             make: makes the part for it, at its first call.
         """
-        own, busy = span.end(self.clock())
+        self.note(span, *span.end(self.clock()), key, make)
+
+    def note(
+        self, span: Span, own: float, busy: float, key: Hashable, make: Callable[[], Part]
+    ) -> None:
+        """Let those who recorded as a call began learn what it took.
+
+        Args:
+            span: the call.
+            own: its own time, in seconds.
+            busy: its loop-busy time, in seconds.
+            key: what was called.
+            make: makes the part for it, at its first call.
+        """
         try:
             for recording in span.recordings:
-                recording.part(key, make).add(own, busy)
+                part = recording.parts.get(key) or recording.part(key, make)
+                part.add(own, busy)
         except Exception:
             # The call is the webui's: that it cannot be noted is told, and nothing of its answer.
             log.exception("livepatch: a call was not noted")

@@ -54,11 +54,12 @@ class Part:
             own: its self time, in seconds.
             busy: its loop-busy time, in seconds.
         """
+        own, busy = own * 1000, busy * 1000
         with self._lock:
             self.calls += 1
-            self.total += own * 1000
-            self.total_busy += busy * 1000
-            self._latest.append((own * 1000, busy * 1000))
+            self.total += own
+            self.total_busy += busy
+            self._latest.append((own, busy))
 
     @property
     def median(self) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
-    from threading import local
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from .parts import Recording
 
@@ -40,50 +40,93 @@ class Span:
         whole = now - self.begun - self.away
         if self.outer is not None:
             self.outer.inner += whole
-        # What ran in several tasks at once may have been taken off twice.
-        own = max(whole - self.inner, 0.0)
-        return own, min(max(self.busy - self.inner_busy, 0.0), own)
+        # What ran in several tasks at once may have been taken off twice. Not by max() and min(),
+        # which take as long as all the rest: every middleware of a request comes here.
+        own = whole - self.inner
+        if own < 0.0:
+            own = 0.0
+        busy = self.busy - self.inner_busy
+        return own, 0.0 if busy < 0.0 else own if busy > own else busy
+
+
+class Worker:
+    """A thread that works for a span, or for none."""
+
+    __slots__ = ("span",)
+
+    def __init__(self) -> None:
+        self.span: Span | None = None
+
+
+class Running(threading.local):
+    """The worker that this thread is."""
+
+    def __init__(self) -> None:
+        self.worker = Worker()
+
+
+NOT_BEGUN: Any = object()
 
 
 class Steps:
     """Times the steps of coroutines on their threads: between two steps a coroutine sleeps.
 
     Args:
-        running: where a thread keeps the span that it works for.
         clock: tells the time, in seconds.
+
+    Attributes:
+        running: where a thread keeps the span that it works for.
     """
 
-    def __init__(self, running: local, clock: Callable[[], float]) -> None:
-        self.running = running
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.running = Running()
         self.clock = clock
 
     def begin(self, span: Span | None) -> tuple[Span | None, float]:
         """This thread works for a span from now on; what :meth:`end` needs."""
-        before = getattr(self.running, "span", None)
-        self.running.span = span
+        worker = self.running.worker
+        before, worker.span = worker.span, span
         return before, self.clock()
 
     def end(self, span: Span | None, begun: tuple[Span | None, float]) -> None:
         """This thread works again for whom it worked before."""
         before, since = begun
         took = self.clock() - since
-        self.running.span = before
+        self.running.worker.span = before
         if span is not None:
             span.busy += took
         if before is not None:
             before.inner_busy += took
 
     @types.coroutine
-    def drive(self, awaitable: Awaitable[Any], span: Span | None) -> Generator[Any, Any, Any]:
-        """Await a coroutine, or something else that can be awaited; its steps are a span's."""
-        coroutine = awaitable if inspect.iscoroutine(awaitable) else _awaiting(awaitable)
+    def drive(
+        self, awaitable: Awaitable[Any], span: Span | None, waits_for: Any = NOT_BEGUN
+    ) -> Generator[Any, Any, Any]:
+        """Await a coroutine, or something else that can be awaited; its steps are a span's.
+
+        Args:
+            awaitable: what is awaited.
+            span: whose steps they are.
+            waits_for: what the coroutine waits for, where its first step has been made.
+        """
+        coroutine = as_coroutine(awaitable)
         step: Callable[[Any], Any] = coroutine.send
         given: Any = None
-        running, clock = self.running, self.clock
+        worker, clock = self.running.worker, self.clock
         while True:
+            if waits_for is not NOT_BEGUN:
+                try:
+                    given = yield waits_for
+                    step = coroutine.send
+                except GeneratorExit:
+                    coroutine.close()
+                    raise
+                except BaseException as error:
+                    # Cancelled, for instance: the coroutine's own business.
+                    step, given = coroutine.throw, error
             # begin() and end() written out: every middleware of a request passes here, often.
-            before = getattr(running, "span", None)
-            running.span = span
+            before = worker.span
+            worker.span = span
             since = clock()
             try:
                 waits_for = step(given)
@@ -91,20 +134,16 @@ class Steps:
                 return done.value
             finally:
                 took = clock() - since
-                running.span = before
+                worker.span = before
                 if span is not None:
                     span.busy += took
                 if before is not None:
                     before.inner_busy += took
-            try:
-                given = yield waits_for
-                step = coroutine.send
-            except GeneratorExit:
-                coroutine.close()
-                raise
-            except BaseException as error:
-                # Cancelled, for instance: the coroutine's own business.
-                step, given = coroutine.throw, error
+
+
+def as_coroutine(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
+    """The same as a coroutine, whose steps can be made one by one."""
+    return awaitable if inspect.iscoroutine(awaitable) else _awaiting(awaitable)
 
 
 async def _awaiting(awaitable: Awaitable[Any]) -> Any:

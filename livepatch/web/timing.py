@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.measure import Meter, Part
 from livepatch.measure.calls import has_loop, is_async
+from livepatch.measure.span import Span, as_coroutine
 
 from .routes.answering import Answering, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from livepatch.measure.span import Span
 
     from .layer import MiddlewareLayer
     from .routes.route import LiveRoute
@@ -44,42 +43,81 @@ class RequestMeter(Meter):
             app: the middleware, or what the stack ends in.
             layer: the middleware's layer; None at the end.
         """
-        clock, steps = self.clock, self.steps
+        clock, drive, running = self.clock, self.steps.drive, self.steps.running
+        inside, note, client = self.inside, self.note, self._client
+        make = None if layer is None else functools.partial(self._part, layer)
 
+        # Written out where a helper would be shorter: a request comes here once for each layer, and
+        # a call of Python's costs as much as what it does. Most of what is awaited is over with its
+        # first step; what has to wait goes on in drive().
         async def timed_app(scope: Any, receive: Any, send: Any) -> Any:
             if scope["type"] not in ("http", "websocket"):
                 return await app(scope, receive, send)
-            path = path_of(scope)  # a mount of an older Starlette leaves the rest of it only
+            # A mount of an older Starlette leaves the rest of the path only.
+            path = path_of(scope) if layer is None else ""
+            now = since = clock()
+            recordings = self.recordings
             # A server may hand the context of one request on to the next.
-            outer = (self.inside.get() if index else None) or self.open()
-            span = self.open(outer)
+            outer = (inside.get() if index else None) or Span(now, recordings)
+            span = Span(now, recordings, outer)
 
             async def timed_receive() -> Any:
                 left = clock()
-                message = await steps.drive(receive(), outer)
+                message = await drive(receive(), outer)
                 # To wait until the client goes is nothing that a response waits for.
                 if message.get("type") != "http.disconnect":
                     span.away += clock() - left
                 return message
 
             async def timed_send(message: Any) -> None:
+                sending = as_coroutine(send(message))
+                worker = running.worker
+                before, worker.span = worker.span, outer
                 left = clock()
                 try:
-                    await steps.drive(send(message), outer)
+                    waits_for = sending.send(None)
+                except StopIteration:
+                    return
                 finally:
-                    span.away += clock() - left
+                    gone = clock()
+                    worker.span = before
+                    span.away += gone - left
+                    outer.busy += gone - left
+                    if before is not None:
+                        before.inner_busy += gone - left
+                try:
+                    await drive(sending, outer, waits_for)
+                finally:
+                    span.away += clock() - gone
 
-            self.inside.set(span)
+            inside.set(span)
             try:
-                return await steps.drive(app(scope, timed_receive, timed_send), span)
+                coroutine = as_coroutine(app(scope, timed_receive, timed_send))
+                worker = running.worker
+                before, worker.span = worker.span, span
+                try:
+                    waits_for = coroutine.send(None)
+                except StopIteration as done:
+                    return done.value
+                finally:
+                    now = clock()
+                    worker.span = before
+                    span.busy += now - since
+                    if before is not None:
+                        before.inner_busy += now - since
+                try:
+                    return await drive(coroutine, span, waits_for)
+                finally:
+                    now = clock()
             finally:
-                self.inside.set(outer)
-                if layer is None:
-                    self.close(span, *self.answering.of_scope(scope, path))
+                inside.set(outer)
+                own, busy = span.end(now)
+                if make is not None:
+                    note(span, own, busy, layer, make)
                 else:
-                    self.close(span, layer, lambda: self._part(layer))
+                    note(span, own, busy, *self.answering.of_scope(scope, path))
                 if not index:
-                    self.close(outer, CLIENT, self._client)
+                    note(outer, *outer.end(now), CLIENT, client)
 
         return timed_app
 
