@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("livepatch")
+# The call is the webui's: that it cannot be noted is told, and nothing of its answer.
+NOT_NOTED = "livepatch: a call was not noted"
 
 
 class Meter(ABC):
@@ -91,24 +93,9 @@ class Meter(ABC):
             key: what was called.
             make: makes the part for it, at its first call.
         """
-        self.note(span, *span.end(self.clock()), key, make)
-
-    def note(
-        self, span: Span, own: float, busy: float, key: Hashable, make: Callable[[], Part]
-    ) -> None:
-        """Let those who recorded as a call began learn what it took.
-
-        Args:
-            span: the call.
-            own: its own time, in seconds.
-            busy: its loop-busy time, in seconds.
-            key: what was called.
-            make: makes the part for it, at its first call.
-        """
+        own, busy = span.end(self.clock())
         try:
             for recording in span.recordings:
-                part = recording.parts.get(key) or recording.part(key, make)
-                part.add(own, busy)
+                recording.part(key, make).add(own, busy)
         except Exception:
-            # The call is the webui's: that it cannot be noted is told, and nothing of its answer.
-            log.exception("livepatch: a call was not noted")
+            log.exception(NOT_NOTED)

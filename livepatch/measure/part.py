@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from livepatch.engine.changing.locks import Lock
 
 KEPT = 10_000  # the latest calls, of which median and 95th percentile are taken
+MOST_NEW = 500  # that wait to be counted
 
 
 @dataclass(eq=False)
@@ -23,9 +24,6 @@ class Part:
         name: its name.
         owner: whose it is.
         place: ``file:line`` of its code.
-        calls: how many calls have ended.
-        total: self time of all calls, in ms.
-        total_busy: loop-busy time of all calls, in ms.
 
     Example:
         >>> part = Part("hooks", "hook", "webui", "hooks.py:1")
@@ -39,9 +37,10 @@ class Part:
     name: str
     owner: str = ""
     place: str = ""
-    calls: int = 0
-    total: float = 0.0
-    total_busy: float = 0.0
+    _calls: int = field(default=0, repr=False)
+    _total: float = field(default=0.0, repr=False)
+    _total_busy: float = field(default=0.0, repr=False)
+    _new: deque[tuple[float, float]] = field(default_factory=deque, repr=False)
     _latest: deque[tuple[float, float]] = field(
         default_factory=lambda: deque(maxlen=KEPT), repr=False
     )
@@ -54,12 +53,38 @@ class Part:
             own: its self time, in seconds.
             busy: its loop-busy time, in seconds.
         """
-        own, busy = own * 1000, busy * 1000
-        with self._lock:
-            self.calls += 1
-            self.total += own
-            self.total_busy += busy
-            self._latest.append((own, busy))
+        # Without a lock, whose two calls are most of what a note takes: these are atomic.
+        self._new.append((own, busy))
+        if len(self._new) > MOST_NEW:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Count the calls that are new."""
+        new = self._new
+        with self._lock:  # nobody else takes any: as many as there are now will be there
+            taken = [new.popleft() for _ in range(len(new))]
+            self._calls += len(taken)
+            self._total += sum(own for own, _ in taken)
+            self._total_busy += sum(busy for _, busy in taken)
+            self._latest.extend(taken)
+
+    @property
+    def calls(self) -> int:
+        """How many calls have ended."""
+        self._settle()
+        return self._calls
+
+    @property
+    def total(self) -> float:
+        """The self time of all calls, in ms."""
+        self._settle()
+        return self._total * 1000
+
+    @property
+    def total_busy(self) -> float:
+        """The loop-busy time of all calls, in ms."""
+        self._settle()
+        return self._total_busy * 1000
 
     @property
     def median(self) -> float:
@@ -77,6 +102,8 @@ class Part:
         return self._quantile(1, 0.5)
 
     def _quantile(self, column: int, share: float) -> float:
+        self._settle()
         with self._lock:
             ordered = sorted(call[column] for call in self._latest)
-        return round(ordered[math.ceil(share * len(ordered)) - 1], 6) if ordered else 0.0
+        seconds = ordered[math.ceil(share * len(ordered)) - 1] if ordered else 0.0
+        return round(seconds * 1000, 6)

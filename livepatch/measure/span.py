@@ -8,16 +8,18 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Generator
 
     from .parts import Recording
 
 
-class Span:
-    """One call.
+class Call:
+    """What a call has taken.
+
+    It is made often, and made fast: without arguments, and what is 0 stands in the class.
 
     Attributes:
-        recordings: who wants to know of it.
+        begun: when it began.
         outer: the call that it is a part of.
         inner: the seconds of the calls that are a part of it.
         away: seconds that it spent with those who called it, such as in ``send``.
@@ -25,15 +27,9 @@ class Span:
         inner_busy: those of its parts.
     """
 
-    __slots__ = ("away", "begun", "busy", "inner", "inner_busy", "outer", "recordings")
-
-    def __init__(
-        self, begun: float, recordings: tuple[Recording, ...] = (), outer: Span | None = None
-    ) -> None:
-        self.begun = begun
-        self.recordings = recordings
-        self.outer = outer
-        self.inner = self.away = self.busy = self.inner_busy = 0.0
+    begun: float
+    outer: Call | None = None
+    inner = away = busy = inner_busy = 0.0
 
     def end(self, now: float) -> tuple[float, float]:
         """Its own seconds and its own loop-busy seconds; the outer call learns of it."""
@@ -49,13 +45,44 @@ class Span:
         return own, 0.0 if busy < 0.0 else own if busy > own else busy
 
 
-class Worker:
-    """A thread that works for a span, or for none."""
+class Span(Call):
+    """A call, and who recorded as it began.
 
-    __slots__ = ("span",)
+    Args:
+        begun: when.
+        recordings: who wants to know of it.
+        outer: the call that it is a part of.
+    """
+
+    def __init__(
+        self, begun: float, recordings: tuple[Recording, ...] = (), outer: Span | None = None
+    ) -> None:
+        self.begun = begun
+        self.recordings = recordings
+        self.outer = outer
+
+
+class Run:
+    """What one task does for a request, from where it comes to the first timed call.
+
+    Attributes:
+        rested: the seconds in which the task waited, up to its latest step.
+    """
+
+    __slots__ = ("rested",)
 
     def __init__(self) -> None:
-        self.span: Span | None = None
+        self.rested = 0.0
+
+
+class Worker:
+    """A thread that works for a span or a run, or for none."""
+
+    __slots__ = ("run", "span")
+
+    def __init__(self) -> None:
+        self.span: Call | None = None
+        self.run: Run | None = None
 
 
 class Running(threading.local):
@@ -63,9 +90,6 @@ class Running(threading.local):
 
     def __init__(self) -> None:
         self.worker = Worker()
-
-
-NOT_BEGUN: Any = object()
 
 
 class Steps:
@@ -82,13 +106,13 @@ class Steps:
         self.running = Running()
         self.clock = clock
 
-    def begin(self, span: Span | None) -> tuple[Span | None, float]:
+    def begin(self, span: Call | None) -> tuple[Call | None, float]:
         """This thread works for a span from now on; what :meth:`end` needs."""
         worker = self.running.worker
         before, worker.span = worker.span, span
         return before, self.clock()
 
-    def end(self, span: Span | None, begun: tuple[Span | None, float]) -> None:
+    def end(self, span: Call | None, begun: tuple[Call | None, float]) -> None:
         """This thread works again for whom it worked before."""
         before, since = begun
         took = self.clock() - since
@@ -99,32 +123,14 @@ class Steps:
             before.inner_busy += took
 
     @types.coroutine
-    def drive(
-        self, awaitable: Awaitable[Any], span: Span | None, waits_for: Any = NOT_BEGUN
-    ) -> Generator[Any, Any, Any]:
-        """Await a coroutine, or something else that can be awaited; its steps are a span's.
-
-        Args:
-            awaitable: what is awaited.
-            span: whose steps they are.
-            waits_for: what the coroutine waits for, where its first step has been made.
-        """
-        coroutine = as_coroutine(awaitable)
+    def drive(self, awaitable: Awaitable[Any], span: Call | None) -> Generator[Any, Any, Any]:
+        """Await a coroutine, or something else that can be awaited; its steps are a span's."""
+        coroutine = awaitable if inspect.iscoroutine(awaitable) else _awaiting(awaitable)
         step: Callable[[Any], Any] = coroutine.send
         given: Any = None
         worker, clock = self.running.worker, self.clock
         while True:
-            if waits_for is not NOT_BEGUN:
-                try:
-                    given = yield waits_for
-                    step = coroutine.send
-                except GeneratorExit:
-                    coroutine.close()
-                    raise
-                except BaseException as error:
-                    # Cancelled, for instance: the coroutine's own business.
-                    step, given = coroutine.throw, error
-            # begin() and end() written out: every middleware of a request passes here, often.
+            # begin() and end() written out: what is called often passes here often.
             before = worker.span
             worker.span = span
             since = clock()
@@ -139,11 +145,43 @@ class Steps:
                     span.busy += took
                 if before is not None:
                     before.inner_busy += took
+            try:
+                given = yield waits_for
+                step = coroutine.send
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as error:
+                # Cancelled, for instance: the coroutine's own business.
+                step, given = coroutine.throw, error
 
-
-def as_coroutine(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
-    """The same as a coroutine, whose steps can be made one by one."""
-    return awaitable if inspect.iscoroutine(awaitable) else _awaiting(awaitable)
+    @types.coroutine
+    def follow(self, awaitable: Awaitable[Any], run: Run) -> Generator[Any, Any, Any]:
+        """Await a coroutine, or something else that can be awaited; its rests are a run's."""
+        coroutine = awaitable if inspect.iscoroutine(awaitable) else _awaiting(awaitable)
+        step: Callable[[Any], Any] = coroutine.send
+        given: Any = None
+        worker, clock = self.running.worker, self.clock
+        while True:
+            before = worker.run
+            worker.run = run
+            try:
+                waits_for = step(given)
+            except StopIteration as done:
+                return done.value
+            finally:
+                worker.run = before
+            since = clock()
+            try:
+                given = yield waits_for
+                step = coroutine.send
+            except GeneratorExit:
+                run.rested += clock() - since
+                coroutine.close()
+                raise
+            except BaseException as error:
+                step, given = coroutine.throw, error
+            run.rested += clock() - since
 
 
 async def _awaiting(awaitable: Awaitable[Any]) -> Any:

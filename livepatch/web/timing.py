@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import functools
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from livepatch.measure import Meter, Part
 from livepatch.measure.calls import has_loop, is_async
-from livepatch.measure.span import Span, as_coroutine
+from livepatch.measure.meter import NOT_NOTED, log
+from livepatch.measure.span import Call, Run
 
-from .routes.answering import Answering, path_of
+from .routes.answering import Answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from livepatch.measure.span import Span
 
     from .layer import MiddlewareLayer
     from .routes.route import LiveRoute
 
 CLIENT = "receive and send"
+REQUESTS = ("http", "websocket")
+
+
+class Passage(Call):
+    """A request's way through one middleware and what is inside it.
+
+    Attributes:
+        run: the task that it goes in.
+        lent: seconds in which that task worked in ``receive`` and ``send``, for others.
+    """
+
+    run: Run
+    lent = 0.0
 
 
 class RequestMeter(Meter):
@@ -33,6 +50,7 @@ class RequestMeter(Meter):
 
     def __init__(self, path: str, routes: Callable[[], Iterable[LiveRoute]]) -> None:
         super().__init__("requests", path)
+        self.passing: ContextVar[Passage | None] = ContextVar("livepatch.passing", default=None)
         self.answering = Answering(routes)
 
     def timed_app(self, index: int, app: Any, layer: MiddlewareLayer | None) -> Any:
@@ -43,81 +61,89 @@ class RequestMeter(Meter):
             app: the middleware, or what the stack ends in.
             layer: the middleware's layer; None at the end.
         """
-        clock, drive, running = self.clock, self.steps.drive, self.steps.running
-        inside, note, client = self.inside, self.note, self._client
-        make = None if layer is None else functools.partial(self._part, layer)
+        clock, steps, running = self.clock, self.steps, self.steps.running
+        passing, part, client_part = self.passing, self._part, self._client
+        answered_by = self.answering.of_scope
+        named = None if layer is None else (layer, lambda: part(layer))
 
-        # Written out where a helper would be shorter: a request comes here once for each layer, and
-        # a call of Python's costs as much as what it does. Most of what is awaited is over with its
-        # first step; what has to wait goes on in drive().
+        # All in one function, and what is called often by names of its own: a request comes here
+        # once for each layer, and a call of Python's costs as much as what it does.
         async def timed_app(scope: Any, receive: Any, send: Any) -> Any:
-            if scope["type"] not in ("http", "websocket"):
+            if scope["type"] not in REQUESTS:
                 return await app(scope, receive, send)
-            # A mount of an older Starlette leaves the rest of the path only.
-            path = path_of(scope) if layer is None else ""
-            now = since = clock()
-            recordings = self.recordings
+            if layer is None:  # a mount of an older Starlette leaves the rest of the path only
+                asked = scope.get("path", ""), scope.get("root_path", "")
+            span = Passage()
+            span.begun = began = clock()
+            recordings, run = self.recordings, running.worker.run
             # A server may hand the context of one request on to the next.
-            outer = (inside.get() if index else None) or Span(now, recordings)
-            span = Span(now, recordings, outer)
+            span.outer = outer = passing.get() if index else None
+            # A middleware may have its inner app run in a task of its own.
+            begins = run is None or outer is None or run is not outer.run
+            if run is None or begins:
+                run = Run()
+            span.run = run
+            rested = run.rested
+            # Who works in receive and send: the layer outside, or else the client.
+            others = outer or Call()
 
             async def timed_receive() -> Any:
-                left = clock()
-                message = await drive(receive(), outer)
+                left, rested = clock(), run.rested
+                if running.worker.run is not run:
+                    message = await steps.drive(receive(), others)
+                else:
+                    message = await receive()
+                    ran = clock() - left - (run.rested - rested)
+                    span.lent += ran
+                    if begins:
+                        others.busy += ran
                 # To wait until the client goes is nothing that a response waits for.
                 if message.get("type") != "http.disconnect":
                     span.away += clock() - left
                 return message
 
             async def timed_send(message: Any) -> None:
-                sending = as_coroutine(send(message))
-                worker = running.worker
-                before, worker.span = worker.span, outer
-                left = clock()
-                try:
-                    waits_for = sending.send(None)
-                except StopIteration:
+                left, rested = clock(), run.rested
+                if running.worker.run is not run:
+                    try:
+                        await steps.drive(send(message), others)
+                    finally:
+                        span.away += clock() - left
                     return
-                finally:
-                    gone = clock()
-                    worker.span = before
-                    span.away += gone - left
-                    outer.busy += gone - left
-                    if before is not None:
-                        before.inner_busy += gone - left
                 try:
-                    await drive(sending, outer, waits_for)
+                    await send(message)
                 finally:
-                    span.away += clock() - gone
+                    away = clock() - left
+                    ran = away - (run.rested - rested)
+                    span.away += away
+                    span.lent += ran
+                    if begins:
+                        others.busy += ran
 
-            inside.set(span)
+            passing.set(span)
             try:
-                coroutine = as_coroutine(app(scope, timed_receive, timed_send))
-                worker = running.worker
-                before, worker.span = worker.span, span
-                try:
-                    waits_for = coroutine.send(None)
-                except StopIteration as done:
-                    return done.value
-                finally:
-                    now = clock()
-                    worker.span = before
-                    span.busy += now - since
-                    if before is not None:
-                        before.inner_busy += now - since
-                try:
-                    return await drive(coroutine, span, waits_for)
-                finally:
-                    now = clock()
+                if begins:
+                    return await steps.follow(app(scope, timed_receive, timed_send), run)
+                return await app(scope, timed_receive, timed_send)
             finally:
-                inside.set(outer)
+                now = clock()
+                passing.set(outer)
+                ran = now - began - (run.rested - rested) - span.lent
+                span.busy += ran
+                if outer is not None and not begins:
+                    outer.inner_busy += ran
                 own, busy = span.end(now)
-                if make is not None:
-                    note(span, own, busy, layer, make)
-                else:
-                    note(span, own, busy, *self.answering.of_scope(scope, path))
-                if not index:
-                    note(outer, *outer.end(now), CLIENT, client)
+                try:
+                    key, make = named or answered_by(scope, *asked)
+                    for recording in recordings:
+                        (recording.parts.get(key) or recording.part(key, make)).add(own, busy)
+                    if not index:
+                        for recording in recordings:
+                            client = recording.parts.get(CLIENT)
+                            client = client or recording.part(CLIENT, client_part)
+                            client.add(span.away, others.busy)
+                except Exception:
+                    log.exception(NOT_NOTED)
 
         return timed_app
 

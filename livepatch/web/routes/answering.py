@@ -42,12 +42,13 @@ class Answering:
                     found.setdefault((id(route.endpoint), method), []).append(route)
         self._routes = found
 
-    def of_scope(self, scope: Any, path: str) -> tuple[Hashable, Callable[[], Part]]:
+    def of_scope(self, scope: Any, path: str, root: str) -> tuple[Hashable, Callable[[], Part]]:
         """What a request is noted under: the route, or its function where that is new.
 
         Args:
             scope: the scope as routing left it.
-            path: the path that the app was asked for.
+            path: the path that was asked for.
+            root: what the app is mounted at.
         """
         endpoint = scope.get("endpoint")
         if endpoint is None:
@@ -56,9 +57,12 @@ class Answering:
         method = "GET" if method == "HEAD" else method
         routes = self._routes.get((id(endpoint), method)) or self._routes.get((id(endpoint), ""))
         if routes is None:
-            label = f"{method or 'WS'} {path}"
+            label = f"{method or 'WS'} {path_below(root, path)}"
             return (NOBODY, id(endpoint)), lambda: _part_of(label, endpoint)
-        route = next((r for r in routes if len(routes) > 1 and _fits(r, path)), routes[0])
+        route = routes[0]
+        if len(routes) > 1:
+            below = path_below(root, path)
+            route = next((one for one in routes if _fits(one, below)), route)
         return route.label, lambda: Part(GROUP, route.label, route.owner, route.place)
 
     def of_request(self, request: Any) -> tuple[Hashable, Callable[[], Part]]:
@@ -76,9 +80,8 @@ class Answering:
         return label, lambda: _part_of(label, endpoint)
 
 
-def path_of(scope: Any) -> str:
+def path_below(root: str, path: str) -> str:
     """The path that an app is asked for, below what it is mounted at."""
-    path, root = str(scope.get("path", "")), str(scope.get("root_path", ""))
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
