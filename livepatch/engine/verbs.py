@@ -12,7 +12,7 @@ from .changing.changed import layers_of_changed, ways_back
 from .changing.registry import registry
 from .errors import PatchRefused, TargetNotFound
 from .layers.function_stacks import is_over_function
-from .layers.laying import Wanted, lay, running_facts
+from .layers.installing import Wanted, install, running_facts
 from .layers.override_stacks import stack_of
 from .layers.owners import owner_of
 from .layers.value_stacks import value_stack_of
@@ -81,7 +81,7 @@ def replace(
     namespace = sys._getframe(1).f_globals
     asked, found, given = three_arguments("replace", target, new, function)
     wanted = Wanted("replace", name, owner or owner_of(namespace), namespace, guard, when)
-    return lay(asked, found, given, wanted)
+    return install(asked, found, given, wanted)
 
 
 def restore(target: object, function: object = None, *, name: str | None = None) -> AnswerLine:

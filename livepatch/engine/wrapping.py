@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .layers.laying import Wanted, lay
+from .layers.installing import Wanted, install
 from .layers.owners import owner_of
 from .naming.targets import find, in_words
 
@@ -231,4 +231,4 @@ def _lay(
     asked = f"{verb} {in_words(target)}"
     own_name = name or _name_of(hook)
     wanted = Wanted(verb, own_name, owner or owner_of(namespace), namespace, guard, when)
-    return lay(asked, find(asked, target), hook, wanted)
+    return install(asked, find(asked, target), hook, wanted)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from livepatch.linting.report import LintReport
 
     from .folder import Names
-    from .found import Live
+    from .live import Live
 
 TIMEOUT = 120
 """In seconds: a clean process imports what the changes import, and that may be torch."""

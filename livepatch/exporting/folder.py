@@ -16,7 +16,7 @@ from .carrying import FOLDER
 if TYPE_CHECKING:
     from livepatch.adapters import Host
 
-    from .found import Live
+    from .live import Live
 
 
 @dataclass(frozen=True)

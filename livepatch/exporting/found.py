@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,9 @@ from livepatch.engine.writing.graft import Graft
 from livepatch.errors import ExportRefused
 
 from .forms import form_of_function, form_of_text
-from .found_others import others
+from .found_others import collect_other_changes
 from .gathering import Gatherer
+from .live import Live
 from .runtime.layers import Layer as CarriedLayer
 from .runtime.originals import digest, original_source
 
@@ -33,30 +33,6 @@ if TYPE_CHECKING:
 
     from .forms import Form
     from .runtime.changes import Change
-
-
-@dataclass
-class Live:
-    """What is live, ready to be written down.
-
-    Attributes:
-        gatherer: what the changes need.
-        changes: the changes, in the order in which they are to be made.
-        definitions: the texts that are compiled in the place of their targets, in the order of
-            their numbers, each with what it is about.
-        callbacks: of each event, the names of the functions to be registered.
-        hooks: of each hook of the webui, the name of the function.
-        stand_ins: of each target a line of Python that makes something of its kind, for the check.
-        left_out: what is not exported, for people.
-    """
-
-    gatherer: Gatherer
-    changes: list[Change] = field(default_factory=list)
-    definitions: list[tuple[str, str]] = field(default_factory=list)
-    callbacks: dict[str, list[str]] = field(default_factory=dict)
-    hooks: dict[str, str] = field(default_factory=dict)
-    stand_ins: dict[str, str] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
 
 
 def find_live(asked: str, adapter: type[Host], with_values: Collection[str]) -> Live:
@@ -73,7 +49,7 @@ def find_live(asked: str, adapter: type[Host], with_values: Collection[str]) -> 
     live = Live(Gatherer(asked, with_values))
     with registry.lock:
         _take_layers(asked, live)
-        others(asked, adapter, live)
+        collect_other_changes(asked, adapter, live)
     if not (live.changes or live.callbacks or live.hooks):
         nothing = "nothing is changed through livepatch"
         left = f"no change is on: {'; '.join(live.left_out)}" if live.left_out else nothing

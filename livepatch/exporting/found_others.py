@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from livepatch.registries import Registration
     from livepatch.web.layer import MiddlewareLayer
 
-    from .found import Live
+    from .live import Live
 
 NOTHING = '''\
 def do_nothing(*args, **kwargs):
@@ -37,7 +37,7 @@ def do_nothing(*args, **kwargs):
 '''
 
 
-def others(asked: str, adapter: type[Host], live: Live) -> None:
+def collect_other_changes(asked: str, adapter: type[Host], live: Live) -> None:
     """Take in everything that is changed and is not a function.
 
     Raises:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from livepatch.adapters import Host
     from livepatch.adapters.runtime import WebuiRuntime
 
-    from .found import Live
+    from .live import Live
     from .runtime.changes import Change
 
 

@@ -12,7 +12,7 @@ from livepatch.engine import LivepatchError, PatchRefused, live_layers, transact
 from livepatch.engine.answers import counted
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.layers.function_stacks import original_function
-from livepatch.engine.layers.laying import Wanted, lay
+from livepatch.engine.layers.installing import Wanted, install
 from livepatch.engine.layers.owners import NOTEBOOK
 from livepatch.engine.naming.targets import ClassTarget, Target, find
 from livepatch.engine.reading.sources import source_of
@@ -205,7 +205,7 @@ def _replay(one: Replayed, namespace: dict[str, Any]) -> None:
     try:
         new = _new(asked, one, line, names)
         guard = line.get("guard", False)
-        layer = lay(
+        layer = install(
             asked,
             find(asked, one.target),
             new,

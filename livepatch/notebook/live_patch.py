@@ -19,7 +19,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from livepatch.engine import Layer, live_layers, restore, restore_all, transaction
 from livepatch.engine.answers import answer
 from livepatch.engine.errors import TargetNotFound
-from livepatch.engine.layers.laying import Wanted, lay, patch_without_effect
+from livepatch.engine.layers.installing import Wanted, install, patch_without_effect
 from livepatch.engine.layers.owners import NOTEBOOK
 from livepatch.engine.layers.stacks import is_on
 from livepatch.engine.naming.targets import ClassTarget, ValueTarget, find
@@ -194,7 +194,7 @@ class LivePatch(NotebookSettings, Magics):
                 return Answer(line, python)
             old = source_of(target.function) or ""
             return Answer(line, python, _diff(old, patch.source or "", target.path))
-        return Answer(str(lay(asked, target, new, wanted)), python)
+        return Answer(str(install(asked, target, new, wanted)), python)
 
     def _is_notebooks(self, value: object) -> bool:
         if isinstance(value, type):

@@ -73,7 +73,7 @@ class FollowedPoint(Point):
         items = [r.item for r in wanted]
         if [*map(identity, items)] != [*map(identity, present)]:
             self.store.write(items)
-        self._know(plan)
+        self._on_change(plan)
 
     def measure_by(self, timed: Timed | None) -> None:
         """Have the calls timed, or cost nothing again."""
@@ -84,7 +84,7 @@ class FollowedPoint(Point):
             self.store = plain if timed is None else TimedStore(plain, self, timed)
             self.store.write(items)
 
-    def _know(self, plan: Placements) -> None:
+    def _on_change(self, plan: Placements) -> None:
         self.plan = plan
         if is_same(plan, self.base):
             self.plan = self.base

@@ -45,7 +45,7 @@ class LoadedExtension:
     exports: list[Any] = field(default_factory=list)
     owner: str = "notebook"
     is_there: bool = False
-    know: Callable[[LoadedExtension], None] | None = field(default=None, repr=False)
+    on_change: Callable[[LoadedExtension], None] | None = field(default=None, repr=False)
 
     verb = "load"
 
@@ -75,8 +75,8 @@ class LoadedExtension:
 
     def change(self, *, comes: bool) -> ExtensionChange:
         """The change that brings it in or takes it out."""
-        assert self.know is not None
-        return ExtensionChange(self, comes=comes, know=self.know)
+        assert self.on_change is not None
+        return ExtensionChange(self, comes=comes, on_change=self.on_change)
 
     def touched(self) -> set[int]:
         """The containers it put something into, by identity."""
@@ -89,15 +89,15 @@ class ExtensionChange(Change):
     Args:
         loaded: the extension.
         comes: whether the change brings it in.
-        know: learns that the extension has come or gone.
+        on_change: learns that the extension has come or gone.
     """
 
     def __init__(
-        self, loaded: LoadedExtension, *, comes: bool, know: Callable[[LoadedExtension], None]
+        self, loaded: LoadedExtension, *, comes: bool, on_change: Callable[[LoadedExtension], None]
     ) -> None:
         self.loaded = loaded
         self.comes = comes
-        self.know = know
+        self.on_change = on_change
 
     def prepare(self) -> None:
         """Nothing stands against it: what others changed meanwhile is left alone."""
@@ -126,8 +126,8 @@ class ExtensionChange(Change):
             for put in reversed(self.loaded.puts):
                 put.take_out()
         self.loaded.is_there = is_there
-        self.loaded.know = self.know
-        self.know(self.loaded)
+        self.loaded.on_change = self.on_change
+        self.on_change(self.loaded)
         look_again()
         # One that livepatch loaded was not there before, one of the webui's own was.
         if is_there is not self.loaded.is_whole:

@@ -144,7 +144,7 @@ def _brought_in(
             loaded.changes = list(made)
             loaded.milliseconds = (time.perf_counter() - begun) * 1000
             loader.forget_orders(loaded.touched())
-            apply(ExtensionChange(loaded, comes=True, know=_know_by(loader)))
+            apply(ExtensionChange(loaded, comes=True, on_change=_know_by(loader)))
             loaded.exports = _exports_of(loading)
     except BaseException as error:  # an end of the process or of the cell, too, leaves no half
         certainly(take_back)
@@ -183,7 +183,7 @@ def _taken_out(loader: Loader, extension: Extension) -> LoadedExtension:
         )
     loaded.exports = exports or loaded.exports
     apply(
-        ExtensionChange(loaded, comes=False, know=_know_by(loader)),
+        ExtensionChange(loaded, comes=False, on_change=_know_by(loader)),
         *(taken_back(change) for change in reversed(loaded.changes)),
     )
     return loaded

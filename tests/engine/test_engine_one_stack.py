@@ -13,7 +13,7 @@ import pytest
 
 import livepatch as lp
 from livepatch.engine import subscribe
-from livepatch.engine.layers.laying import Wanted, lay
+from livepatch.engine.layers.installing import Wanted, install
 from livepatch.engine.naming.targets import find
 
 TEXT = """
@@ -100,8 +100,8 @@ def test_an_import_in_a_cell_that_patches_the_same_function(webui, tmp_path):
 def test_two_who_look_for_a_place_before_either_has_changed_it(webui, name):
     path = f"one_stack_webui.{name}"
     first, second = find("", path), find("", path)
-    lay("", first, lambda *_: "first", Wanted("replace", "a", "one", {}))
-    lay("", second, lambda original, *a: [original(*a)], Wanted("wrap", "b", "other", {}))
+    install("", first, lambda *_: "first", Wanted("replace", "a", "one", {}))
+    install("", second, lambda original, *a: [original(*a)], Wanted("wrap", "b", "other", {}))
     call = {"Sub.area": webui.net.area, "floor": lambda: webui.floor(1), "net.area": webui.net.area}
     assert call[name]() == ["first"] if name != "net.area" else webui.net.area() == ["first"]
     assert [layer.state for layer in lp.patches()] == ["active", "active"]

@@ -8,7 +8,7 @@ import pytest
 from samples import functions
 
 import livepatch as lp
-from livepatch.engine.layers.laying import Wanted, patch_without_effect
+from livepatch.engine.layers.installing import Wanted, patch_without_effect
 from livepatch.engine.naming.completion import targets_beginning
 from livepatch.engine.naming.targets import find
 

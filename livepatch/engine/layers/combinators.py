@@ -20,7 +20,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..switching.running import Around, runner_of
+from ..switching.running import ApplyContext, runner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def wrapper_of(combinator: Combinator, hook: Hook, code: CodeType) -> Wrapper:
     return wrapper
 
 
-class _Hooked(Around):
+class _Hooked(ApplyContext):
     """Something of the user's around a call."""
 
     def __init__(self, hook: Hook, *, awaits: bool) -> None:

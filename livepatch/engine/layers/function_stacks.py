@@ -121,10 +121,10 @@ class FunctionStack(Stack):
             patched.set_original(original)
         self.handles.clear()
 
-    def show_foreign(self, state: Any) -> None:
+    def install_foreign(self, state: Any) -> None:
         """Give the function back what someone else had made of it."""
         for patched, foreign in zip(self.functions, state, strict=False):
-            patched.show_foreign(foreign)
+            patched.install_foreign(foreign)
 
     def is_reached(self) -> bool:
         """Whether the name leads to a function of ours, which still runs what we installed."""
@@ -174,7 +174,7 @@ class FunctionStack(Stack):
         """Empty these as well with every change."""
         self.caches += tuple([cache for cache in caches if cache not in self.caches])
 
-    def show(self, placements: Placements) -> None:
+    def install(self, placements: Placements) -> None:
         """Make calls run the topmost layer that is on, and each ``original`` the one below."""
         below: Patch | None = None
         speaker: Patch | None = None

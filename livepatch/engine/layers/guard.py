@@ -22,7 +22,7 @@ from ..changing.masking import holding
 from ..changing.registry import registry
 from ..switching.codes import packed
 from ..switching.kinds import kind_of
-from ..switching.running import Around, runner_of
+from ..switching.running import ApplyContext, runner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +159,7 @@ def _is_answer(error: BaseException) -> bool:
     return any(f"{c.__module__}.{c.__qualname__}" in ANSWERS for c in type(error).__mro__)
 
 
-class _Replaced(Around):
+class _Replaced(ApplyContext):
     """Around a guarded replacement, of all its calls: it has no ``original``."""
 
     __slots__ = ("guard",)
@@ -175,7 +175,7 @@ class _Replaced(Around):
         return None if handed_on else below
 
 
-class _Original(Around):
+class _Original(ApplyContext):
     """Around the ``original`` of one call of a guarded wrapper: what became of it."""
 
     __slots__ = ("error", "result", "returned", "was_called")
@@ -196,7 +196,7 @@ class _Original(Around):
         self.error = error
 
 
-class _Wrapped(Around):
+class _Wrapped(ApplyContext):
     """Around one call of a guarded wrapper of what can be suspended."""
 
     __slots__ = ("guard", "kind", "original")

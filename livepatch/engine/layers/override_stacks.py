@@ -98,12 +98,12 @@ class OverrideStack(FunctionStack):
         """The definition made anew that stands in the function."""
         return super().arrivals(None, installs=installs)
 
-    def show(self, placements: Placements) -> None:
+    def install(self, placements: Placements) -> None:
         """Make calls run the layers, and put ours into its place or take it out.
 
         What someone else put there stays.
         """
-        super().show(placements)
+        super().install(placements)
         override = self.override
         if override.slot.holds(override.put) or override.slot.holds(override.was):
             is_on = any(placement.on for placement in placements)

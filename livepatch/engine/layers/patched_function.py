@@ -92,7 +92,7 @@ class PatchedFunction:
         """Lead and describe the function anew next time, whatever it runs now."""
         self._runs = self._speaker = _UNKNOWN
 
-    def show_foreign(self, foreign: FunctionType) -> None:
+    def install_foreign(self, foreign: FunctionType) -> None:
         """Give the function back what someone else had made of it."""
         state = FunctionState.of(foreign)
         switch_calls(self.function, state, foreign)

@@ -39,7 +39,7 @@ class Rebase(Change):
     def revert(self) -> None:
         """Give the foreign change its place back, over our layers."""
         self.stack.set_original_state(self.before)
-        self.stack.show_foreign(self.foreign)
+        self.stack.install_foreign(self.foreign)
 
     def describe(self) -> ChangeDescription:
         """The target."""

@@ -217,7 +217,7 @@ class Stack(ABC):
         """Whether what livepatch has put there is what its users meet."""
 
     @abstractmethod
-    def show(self, placements: Placements) -> None:
+    def install(self, placements: Placements) -> None:
         """Switch the target to the topmost layer that is on, each ``original`` to the one below."""
 
     @abstractmethod
@@ -241,7 +241,7 @@ class Stack(ABC):
         """Count something else as the webui's own; changes nothing yet."""
 
     @abstractmethod
-    def show_foreign(self, state: Any) -> None:
+    def install_foreign(self, state: Any) -> None:
         """Put back what someone else had put there."""
 
     def arrivals(
@@ -288,7 +288,7 @@ class Stack(ABC):
             PatchRefused: the place does not take what is put there.
         """
         try:
-            self.show(placements)
+            self.install(placements)
         except Barred as error:
             raise PatchRefused(
                 f"change {self.path}",

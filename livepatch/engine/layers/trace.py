@@ -26,7 +26,7 @@ from ..errors import PatchRefused
 from ..naming.targets import find_function
 from ..reading.summaries import arguments_in_words, summary
 from ..switching.kinds import kind_of
-from ..switching.running import Around, runner_of
+from ..switching.running import ApplyContext, runner_of
 from ..switching.state import clone
 from .function_stacks import is_over_function
 from .override_stacks import stack_of
@@ -248,7 +248,7 @@ def _wrapper(trace: Trace, model: FunctionType) -> Callable[..., Any]:
     return traced
 
 
-class _Recorded(Around):
+class _Recorded(ApplyContext):
     """Around a call that is recorded."""
 
     def __init__(self, call: Call, *, yields: bool) -> None:

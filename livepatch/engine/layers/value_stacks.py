@@ -93,7 +93,7 @@ class ValueStack(Stack):
         self.original = state
         self._loaded_as = loaded_as(self.path)
 
-    def show_foreign(self, state: Any) -> None:
+    def install_foreign(self, state: Any) -> None:
         """Assign the foreign value again."""
         self.slot.put(state)
 
@@ -102,7 +102,7 @@ class ValueStack(Stack):
         named = not self.is_named or leads_to_place(self.path, self.slot)
         return named and self._is_ours()
 
-    def show(self, placements: Placements) -> None:
+    def install(self, placements: Placements) -> None:
         """Assign the topmost value that is on, or the webui's own."""
         on = [placement.patch.function for placement in placements if placement.on]
         if not self.placements or self._is_ours() or self.slot.holds(self.original):

@@ -1,9 +1,9 @@
 """A call with something of ours around it: one loop for each of the four kinds of functions.
 
 A guard, a trace, ``before``, ``after``, the filters and a plain wrapper around a function of
-another kind say what they do as an :class:`Around`; how a call goes on, step by step, stands here
-alone. ``send``, ``throw`` and ``close`` reach the inner generator (PEP 380); there is no ``yield
-from`` for asynchronous generators, so theirs is written out.
+another kind say what they do as an :class:`ApplyContext`; how a call goes on, step by step, stands
+here alone. ``send``, ``throw`` and ``close`` reach the inner generator (PEP 380); there is no
+``yield from`` for asynchronous generators, so theirs is written out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KIND_FLAGS = (
 )
 
 
-class Around:
+class ApplyContext:
     """What is done around a call; of what is None, nothing.
 
     Around a coroutine and an asynchronous generator, each answer is awaited where it can be.
@@ -61,7 +61,7 @@ class Around:
         return None
 
 
-NOTHING = Around()
+NOTHING = ApplyContext()
 
 
 def runner_of(code: CodeType) -> Runner:
@@ -71,7 +71,7 @@ def runner_of(code: CodeType) -> Runner:
         ``run(around, call, below, args, kwargs)``, of that kind itself.
 
     Example:
-        >>> class Doubled(Around):
+        >>> class Doubled(ApplyContext):
         ...     def hand_on(self, item):
         ...         return 2 * item
         >>> runner_of((lambda: 0).__code__)(Doubled(), max, None, (1, 3), {})
@@ -80,7 +80,7 @@ def runner_of(code: CodeType) -> Runner:
     return _RUNNERS[code.co_flags & _KIND_FLAGS]
 
 
-def _function(around: Around, call: Any, below: Any, args: Any, kwargs: Any) -> Any:
+def _function(around: ApplyContext, call: Any, below: Any, args: Any, kwargs: Any) -> Any:
     while True:
         try:
             if around.enter is not None:
@@ -100,7 +100,7 @@ def _function(around: Around, call: Any, below: Any, args: Any, kwargs: Any) -> 
     return result
 
 
-async def _coroutine(around: Around, call: Any, below: Any, args: Any, kwargs: Any) -> Any:
+async def _coroutine(around: ApplyContext, call: Any, below: Any, args: Any, kwargs: Any) -> Any:
     while True:
         try:
             if around.enter is not None:
@@ -121,7 +121,7 @@ async def _coroutine(around: Around, call: Any, below: Any, args: Any, kwargs: A
 
 
 def _generator(
-    around: Around, call: Any, below: Any, args: Any, kwargs: Any
+    around: ApplyContext, call: Any, below: Any, args: Any, kwargs: Any
 ) -> Generator[Any, Any, Any]:
     handed_on = False
     while True:
@@ -164,7 +164,7 @@ def _generator(
 
 
 async def _async_generator(
-    around: Around, call: Any, below: Any, args: Any, kwargs: Any
+    around: ApplyContext, call: Any, below: Any, args: Any, kwargs: Any
 ) -> AsyncGenerator[Any, Any]:
     handed_on = False
     while True:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from livepatch.engine.changing.change import transaction
-from livepatch.engine.layers.laying import Wanted, lay
+from livepatch.engine.layers.installing import Wanted, install
 from livepatch.engine.layers.override_stacks import stack_of
 from livepatch.engine.naming.targets import ClassTarget, Target, find
 from livepatch.engine.writing.graft import Graft
@@ -58,7 +58,7 @@ class Layer(Change):
         name = f"{self.verb} {self.name}" if self.name != self.verb else self.verb
         wanted = Wanted(self.verb, name, context.owner, context.names, self.guard)
         with transaction(recorded=False):
-            layer = lay(asked, target, self._new(asked, target, context), wanted)
+            layer = install(asked, target, self._new(asked, target, context), wanted)
         context.webui.forget_what_was_computed()
 
         def undo() -> None:

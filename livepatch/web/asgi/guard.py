@@ -63,12 +63,12 @@ class Guarding(Change):
     def commit(self) -> None:
         """Put the guard up; it holds from now on, also inside a transaction."""
         self.is_up = True
-        self.guard.stand()
+        self.guard.install()
 
     def revert(self) -> None:
         """Take the guard away."""
         self.is_up = False
-        self.guard.leave()
+        self.guard.uninstall()
 
     def show(self, together: Sequence[Change]) -> None:  # noqa: ARG002
         """Splice the stack, or give the app its own back."""
@@ -89,14 +89,14 @@ class Guard:
         self.stack = stack
         self.path = f"guard of {stack.path}"
 
-    def stand(self) -> None:
+    def install(self) -> None:
         """Begin to guard."""
         _guards[id(self.stack.owner)] = self
         registry.changed[id(self)] = self
         self.stack.is_guarded = True
         _install_on(self.stack.owner)
 
-    def leave(self) -> None:
+    def uninstall(self) -> None:
         """Guard no longer."""
         _guards.pop(id(self.stack.owner), None)
         registry.changed.pop(id(self), None)

@@ -65,7 +65,7 @@ class Wanted(NamedTuple):
     when: When = "now"
 
 
-def lay(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
+def install(asked: str, target: AnyTarget, new: object, wanted: Wanted) -> Layer:
     """Lay new code over a target: in place of the layer of the same identity, or on top.
 
     Args:
