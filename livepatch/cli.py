@@ -101,14 +101,14 @@ def _add_webui(parser: argparse.ArgumentParser, *, required: bool = False) -> No
 
 
 def _add_demo(commands: Commands) -> None:
-    parser = _add(commands, "demo", _demo, "start the small webui that comes along, and its tour")
+    parser = _add(commands, "demo", _demo, "start the small built-in webui and its tour")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument("--port", type=int, metavar="N", help="the webui's port")
     parser.add_argument("--lab-port", type=int, metavar="N", help="JupyterLab's port")
     parser.add_argument(
         "--once",
         action="store_true",
-        help="without a screen: execute the tour, print the webui's answers, end",
+        help="without a screen: execute the tour, print the webui's answers, exit",
     )
 
 
@@ -131,7 +131,7 @@ def _add_run(commands: Commands) -> None:
     parser.usage = "livepatch run [-h] [--name N] [-m] SCRIPT [ARGS ...]"
     parser.add_argument("--name", metavar="N", help="the webui's name (default: the script's)")
     parser.add_argument("-m", dest="module", action="store_true", help="SCRIPT is a module's name")
-    parser.add_argument("script", metavar="SCRIPT", help="what you would give to python")
+    parser.add_argument("script", metavar="SCRIPT", help="what you would pass to python")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -141,13 +141,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _add_attach(commands: Commands) -> None:
-    parser = _add(commands, "attach", _attach, "put a kernel into a process that runs already")
+    parser = _add(commands, "attach", _attach, "put a kernel into a running process")
     parser.add_argument("pid", type=int, metavar="PID", help="the webui's process")
     parser.add_argument("--name", metavar="N", help="the webui's name (default: its script's)")
     parser.add_argument(
         "--new-kernel",
         action="store_true",
-        help="put a new kernel in the place of one of ours that hears nothing any more",
+        help="replace a livepatch kernel that no longer answers",
     )
 
 
@@ -164,7 +164,10 @@ def _attach(options: argparse.Namespace) -> int:
 
 def _add_install(commands: Commands) -> None:
     parser = _add(
-        commands, "install", _install, "an extension in a webui's folder that attaches at its start"
+        commands,
+        "install",
+        _install,
+        "add an extension to a webui's folder that attaches when the webui starts",
     )
     parser.add_argument("path", type=Path, metavar="PATH", help="the webui's folder")
     parser.add_argument("--name", metavar="N", help="the webui's name (default: its folder's)")
@@ -181,7 +184,7 @@ def _install(options: argparse.Namespace) -> int:
 
 
 def _add_uninstall(commands: Commands) -> None:
-    parser = _add(commands, "uninstall", _uninstall, "remove that extension again")
+    parser = _add(commands, "uninstall", _uninstall, "remove that extension")
     parser.add_argument("path", type=Path, metavar="PATH", help="the webui's folder")
 
 
@@ -189,14 +192,14 @@ def _uninstall(options: argparse.Namespace) -> int:
     from .reach.install import uninstall
 
     done = uninstall(options.path)
-    print(f"removed from {done.folder}; a running webui keeps its kernel until: livepatch detach")
+    print(f"removed from {done.folder}; a running webui keeps its kernel until livepatch detach")
     if done.note is not None:
         print(done.note)
     return 0
 
 
 def _add_list(commands: Commands) -> None:
-    parser = _add(commands, "list", _list, "the running webuis one can attach to")
+    parser = _add(commands, "list", _list, "list the running webuis")
     parser.add_argument("--json", action="store_true", help="as a JSON array")
 
 
@@ -223,7 +226,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _add_lab(commands: Commands) -> None:
-    parser = _add(commands, "lab", _lab, "JupyterLab with a notebook on a webui")
+    parser = _add(commands, "lab", _lab, "open JupyterLab with a notebook on a webui")
     _add_webui(parser)
     parser.add_argument("--port", type=int, metavar="N", help="JupyterLab's port")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
@@ -240,7 +243,7 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _add_console(commands: Commands) -> None:
-    _add_webui(_add(commands, "console", _console, "a terminal console on a webui"))
+    _add_webui(_add(commands, "console", _console, "open a terminal console on a webui"))
 
 
 def _console(options: argparse.Namespace) -> int:
@@ -291,7 +294,7 @@ def _webui_and_code(positional: list[str], code: str | None) -> tuple[str | None
     if len(names) > 1:
         raise LivepatchError(
             f"run code in {' '.join(names)}",
-            "one webui, and either -c CODE or one FILE are understood",
+            "give at most one webui, and either -c CODE or one FILE",
             "livepatch exec NAME -c CODE, or: livepatch exec NAME FILE",
         )
     wanted = names[0] if names else None
@@ -329,13 +332,13 @@ def _detach(options: argparse.Namespace) -> int:
 
 
 def _add_export(commands: Commands) -> None:
-    parser = _add(
-        commands, "export", _export, "write what is live in a webui as an extension of its own"
-    )
+    parser = _add(commands, "export", _export, "write what is live in a webui as an extension")
     parser.add_argument("name", metavar="NAME", help="the extension's name")
     parser.add_argument("--webui", metavar="NAME|PID", help="default: the only running webui")
     parser.add_argument("--to", metavar="FOLDER", type=Path, default=Path(), help="default: here")
-    parser.add_argument("--for", dest="flavor", metavar="FLAVOR", help="default: the webui's kind")
+    parser.add_argument(
+        "--for", dest="flavor", metavar="FLAVOR", help="default: the webui's flavor"
+    )
     parser.add_argument("--single-file", action="store_true", help="one self-contained file")
     parser.add_argument("--with-values", nargs="*", default=[], metavar="N", help="values as well")
 
@@ -357,9 +360,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _add_lint(commands: Commands) -> None:
-    parser = _add(
-        commands, "lint", _lint, "check an extension; exit code 1 where it finds something"
-    )
+    parser = _add(commands, "lint", _lint, "check an extension; exit code 1 when it has findings")
     parser.add_argument("path", metavar="PATH", help="the extension's folder, or one file")
     parser.add_argument("--format", choices=("text", "json", "sarif"), default="text")
     parser.add_argument(

@@ -489,7 +489,7 @@ def test_a_patch_that_could_not_stand_alone_is_refused(webui, notebook):
     lp.restore_all()
     outside = 3
     lp.replace("tinyui.last", lambda a: outside)
-    assert "not a function that could stand in the file" in refused("tinyui.last")
+    assert "not a function that fits into the file" in refused("tinyui.last")
 
     def closes(a):
         return a + outside
@@ -502,7 +502,7 @@ def test_a_patch_that_could_not_stand_alone_is_refused(webui, notebook):
         assert f"does not have: {missing}" in refused("tinyui.last")
     lp.restore_all()
     lp.before("tinyui.last", print)
-    assert "a layer around it is no change of its text" in refused("tinyui.last")
+    assert "a layer around it does not change its text" in refused("tinyui.last")
     lp.restore_all()
     assert "no layer that is on" in refused("tinyui.last")
 

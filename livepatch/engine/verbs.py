@@ -152,9 +152,7 @@ def _remove(path: str, wanted: list[tuple[Stack, Layer]], left: int) -> AnswerLi
         else "the webui's own code again"
     )
     layers = {id(layer): layer for _, layer in wanted}.values()
-    line = answer(
-        f"restored {path}", what, f"{counted(len(layers), 'layer')} taken off", *unreached
-    )
+    line = answer(f"restored {path}", what, f"{counted(len(layers), 'layer')} removed", *unreached)
     for layer in layers:
         layer.answer = line
     return line
@@ -278,8 +276,8 @@ def _stacks_labelled(asked: str, label: str) -> list[Stack]:
     if len(found) > 1:
         raise PatchRefused(
             asked,
-            f"{len(found)} patched functions go by that name, and it leads to none of them",
-            "give the function itself, or take one layer off: lp.patches()[0].remove()",
+            f"{len(found)} patched functions have that name, and it leads to none of them",
+            "give the function itself, or remove one layer: lp.patches()[0].remove()",
         )
     return list(found)
 

@@ -39,7 +39,7 @@ class JournalReport:
 
     def __str__(self) -> str:
         if not self.entries:
-            return "Journal: nothing was changed yet"
+            return "Journal: nothing has been changed yet"
         rows = [
             [str(entry.number), _clock(entry), _what(entry), _whose(entry), _state(entry)]
             for entry in self._last()
@@ -124,7 +124,7 @@ class JournalReport:
     def _title(self) -> str:
         count = len(self.entries)
         if not count:
-            return "Journal: nothing was changed yet"
+            return "Journal: nothing has been changed yet"
         earlier = f", the last {SHOWN} of {count} steps" if count > SHOWN else ""
         if not (lost := self.lost):
             return f"Journal{earlier}, in UTC"
@@ -147,7 +147,12 @@ def _what(entry: Entry) -> str:
 
 
 def _whose(entry: Entry) -> str:
-    return ", ".join(sorted({f"{change.owner}'s {change.name!r}" for change in entry.changes}))
+    """Whose changes a step holds; a name that says more than the verb is given too."""
+    return ", ".join(sorted({_layer_of(change) for change in entry.changes}))
+
+
+def _layer_of(change: ChangeDescription) -> str:
+    return change.owner if change.name == change.verb else f"{change.owner}'s {change.name!r}"
 
 
 def _state(entry: Entry) -> str:

@@ -37,7 +37,7 @@ def timing_report(title: str, parts: Sequence[Part], empty: str) -> Report[Part]
         Column("owner", lambda part: part.owner),
         Column("calls", lambda part: part.calls, is_number=True),
         Column("self ms", lambda part: _figure(part.median, part.calls), is_number=True),
-        Column("95 %", lambda part: _figure(part.p95, part.calls), is_number=True),
+        Column("p95 ms", lambda part: _figure(part.p95, part.calls), is_number=True),
         Column("busy ms", lambda part: _figure(part.busy, part.calls), is_number=True),
         Column("share", lambda part: _share(part.total, wholes[part.group]), is_number=True),
         Column(

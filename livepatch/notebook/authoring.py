@@ -59,9 +59,17 @@ class LivepatchAuthoringMagics(Magics):
     @magic_arguments()
     @argument("name", help="the extension's name: letters, digits, _ and -")
     @argument("--to", default=".", metavar="FOLDER", help="where its folder is made; default: here")
-    @argument("--for", dest="flavor", metavar="FLAVOR", help="the webui; default: this one's kind")
+    @argument(
+        "--for", dest="flavor", metavar="FLAVOR", help="the flavor of webui; default: this webui's"
+    )
     @argument("--single-file", action="store_true", help="one self-contained file")
-    @argument("--with-values", nargs="*", default=[], metavar="N", help="values to write down")
+    @argument(
+        "--with-values",
+        nargs="*",
+        default=[],
+        metavar="N",
+        help="values of the notebook to export too",
+    )
     @line_magic
     def export(self, line: str) -> Answer:
         """Write what is live as an extension that needs no livepatch.

@@ -80,7 +80,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     taken = ours & set(shell.magics_manager.magics["line"])
     if taken:
         names = ", ".join(f"%{name}" for name in sorted(taken))
-        warnings.warn(f"livepatch takes the place of {names}", stacklevel=2)
+        warnings.warn(f"livepatch replaces the magics {names}", stacklevel=2)
     for event in KEEPING:
         shell.events.register(event, _keep_layers)
     shell.events.register("pre_run_cell", _keep_watching)

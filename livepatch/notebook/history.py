@@ -58,17 +58,23 @@ class LivepatchHistoryMagics(Magics):
         return Answer(redo(), "lp.redo()")
 
     @magic_arguments()
-    @argument("--diff", type=int, metavar="N", help="what step N changed, as a difference")
+    @argument("--diff", type=int, metavar="N", help="show what step N changed, as a difference")
     @argument(
         "--saved",
         nargs="?",
         const=LAST,
         metavar="SESSION",
-        help="what was live before the webui's last start, or at the end of another session",
+        help="show what was live before the webui's last start, or at the end of SESSION",
     )
-    @argument("--replay", nargs="*", type=int, metavar="N", help="make that true again, or steps N")
-    @argument("--session", metavar="SESSION", help="replay that session instead")
-    @argument("--sessions", action="store_true", help="the sessions that were written")
+    @argument(
+        "--replay",
+        nargs="*",
+        type=int,
+        metavar="N",
+        help="replay what was live then, or only the steps N",
+    )
+    @argument("--session", metavar="SESSION", help="the session to replay")
+    @argument("--sessions", action="store_true", help="list the sessions on disk")
     @line_magic
     def journal(self, line: str) -> Journal | Diff | Report[Replayed] | Report[SavedSession]:
         """Show every change since the webui was attached to, each with its difference.

@@ -49,10 +49,10 @@ EXTENSIONS = VerbTable(
     },
 )
 OPTIONS = {
-    "before": "the one to be called before",
-    "after": "the one to be called after",
-    "name": "of add: what it is called",
-    "to": "of add: the script or extension that gets the hook",
+    "before": "call it before this one",
+    "after": "call it after this one",
+    "name": "of add: its name",
+    "to": "of add: the script or extension that the hook belongs to",
 }
 
 
@@ -63,7 +63,7 @@ def _arguments(magic: Callable[..., Any]) -> Any:
         argument("action", nargs="?", help=f"an event, or {', '.join(CHANGES)}"),
         argument("names", nargs="*", help=f"{CALLBACKS.help()}; NAME or EVENT/NAME"),
         *(argument(f"--{name}", help=text) for name, text in OPTIONS.items()),
-        argument("--index", type=int, help="the number in the order of calls, from 0"),
+        argument("--index", type=int, help="its number in the order of calls, from 0"),
         argument("--time", action="store_true", help=TIME_HELP),
         argument("--off", action="store_true", help=OFF_HELP),
         no_var_expand,

@@ -80,16 +80,23 @@ class LivePatch(NotebookSettings, Magics):
 
     @magic_arguments()
     @argument("target", help=TARGET_HELP)
-    @argument("new", nargs="*", help="a function of the notebook; of a plain value, an expression")
-    @argument("--name", help="tells several layers on one target apart")
-    @argument("--guard", action="store_true", help="when the new code raises, go on without it")
+    @argument("new", nargs="*", help="a function of the notebook; for a plain value, an expression")
+    @argument("--name", help="the layer's name, where a target has several")
     @argument(
-        "--when", choices=("now", "idle"), default="now", help="idle: when nothing runs in it"
+        "--guard",
+        action="store_true",
+        help="when the new code raises, continue the call without it",
+    )
+    @argument(
+        "--when",
+        choices=("now", "idle"),
+        default="now",
+        help="idle: wait until no call is inside it",
     )
     @argument("--around", action="store_true", help="the function wraps: f(original, *args)")
     @argument("--before", action="store_true", help="the function is called before: f(*args)")
     @argument("--after", action="store_true", help="the function is called after: f(result, *args)")
-    @argument("--dry-run", action="store_true", help="say what would happen, change nothing")
+    @argument("--dry-run", action="store_true", help="show what would happen, change nothing")
     @no_var_expand
     @line_cell_magic
     def replace(self, line: str, cell: str | None = None) -> Answer | None:
@@ -123,7 +130,7 @@ class LivePatch(NotebookSettings, Magics):
             raise TargetNotFound(
                 f"replace {args.target} {' '.join(args.new)}",
                 f"the notebook has no function {' '.join(args.new)!r}",
-                f"define it in a cell first: def {own}(…): …",
+                f"define it in a cell first:  def {own}(…): …",
             )
         if args.new or self._is_notebooks(new):
             return self._put(args, verb, new, own)
@@ -132,8 +139,8 @@ class LivePatch(NotebookSettings, Magics):
 
     @magic_arguments()
     @argument("target", nargs="?", help=TARGET_HELP)
-    @argument("--name", help="only the layers of this name")
-    @argument("--all", action="store_true", help="everything done through livepatch")
+    @argument("--name", help="only the layers with this name")
+    @argument("--all", action="store_true", help="everything that livepatch changed")
     @line_magic
     def restore(self, line: str) -> Answer:
         """Take the layers off a target: the webui runs its own code again, exactly.
@@ -150,10 +157,10 @@ class LivePatch(NotebookSettings, Magics):
 
     @magic_arguments()
     @argument("target", nargs="?", help=TARGET_HELP)
-    @argument("--off", action="store_true", help="switch the target's layers off, keep them")
+    @argument("--off", action="store_true", help="switch the target's layers off, but keep them")
     @argument("--on", action="store_true", help="switch them on again")
-    @argument("--name", help="only the layers of this name")
-    @argument("--foreign", action="store_true", help="who else patched what")
+    @argument("--name", help="only the layers with this name")
+    @argument("--foreign", action="store_true", help="list what others have patched")
     @line_magic
     def patches(self, line: str) -> Report[Layer] | Report[ForeignPatch]:
         """Show the layers of livepatch, or switch some off and on, or show what others patched.
@@ -210,7 +217,7 @@ class LivePatch(NotebookSettings, Magics):
         if source is None:
             raise TargetNotFound(
                 f"replace {path}",
-                "its source cannot be had, and the notebook has no function of that name",
+                "it has no readable source, and the notebook has no function of that name",
                 f"write the new function yourself: %%replace {path}",
             )
         self.shell.set_next_input(f"%%replace {path}\n{source.rstrip()}\n")

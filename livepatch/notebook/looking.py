@@ -34,8 +34,8 @@ class LivepatchLookingMagics(Magics):
 
     @magic_arguments()
     @argument("pattern", nargs="+", help="a part of a name or of a line, or a regular expression")
-    @argument("--all", action="store_true", help="look into packages and the standard library too")
-    @argument("--limit", type=int, default=40, help="how many to show (40)")
+    @argument("--all", action="store_true", help="search packages and the standard library too")
+    @argument("--limit", type=int, default=40, help="how many to show (default: 40)")
     @no_var_expand
     @line_magic
     def where(self, line: str) -> Report[Hit]:
@@ -52,8 +52,8 @@ class LivepatchLookingMagics(Magics):
 
     @magic_arguments()
     @argument("target", nargs="?", help=TARGET_HELP)
-    @argument("--calls", type=int, help="how many calls are recorded (20)")
-    @argument("--off", action="store_true", help="end the trace of the target, or every one")
+    @argument("--calls", type=int, help="how many calls to record (default: 20)")
+    @argument("--off", action="store_true", help="end the trace of the target, or all traces")
     @line_magic
     def trace(self, line: str) -> Answer | Report[Call]:
         """Record the next calls of a target, without changing what they do.
@@ -80,7 +80,9 @@ class LivepatchLookingMagics(Magics):
 
     @magic_arguments()
     @argument("target", help=TARGET_HELP)
-    @argument("--patch", action="store_true", help="against the original file, for git apply")
+    @argument(
+        "--patch", action="store_true", help="show a patch of the original file, for git apply"
+    )
     @line_magic
     def diff(self, line: str) -> Diff:
         """Show what the layers of livepatch change of a target.

@@ -108,8 +108,10 @@ class LivepatchPagesMagics(TimedMagics):
     @argument("action", nargs="?", help=f"a part of a path, or {', '.join(ROUTES.verbs)}")
     @argument("names", nargs="*", help=ROUTES.help())
     @argument("--app", help="a Python expression for the app; default: the webui's own")
-    @argument("--before", help="of add and move: the route to be matched before")
-    @argument("--index", type=int, help="of add and move: the place in the order, 0 the first")
+    @argument("--before", help="of add and move: match it before this route")
+    @argument(
+        "--index", type=int, help="of add and move: its number in the order of matching, from 0"
+    )
     @argument("--time", action="store_true", help=TIME_HELP)
     @argument("--off", action="store_true", help=OFF_HELP)
     @no_var_expand

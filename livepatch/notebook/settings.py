@@ -22,8 +22,8 @@ class NotebookSettings(HasTraits):
 
     nest_asyncio = Bool(
         False,
-        help="In an ordinary notebook kernel: functions of the webui that call asyncio.run can be "
-        "called from a cell (pip install 'livepatch[notebook]').",
+        help="In an ordinary notebook kernel: lets a cell call functions of the "
+        "webui that call asyncio.run (pip install 'livepatch[notebook]').",
     ).tag(config=True)
 
     @validate("nest_asyncio")
@@ -44,7 +44,7 @@ def _nest_asyncio(wanted: bool) -> None:
     if not wanted:
         raise LivepatchError(
             asked,
-            "nest_asyncio has replaced parts of asyncio, and has no way back",
+            "nest_asyncio has replaced parts of asyncio, and cannot undo that",
             "restart the kernel",
         )
     if running_kernel() is not None:
@@ -52,7 +52,7 @@ def _nest_asyncio(wanted: bool) -> None:
             asked,
             "this kernel lives in a webui's process, and nest_asyncio replaces asyncio's Task for "
             "the whole process",
-            "await it where the webui does: %%webui",
+            "await it on the webui's own loop: %%webui",
         )
     try:
         import nest_asyncio2  # type: ignore[import-untyped,import-not-found,unused-ignore]

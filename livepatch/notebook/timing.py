@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from livepatch.measure import Timing
 
-TIME_HELP = "record where the time goes; again: show it; with --off: end it"
-OFF_HELP = "of --time: end the recording and show it"
+TIME_HELP = "start recording where the time goes; again: show it; with --off: end it"
+OFF_HELP = "with --time: end the recording and show it"
 
 
 class TimedMagics(Magics):
@@ -44,7 +44,7 @@ class TimedMagics(Magics):
             LivepatchError: there is nothing to time.
         """
         if args.action is not None or args.names:
-            raise UsageError(f"%{magic}: --time and --off stand alone")
+            raise UsageError(f"%{magic}: --time and --off take no other arguments")
         key = (magic, shown_app)
         found = self._timings.get(key)
         if found is not None and not found.is_recording:
@@ -52,7 +52,9 @@ class TimedMagics(Magics):
         option = f" --app {shown_app}" if shown_app else ""
         if args.off:
             if found is None:
-                raise UsageError(f"%{magic} --off: nothing is recorded; %{magic} --time begins")
+                raise UsageError(
+                    f"%{magic} --off: no recording is running; %{magic} --time starts one"
+                )
             del self._timings[key]
             tell("t.stop()")
             return found.stop()

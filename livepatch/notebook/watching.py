@@ -45,8 +45,8 @@ class LivepatchWatchingMagics(Magics):
     completes: ClassVar[Completers] = {"watch": complete_watch}
 
     @magic_arguments()
-    @argument("path", nargs="*", help="a file, or a folder whose files *.py are meant")
-    @argument("--off", action="store_true", help="watch no more: those, or everything")
+    @argument("path", nargs="*", help="a file, or a folder, for the files *.py in it")
+    @argument("--off", action="store_true", help="stop watching those paths, or everything")
     @line_magic
     def watch(self, line: str) -> Watch | Answer | None:
         """Run files now and whenever they are saved; without a path, show what is watched.
@@ -80,7 +80,7 @@ class LivepatchWatchingMagics(Magics):
             raise TargetNotFound(
                 f"stop watching {', '.join(map(str, paths))}",
                 f"watched: {watched or 'nothing'}",
-                "name one of those, or none to stop them all",
+                "name one of those, or no path to stop all",
             )
         lines = [watched.stop() for watched in chosen]
         return Answer("\n".join(lines) or NOTHING, "watch.stop()" if lines else "")

@@ -60,13 +60,13 @@ class LivepatchWebMagics(TimedMagics):
         "action",
         nargs="?",
         choices=MIDDLEWARE.verbs,
-        help="what to do; without one: show the stack",
+        help="what to do; without it: show the stack",
     )
     @argument("names", nargs="*", help=MIDDLEWARE.help())
     @argument("--app", help="a Python expression for the app; default: the webui's own")
-    @argument("--before", help="the middleware to stand outside of")
-    @argument("--after", help="the middleware to stand inside of")
-    @argument("--index", type=int, help="the place in the stack, 0 the outermost")
+    @argument("--before", help="put it outside this middleware")
+    @argument("--after", help="put it inside this middleware")
+    @argument("--index", type=int, help="its number in the stack, 0 for the outermost")
     @argument("--time", action="store_true", help=TIME_HELP)
     @argument("--off", action="store_true", help=OFF_HELP)
     @no_var_expand

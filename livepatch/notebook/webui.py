@@ -91,7 +91,7 @@ class LivepatchWebuiMagics(Magics):
         if running is None:
             raise NotAttached(
                 f"%webui debugger {words[0]}",
-                "this is an ordinary notebook kernel, whose debugger is JupyterLab's as ever",
+                "this is an ordinary notebook kernel, which has JupyterLab's own debugger",
                 "use the bug button; breakpoints in the webui's files work there too",
             )
         debugger = running.kernel.webui_debugger

@@ -44,7 +44,7 @@ def trace(target: str, calls: int = 20) -> Answer:
     """
     record = begin(target, calls)
     which = "call" if calls == 1 else counted(calls, "call")
-    line = f"tracing {record.target} · records the next {which} · %trace shows them"
+    line = f"tracing {record.target} · records the next {which} · %trace shows what was recorded"
     return Answer(line, _python(target, calls))
 
 

@@ -171,7 +171,7 @@ def _sections(stack: Stack, target: str) -> list[tuple[str, str]]:
 def _around(placement: LayerPlacement) -> str:
     verb = placement.layer.verb
     if verb == "replace":
-        return "its text cannot be had"
+        return "its source text is not available"
     if verb == "trace":
         return "records the calls, changes nothing"
     return f"{verb}: around the original, which stays as it is"

@@ -59,14 +59,15 @@ def file_patch(target: str, stacks: Sequence[Stack]) -> str:
     if not replaced:
         found = "no layer that is on replaces it"
         if around:
-            found += f"; a layer around it is no change of its text ({', '.join(around)})"
+            found += f"; a layer around it does not change its text ({', '.join(around)})"
         raise PatchRefused(asked, found, "lp.export writes layers of every kind as an extension")
     files: dict[str, _File] = {}
     for stack, layer, patch in replaced:
         if stack.override is not None:
             raise PatchRefused(
                 asked,
-                f"{stack.path} has no text of its own: it is inherited, or of one instance",
+                f"{stack.path} has no source text of its own: it is inherited, or belongs to one "
+                "instance",
                 "replace it where it is defined, or write an extension: lp.export",
             )
         new = _new_text(asked, layer, patch, stack.original)
@@ -96,7 +97,7 @@ def _new_text(asked: str, layer: Layer, patch: Patch, original: FunctionType) ->
     if len(functions) != 1:
         raise PatchRefused(
             asked,
-            f"the text of {layer.whose()} is not a function that could stand in the file",
+            f"the text of {layer.whose()} is not a function that fits into the file",
             f"write it in a cell: %%replace {layer.target}",
         )
     (definition,) = functions
@@ -107,7 +108,7 @@ def _new_text(asked: str, layer: Layer, patch: Patch, original: FunctionType) ->
             asked,
             f"the new code of {layer.whose()} uses names that the file does not have: "
             f"{', '.join(sorted(missing))}",
-            "import or define them in the cell's function; lp.export takes them along",
+            "import or define them in the cell's function; lp.export includes them",
         )
     lines = (layer.source or "").splitlines()[definition.lineno - 1 : definition.end_lineno]
     return _New(definition, lines, imports)
@@ -226,7 +227,7 @@ class _File:
         raise PatchRefused(
             asked,
             f"{self.filename}:{code.co_firstlineno} is not the def {code.co_name} that runs: the "
-            "file was edited since it was loaded",
+            "file was edited after it was loaded",
             "load the module again, or use lp.export",
         )
 
@@ -245,7 +246,7 @@ class _File:
         ):
             raise PatchRefused(
                 asked,
-                "the cell's text would mean something else with the file's indentation",
+                "the cell's text would change its meaning with the file's indentation",
                 "indent the cell's function by four spaces per level",
             )
 

@@ -40,7 +40,7 @@ def patches(target: object = None) -> Report[Layer]:
         "target": lambda layer: layer.target,
         "state": lambda layer: layer.state,
         "owner": lambda layer: layer.owner,
-        "name": lambda layer: layer.name,
         "verb": lambda layer: layer.verb,
+        "name": lambda layer: "" if layer.name == layer.verb else layer.name,
     }
     return Report("Layers", shown, columns, "the webui runs its own code")

@@ -66,9 +66,10 @@ def _table(found: Host, title: str, kind: str, stores: Sequence[Store]) -> CallT
         what = title.lower()
         raise HostUnsupported(
             f"look at the {what}",
-            f"this process (flavor {found.flavor}) has no {what} that livepatch knows; "
-            f"what it supports: {', '.join(sorted(found.supports))}",
-            "%webui says what it is; while a webui starts, ask again when it has loaded them",
+            f"this process (flavor {found.flavor}) has no {what} that livepatch "
+            f"knows; it supports: {', '.join(sorted(found.supports))}",
+            "%webui shows what it is; if the webui is still starting, try again when it has "
+            "loaded them",
         )
     owners = Owners(found.extensions())
     return CallTable(f"{title} of {found.flavor}", [point_of(s, owners) for s in stores], kind)

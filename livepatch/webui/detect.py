@@ -41,7 +41,7 @@ def _recognises(adapter: type[Host]) -> bool:
     try:
         return adapter.is_detected()
     except Exception as error:  # the fault of one adapter must not keep the others from answering
-        complain(HOSTS, f"the adapter {adapter.flavor} failed to look at this process: {error!r}")
+        complain(HOSTS, f"the adapter {adapter.flavor} failed on this process: {error!r}")
         return False
 
 

@@ -134,9 +134,9 @@ def extensions() -> ExtensionTable:
     if not found.has_extensions:
         raise HostUnsupported(
             "look at the extensions",
-            f"this process (flavor {found.flavor}) has none that livepatch knows; "
-            f"what it supports: {', '.join(sorted(found.supports))}",
-            "%webui says what it is",
+            f"this process (flavor {found.flavor}) has none that livepatch "
+            f"knows; it supports: {', '.join(sorted(found.supports))}",
+            "%webui shows what it is",
         )
     known = found.extensions()
     owners = Owners(known)

@@ -82,7 +82,7 @@ def unload(extension: Extension) -> AnswerLine:
     stays = [] if loaded.is_whole else ["what it assigned to the webui's names at start stays"]
     return answer(
         f"unloaded {extension.name}",
-        *(words or ["nothing of it was there"]),
+        *(words or ["it had registered nothing"]),
         *left,
         *stays,
         milliseconds,
@@ -153,7 +153,7 @@ def _brought_in(
         raise
     new = [t.name for t in threading.enumerate() if t not in threads and _is_its(t, loading)]
     if new:
-        loaded.facts.append(f"started {', '.join(new)}: threads end by themselves only")
+        loaded.facts.append(f"started {', '.join(new)}: livepatch cannot end threads")
     return loaded, made
 
 
@@ -167,8 +167,8 @@ def _refuse(asked: str, loading: Loading, error: Exception | SystemExit) -> NoRe
     found = error.found if isinstance(error, LivepatchError) else said
     raise PatchRefused(
         asked,
-        f"it raised {found}{where}; nothing of it stays",
-        "fix it and load it again; what was loaded before runs on",
+        f"it raised {found}{where}; all that it registered was taken back",
+        "fix it and load it again; what was loaded before keeps running",
     ) from error
 
 

@@ -44,10 +44,10 @@ def overview() -> Report[tuple[str, str]]:
     }
     notices = found.notices()
     if notices:
-        facts["mind"] = "; ".join(notices)
+        facts["note"] = "; ".join(notices)
     columns: Columns[tuple[str, str]] = {
         "": lambda fact: fact[0],
-        "this webui": lambda fact: fact[1],
+        "value": lambda fact: fact[1],
     }
     return Report("The webui we live in", tuple(facts.items()), columns)
 

@@ -63,7 +63,7 @@ def timing(app: Any = None, *, only: str | Iterable[str] = ()) -> Timing:
     wanted = ((only,) if isinstance(only, str) else tuple(only)) or tuple(METERS)
     unknown = [kind for kind in wanted if kind not in METERS]
     if unknown:
-        found = f"there is no kind {unknown[0]!r}: what can be timed is {', '.join(METERS)}"
+        found = f"there is no kind {unknown[0]!r}; livepatch can time {', '.join(METERS)}"
         raise PatchRefused(f"time {', '.join(map(str, wanted))}", found, "only=['middleware']")
     meters: list[Meter] = []
     refused: list[LivepatchError] = []

@@ -294,7 +294,7 @@ def test_a_webui_that_has_only_begun_to_start(loaded: Any, flavor: str) -> None:
             assert list(look()) == []
             assert look().events
             continue
-        with pytest.raises(lp.HostUnsupported, match="while a webui starts, ask again") as refused:
+        with pytest.raises(lp.HostUnsupported, match="still starting, try again") as refused:
             look()
         assert len(str(refused.value).splitlines()) == 3
     for call in (host.interrupt, lambda: lp.extensions().load(".")):

@@ -55,7 +55,7 @@ def test_the_same_text_has_nothing_that_differs(app, kind):
     held = [*vars(app.module.C).items()]
     with pytest.raises(lp.PatchRefused) as refused:
         lp.replace(app["C"], kind.text.replace(kind.new, kind.old))
-    three_lines(refused, "nothing that differs")
+    three_lines(refused, "nothing in the new class differs")
     assert [*vars(app.module.C).items()] == held
 
 
@@ -200,7 +200,7 @@ def test_what_the_text_lacks_stays_and_the_answer_says_so(app):
     app.load(STATE)
     answer = str(lp.replace(app["C"], "class C:\n    def me(self): return 'new'"))
     assert looks(app) == {**dict.fromkeys(looks(app), "old"), "me": "new"}
-    assert "what the new class lacks stays: __init__, edge, cached and " in answer
+    assert "stays, though the new class lacks it: __init__, edge, cached and " in answer
 
 
 def test_definitions_can_be_added(app):
@@ -242,24 +242,24 @@ REFUSED = {
     "new decorator": ("plain", "class C:", "@repr\nclass C:", "it has no decorators"),
     "slot": ("slots", '("x",', '("z",', "its __slots__ are"),
     "new slots": ("plain", "class C:", "class C:\n    __slots__ = ()", "it has no __slots__"),
-    "annotation": ("dataclass", "x: int", "x: str", "the field x is another"),
-    "default": ("dataclass", "y: int = 2", "y: int = 3", "the field y is another"),
-    "default of slots": ("dataclass with slots", "= 2", "= 3", "the field y is another"),
-    "default gone": ("dataclass", "y: int = 2", "y: int", "the field y is another"),
+    "annotation": ("dataclass", "x: int", "x: str", "the field x differs"),
+    "default": ("dataclass", "y: int = 2", "y: int = 3", "the field y differs"),
+    "default of slots": ("dataclass with slots", "= 2", "= 3", "the field y differs"),
+    "default gone": ("dataclass", "y: int = 2", "y: int", "the field y differs"),
     "new field": ("dataclass", "y: int = 2", "y: int = 2\n    z: int = 3", "it has no field z"),
     "factory": ("dataclass", "default_factory=list", "default_factory=dict", "the field items is"),
-    "member": ("enum", "RED = 1", "RED = 5", "the member RED is another"),
+    "member": ("enum", "RED = 1", "RED = 5", "the member RED differs"),
     "new member": ("enum", "RED = 1", "RED = 1\n    BLUE = 9", "it has no member BLUE"),
-    "flag": ("flag", "R | W", "R", "the member RW is another"),
-    "tuple": ("named tuple", "y: int = 2", "y: int = 3", "the field y is another"),
-    "attrs": ("attrs", "default=2", "default=3", "the field y is another"),
-    "pydantic": ("pydantic", "gt=0", "gt=5", "the field x is another"),
-    "pydantic default": ("pydantic", "y: int = 2", "y: int = 3", "the field y is another"),
-    "pydantic private": ("pydantic", "default=7", "default=8", "the field _seen is another"),
-    "column": ("sqlalchemy", "String(30)", "String(40)", "the field name is another"),
-    "option": ("sqlalchemy", '"c"', '"other"', "the field __tablename__ is another"),
+    "flag": ("flag", "R | W", "R", "the member RW differs"),
+    "tuple": ("named tuple", "y: int = 2", "y: int = 3", "the field y differs"),
+    "attrs": ("attrs", "default=2", "default=3", "the field y differs"),
+    "pydantic": ("pydantic", "gt=0", "gt=5", "the field x differs"),
+    "pydantic default": ("pydantic", "y: int = 2", "y: int = 3", "the field y differs"),
+    "pydantic private": ("pydantic", "default=7", "default=8", "the field _seen differs"),
+    "column": ("sqlalchemy", "String(30)", "String(40)", "the field name differs"),
+    "option": ("sqlalchemy", '"c"', '"other"', "the field __tablename__ differs"),
     "new column": ("sqlalchemy", "    def me", "    more = Column()\n    def me", "no field more"),
-    "mapped": ("sqlalchemy", "id: Mapped[int]", "id: Mapped[str]", "the field id is another"),
+    "mapped": ("sqlalchemy", "id: Mapped[int]", "id: Mapped[str]", "the field id differs"),
     "statement": ("plain", "class C:", "class C:\n    print('x')", "line 2 of the text is no def"),
 }
 
@@ -285,10 +285,10 @@ def test_a_typed_dict_has_no_definitions(app):
     app.load("from typing import TypedDict\nclass C(TypedDict):\n    x: int\n")
     with pytest.raises(lp.PatchRefused) as refused:
         lp.replace(app["C"], "class C(TypedDict):\n    x: str\n")
-    three_lines(refused, "the field x is another")
+    three_lines(refused, "the field x differs")
     with pytest.raises(lp.PatchRefused) as refused:
         lp.replace(app["C"], "class C(TypedDict):\n    x: int\n")
-    three_lines(refused, "nothing that differs")
+    three_lines(refused, "nothing in the new class differs")
 
 
 def test_a_nested_class_is_its_definitions_too(app):
@@ -602,7 +602,7 @@ def test_a_function_that_other_classes_have_too_stays_theirs(app):
     assert (module.E.ONE.me(), module.F(1)) == ("new", module.F.A)
     with pytest.raises(lp.PatchRefused) as refused:
         lp.replace(app["E"], text.replace("[number]", "[2]"))
-    three_lines(refused, "__new__ is another in the text")
+    three_lines(refused, "__new__ differs in the text")
     lp.restore_all()
     assert (module.C() > module.C(), module.E.ONE.me()) == (True, "old")
 

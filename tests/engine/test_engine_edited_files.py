@@ -108,7 +108,9 @@ def test_no_other_function_is_compiled(app, beside, edit, by_object):
         given(app, beside, "new", by_object)
     except lp.PatchRefused as refused:
         assert not (is_there and edit != "no Python any more")
-        three_lines(refused, app["f"], "edited_beside.py:3", "has another now" if text else "")
+        three_lines(
+            refused, app["f"], "edited_beside.py:3", "has a different one now" if text else ""
+        )
         assert app.module.f(2) == ["webui", 2]
         assert len(lp.journal) == steps
         assert not lp.patches()
@@ -179,7 +181,7 @@ def test_decorators_that_cannot_be_told(app):
     app.write(TEXT.replace("@deco\ndef decorated(x=1):\n    return", "@deco\ndef decorated(y):\n "))
     with pytest.raises(lp.PatchRefused) as refused:
         lp.replace(app["decorated"], "@deco\ndef decorated(x=1): return ['new', x]")
-    three_lines(refused, "cannot be read", "has another now")
+    three_lines(refused, "cannot be read", "has a different one now")
     assert app.module.decorated(2) == ["deco", "webui", 2]
 
 

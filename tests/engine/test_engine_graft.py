@@ -452,7 +452,7 @@ def test_a_class_in_the_place_of_another(webui):
         ("class Foo:\n    return 1", "line 2 of the text does not compile"),
         ("def Foo(): pass", "the text defines no class"),
         ("class A: pass\nclass B: pass", "the text defines 2 classes: A, B"),
-        ("x = 1\nclass A: pass", "line 1 of the text is no class and no import: x = 1"),
+        ("x = 1\nclass A: pass", "line 1 of the text is neither a class nor an import: x = 1"),
         ("class A:\n    x = 1 / 0", "raised ZeroDivisionError"),
         ("class A:\n    if n: x = 1", "line 2 of the text is not a definition: if n:"),
         ("@len\nclass A: pass", "its decorators cannot be read, those of the text are @len"),

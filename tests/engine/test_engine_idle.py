@@ -87,7 +87,7 @@ def test_the_webui_has_its_word():
 
 @pytest.mark.parametrize("name", ["fetch", "numbers", "stream"])
 def test_without_its_word_what_can_be_suspended_is_refused(name):
-    with pytest.raises(lp.PatchRefused, match="no lock of its own") as caught:
+    with pytest.raises(lp.PatchRefused, match="no lock that tells") as caught:
         lp.wrap(f"samples.functions.{name}", lambda original, *args: original(*args), when="idle")
     assert len(str(caught.value).splitlines()) == 3
     assert not registry.pending

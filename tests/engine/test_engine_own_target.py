@@ -323,7 +323,7 @@ def test_a_global_of_code_without_a_text_is_refused(app, target):
     exec(f"from {app.name} import f\ndef new(x=1): return f(x)", app_of)
     with pytest.raises(lp.PatchRefused) as refused:
         lp.replace(target("f"), app_of["new"])
-    three_lines(refused, f"`f`, which is {app['f']} itself", "no text")
+    three_lines(refused, f"`f`, which is {app['f']} itself", "no source text")
     assert app.module.f(2) == OWN
 
 

@@ -160,7 +160,7 @@ def test_the_name_of_a_pair_is_looked_up_in_the_holder_itself():
 
 @pytest.mark.parametrize("wrapper", [lambda: 1, lambda **kwargs: 1, "def f(*, original): return 1"])
 def test_a_wrapper_that_cannot_take_the_original_is_refused(wrapper):
-    with pytest.raises(lp.PatchRefused, match="takes no argument for `original`") as refused:
+    with pytest.raises(lp.PatchRefused, match="has no parameter for `original`") as refused:
         lp.wrap("samples.functions.plain", wrapper, name="wrapper")
     assert len(str(refused.value).splitlines()) == 3
     assert functions.plain(1) == ("old", 1, 2, 1)
@@ -171,5 +171,5 @@ def test_a_dry_run_looks_at_the_wrapper_and_not_at_what_it_wraps(monkeypatch):
     wanted = Wanted("wrap", "wrapper", "a test", {})
     target = find("", functions.nothing)
     patch_without_effect("", target, "def wrapper(original): return original()", wanted)
-    with pytest.raises(lp.PatchRefused, match="takes no argument for `original`"):
+    with pytest.raises(lp.PatchRefused, match="has no parameter for `original`"):
         patch_without_effect("", target, "def wrapper(): return 1", wanted)

@@ -126,7 +126,7 @@ def test_a_hook_that_nobody_would_await_is_refused(verb, target):
     path = f"samples.functions.{KINDS[target]}"
     error = refused_without_a_trace(lambda: verb(path, hook), path)
     assert "the hook is a coroutine" in error.found
-    assert "nobody would run it" in error.found
+    assert "nothing would run it" in error.found
 
 
 @pytest.mark.parametrize("verb", [lp.before, lp.after, lp.filter_args])
@@ -202,18 +202,18 @@ def test_what_has_no_items_is_told_where_it_is_asked_for_them():
         return 7
 
     lp.wrap("samples.functions.numbers", seven)
-    with pytest.raises(TypeError, match=r"seven stands for a generator, but answered int"):
+    with pytest.raises(TypeError, match=r"seven stands in for a generator, but returned int"):
         list(functions.numbers(1))
 
     async def later(): ...
 
     lp.wrap("samples.functions.stream", lambda original, count: later())
-    with pytest.raises(TypeError, match=r"an async generator, but answered coroutine"):
+    with pytest.raises(TypeError, match=r"an async generator, but returned coroutine"):
         asyncio.run(collect(functions.stream(1)))
     layer = lp.wrap("samples.functions.numbers", lambda original, count: 7, name="g", guard=True)
     lp.restore("samples.functions.numbers", name=seven.__qualname__)
     assert list(functions.numbers(2)) == [0, 1]
-    assert "but answered int" in layer.failures[0].error
+    assert "but returned int" in layer.failures[0].error
 
 
 def around_with_nothing(how, path):
@@ -493,7 +493,7 @@ def test_a_wrapper_without_room_for_the_targets_parameter_is_refused(named):
     error = refused_without_a_trace(
         lambda: lp.wrap("samples.functions.f", wrapper), "samples.functions.f"
     )
-    assert "samples.functions.f has a parameter `original` too" in error.found
+    assert "samples.functions.f also has a parameter `original`" in error.found
     assert "**kwargs" in error.advice
 
 

@@ -268,7 +268,7 @@ def test_a_function_without_a_text_is_refused(webui):
     webui.only_there = 5
     scope = {}
     exec("def new(number): return only_there", scope)
-    with pytest.raises(lp.PatchRefused, match="has no text to compile there") as caught:
+    with pytest.raises(lp.PatchRefused, match="has no source text to compile there") as caught:
         lp.replace(webui.f, scope["new"])
     assert len(str(caught.value).splitlines()) == 3
 

@@ -150,7 +150,7 @@ def test_a_method_of_a_merged_class_can_be_restored_alone():
         (type("Slotted", (), {"__slots__": ("size",)}), "its __slots__ are"),
         (type("Meta", (type,), {})("Other", (), {}), "its metaclass is"),
         (lambda: None, "is a class"),
-        (type("Empty", (), {}), "nothing that differs"),
+        (type("Empty", (), {}), "nothing in the new class differs"),
     ],
     ids=["bases", "slots", "metaclass", "function", "empty"],
 )

@@ -183,5 +183,5 @@ def test_what_cannot_be_called_is_no_hook(verb):
 
 def test_a_filter_of_arguments_has_to_answer_a_pair():
     lp.filter_args(PLAIN, lambda a: a)
-    with pytest.raises(TypeError, match=r"has to return \(args, kwargs\)"):
+    with pytest.raises(TypeError, match=r"must return \(args, kwargs\)"):
         functions.plain(1)

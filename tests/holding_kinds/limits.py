@@ -152,7 +152,7 @@ refused(
     "f",
     "def f(a=1):\n    yield 'new'",
     "generator",
-    "callers chose",
+    "callers rely",
 )
 refused(
     "coroutine for a plain function",
@@ -160,7 +160,7 @@ refused(
     "f",
     "async def f(a=1):\n    return 'new'",
     "coroutine",
-    "callers chose",
+    "callers rely",
 )
 refused(
     "plain function for a generator",
@@ -168,7 +168,7 @@ refused(
     "f",
     "def f(n=2):\n    return ['new']",
     "generator",
-    "callers chose",
+    "callers rely",
 )
 refused(
     "slot of a class",

@@ -59,7 +59,7 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(notebook):
 
 def test_patches_lists_and_switches(notebook):
     notebook.run(f"%%replace {TARGET}\ndef new(a):\n    return 'new'")
-    assert f"{TARGET}  active  notebook  replace  replace" in notebook.run("%patches")
+    assert f"{TARGET}  active  notebook  replace" in notebook.run("%patches")
     assert "off" in notebook.run(f"%patches --off {TARGET}")
     assert functions.uses_module(1) == 3
     notebook.run(f"%patches --on {TARGET}")

@@ -39,7 +39,7 @@ def test_a_cell_goes_around_before_and_after(notebook, option, cell, result, ver
     ("option", "cell", "found"),
     [
         ("--around", "async def f(original, a):\n    return 1", "the wrapper is a coroutine"),
-        ("--around", "def f(a):\n    return a(1)", "has a parameter `a` too"),
+        ("--around", "def f(a):\n    return a(1)", "also has a parameter `a`"),
         ("--before", "async def f(a): ...", "the hook is a coroutine"),
         ("--after", "def f(result, a):\n    yield", "the hook is a generator"),
     ],

@@ -148,9 +148,9 @@ def test_time_records_until_it_is_ended(notebook, server):
     assert server.app.middleware_stack is own
     refused = notebook.run("%middleware --time --off")
     assert refused.strip() == (
-        "UsageError: %middleware --off: nothing is recorded; %middleware --time begins"
+        "UsageError: %middleware --off: no recording is running; %middleware --time starts one"
     )
-    assert "--time and --off stand alone" in notebook.run("%middleware --time add Mark")
+    assert "--time and --off take no other arguments" in notebook.run("%middleware --time add Mark")
 
 
 def test_unloading_ends_a_recording(notebook, server):

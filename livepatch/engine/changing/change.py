@@ -348,7 +348,7 @@ def left_over(asked: str, stuck: Sequence[Stuck], *, because: Exception | None =
     error: Exception = kind(
         asked,
         f"{_why(because)}; not taken back: {named}" if because else f"not taken back: {named}",
-        "fix that; until then it stays in lp.patches(), and lp.restore_all() takes it back",
+        "fix the cause, then lp.restore_all() takes it back; until then lp.patches() lists it",
     )
     return error
 

@@ -62,13 +62,15 @@ def adopt(target: object, function: object = None) -> AnswerLine:
         if not changes:
             raise PatchRefused(
                 asked,
-                f"{found.path} has no foreign change under a layer of ours",
-                "lp.foreign() shows who else patched what",
+                f"{found.path} has no foreign change under a layer of livepatch",
+                "lp.foreign() lists what others have patched",
             )
         apply(*changes)
         count = len(present.placements)
     if not count:
-        return answer(f"adopted {found.path}", "our layers cannot lie on it, and are taken off")
+        return answer(
+            f"adopted {found.path}", "livepatch's layers cannot go on top of it, and are removed"
+        )
     return answer(f"adopted {found.path}", f"{counted(count, 'layer')} on top of it")
 
 
@@ -126,7 +128,7 @@ def _heal(stack: Stack) -> AnswerLine | None:
         return None
     if not stack.is_reached():
         return None
-    return answer(f"kept the layers on {stack.path}", "it was loaded again")
+    return answer(f"kept the layers on {stack.path}", "its module was loaded again")
 
 
 def _stacks_named(path: str) -> list[Stack]:

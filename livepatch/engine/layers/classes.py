@@ -338,8 +338,8 @@ def refuse_instrumentation(asked: str, path: str, function: FunctionType) -> Non
     if below is not None:
         raise PatchRefused(
             asked,
-            f"{path} was made by a library around another function ({place(below)}), and has to "
-            "call that",
+            f"a library made {path} around another function ({place(below)}), and it must call "
+            "that one",
             f"wrap it: lp.wrap({path!r}, wrapper), or give its class a definition of its own",
         )
 

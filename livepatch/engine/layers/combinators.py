@@ -88,7 +88,7 @@ class _FilterArguments(_Hooked):
             if isinstance(args, (tuple, list)) and isinstance(kwargs, dict):
                 return args, kwargs
         name = getattr(self.hook, "__name__", self.hook)
-        raise TypeError(f"filter_args: {name} has to return (args, kwargs), not {type(answer)}")
+        raise TypeError(f"filter_args: {name} must return (args, kwargs), not {type(answer)}")
 
 
 class _FilterResult(_Hooked):

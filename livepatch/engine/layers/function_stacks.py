@@ -149,7 +149,8 @@ class FunctionStack(Stack):
                 raise ForeignChange(
                     asked,
                     f"someone else changed {self.path}.{difference}",
-                    "take that change back, or make it the base with lp.adopt; nothing was touched",
+                    "take that change back, or make it the original with lp.adopt; nothing was "
+                    "changed",
                 )
 
     def _is_any_on(self) -> bool:

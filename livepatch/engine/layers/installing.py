@@ -118,7 +118,7 @@ def _check_guard(asked: str, guard: object) -> None:
         raise PatchRefused(
             asked,
             f"guard={guard!r} is not a number of failures",
-            f"guard=True ({DEFAULT_FAILURES} failures) or a number from 1 on",
+            f"give guard=True ({DEFAULT_FAILURES} failures) or a number of at least 1",
         )
 
 
@@ -177,14 +177,14 @@ def _class_parts(asked: str, target: ClassTarget, new: Any, wanted: Wanted) -> l
     if not merged.parts:
         raise PatchRefused(
             asked,
-            f"the new class has nothing that differs from {target.path} ({place(target.cls)})"
+            f"nothing in the new class differs from {target.path} ({place(target.cls)})"
             + (f"; the values of {_some(stays)} stay as they are" if stays else ""),
             "change a method of it and run the cell again",
         )
     if stays:
         facts.append(f"keeps the values of {_some(stays)}")
     if merged.lacking:
-        facts.append(f"what the new class lacks stays: {_some(merged.lacking)}")
+        facts.append(f"stays, though the new class lacks it: {_some(merged.lacking)}")
     return [
         Part(stack, replace(patch, text=text, facts=(*facts, *patch.facts)), function)
         for stack, patch, function in merged.parts
@@ -257,7 +257,7 @@ def _taken(asked: str, new: Any, target: Target) -> Any:
             raise PatchRefused(
                 asked,
                 f"{target.path} is {is_what}, the new code is a {_KINDS[given]}: it would be "
-                "called with other arguments",
+                "called with different arguments",
                 f"give a function with the parameters that {target.path} has",
             )
         new = new.__func__
@@ -344,7 +344,7 @@ def _wait(asked: str, layer: Layer, parts: list[Part], make: Any) -> None:
     layer.answer = answer(
         f"pending {layer.target}",
         "waits until no call is inside it",
-        "layer.on() puts it there now, layer.remove() cancels",
+        "layer.on() applies it now, layer.remove() cancels it",
     )
 
 

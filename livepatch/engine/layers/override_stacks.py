@@ -85,8 +85,8 @@ class OverrideStack(FunctionStack):
             return
         raise ForeignChange(
             asked,
-            f"someone else put something into {self.path}: {what_is(slot.read())}",
-            "take that away first, or take it as it is with lp.adopt; nothing was touched",
+            f"someone else assigned {what_is(slot.read())} to {self.path}",
+            "remove that first, or make it the original with lp.adopt; nothing was changed",
         )
 
     def arrivals(

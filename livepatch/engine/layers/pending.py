@@ -102,7 +102,7 @@ class Pending:
         try:
             if self.layer in registry.pending and self.is_due():
                 self.force()
-                self._answer("at a moment when no call was inside")
+                self._answer("when no call was inside it")
         except Exception as error:
             forget(self.layer)
             found = getattr(error, "found", None) or f"{type(error).__name__}: {error}"
@@ -124,9 +124,9 @@ def wait_for_idle(asked: str, pending: Pending) -> None:
     if lazy and not ask("is_idle"):
         raise PatchRefused(
             asked,
-            f"{lazy[0].path} is a {kind_of(lazy[0].model.__code__)}: whether one is suspended "
-            "cannot be seen, and this webui has no lock of its own that says when none runs",
-            'leave out when="idle"; calls that are under way finish on the code they began with',
+            f"{lazy[0].path} is a {kind_of(lazy[0].model.__code__)}: livepatch cannot see "
+            "whether one is suspended, and this webui has no lock that tells when none runs",
+            'leave out when="idle"; running calls then finish on the code they began with',
         )
     with registry.lock:
         if pending.step is not None:

@@ -276,8 +276,8 @@ class Stack(ABC):
         if is_gil_enabled is not None and not is_gil_enabled():
             raise PatchRefused(
                 f"{verb} {self.path}",
-                "this Python runs without its GIL: there, changing a function's code while others "
-                "call it is not safe (cpython gh-145272)",
+                "this Python runs without its GIL, where it is not safe to change a "
+                "function's code while others call it (cpython gh-145272)",
                 "start the webui with PYTHON_GIL=1",
             )
 
@@ -293,7 +293,7 @@ class Stack(ABC):
             raise PatchRefused(
                 f"change {self.path}",
                 f"{self.path} cannot be set: {error}",
-                "replace what holds it, or what reads it",
+                "replace the object that holds it, or the function that reads it",
             ) from error
         self.keep(placements)
 

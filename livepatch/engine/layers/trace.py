@@ -194,7 +194,7 @@ def trace(target: object, calls: int = 20) -> Trace:
     """
     asked = f"trace {target if isinstance(target, str) else getattr(target, '__name__', target)}"
     if calls < 1:
-        raise PatchRefused(asked, f"calls={calls} records nothing", "give a number from 1 on")
+        raise PatchRefused(asked, f"calls={calls} records nothing", "give a number of at least 1")
     found = find_function(asked, target)
     with registry.lock:
         untrace(found.path)
@@ -271,7 +271,7 @@ def _caller(frame: FrameType | None) -> str:
     """Where a call comes from: the first frame that is not of a trampoline or of ours."""
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "a thread's own start"
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "the start of a thread"
 
 
 def _keep_on_top(changes: Sequence[Change]) -> None:

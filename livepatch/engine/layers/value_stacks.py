@@ -46,7 +46,7 @@ class ValueStack(Stack):
             raise ForeignChange(
                 asked,
                 f"someone else assigned {what_is(self.slot.read())} to {self.path}",
-                "assign the former value first, or make theirs the base with lp.adopt",
+                "assign the former value first, or make theirs the original with lp.adopt",
             )
 
     def _is_ours(self) -> bool:

@@ -68,7 +68,7 @@ def _check_parameters(asked: str, code: CodeType, target: Target) -> None:
     if not (code.co_argcount or code.co_flags & inspect.CO_VARARGS):
         raise PatchRefused(
             asked,
-            f"the wrapper ({place(code)}) takes no argument for `original`",
+            f"the wrapper ({place(code)}) has no parameter for `original`",
             "write it as def wrapper(original, *args, **kwargs)",
         )
     if code.co_posonlyargcount or not code.co_argcount or code.co_flags & inspect.CO_VARKEYWORDS:
@@ -77,8 +77,9 @@ def _check_parameters(asked: str, code: CodeType, target: Target) -> None:
     if first in Parameters.of(own).named():
         raise PatchRefused(
             asked,
-            f"{target.path} has a parameter `{first}` too ({place(own)}): who gives it by its name "
-            f"would mean the first parameter of the wrapper ({place(code)})",
+            f"{target.path} also has a parameter `{first}` ({place(own)}): a caller that passes "
+            f"{first}=… "
+            f"would set the first parameter of the wrapper ({place(code)})",
             f"add **kwargs to the wrapper, or call its first parameter {first}_",
         )
 

@@ -73,8 +73,8 @@ def own_function(asked: str, path: str) -> Target:
     unwrapped = found.unwrapped()
     is_own = is_a(found.holder, ModuleType, type) and found.owner is found.holder
     if not is_own or not is_a(unwrapped.innermost, FunctionType) or is_given(found.slot):
-        found_there = f"{path} is not a function that is written there"
-        raise PatchRefused(asked, found_there, "name the place where it is written")
+        found_there = f"{path} is not a function that is defined there"
+        raise PatchRefused(asked, found_there, "name the place where it is defined")
     function: Any = unwrapped.innermost
     cls = class_of(function) or (found.holder if is_a(found.holder, type) else None)
     return Target(path, function, cls, caches=unwrapped.caches, is_named=True)

@@ -122,7 +122,7 @@ def refuse_pending(asked: str, path: str, value: object, further: str = "") -> N
             asked,
             f"{path} is a lazy import of {source}, which is not loaded yet, and nothing is "
             "imported for a patch",
-            f"load it in the webui, by a use of {path}; then name "
+            f"use {path} once in the webui, which loads it; then name "
             f"{source}{f'.{further}' if further else ''}",
         )
 

@@ -99,15 +99,15 @@ def override_of_instance(asked: str, path: str, found: Found) -> Override:
     if name.startswith("__") and name.endswith("__"):
         raise PatchRefused(
             asked,
-            f"{name} is looked up on the class of an instance, never on the instance itself",
-            f"name it there, for all instances: {cls.__module__}.{cls.__qualname__}.{name}",
+            f"Python looks {name} up on the class of an instance, never on the instance",
+            f"name it on the class, for all instances: {cls.__module__}.{cls.__qualname__}.{name}",
         )
     if found.owner is not instance and hasattr(type(value), "__set__"):
         raise PatchRefused(
             asked,
             f"{name} is a {type(value).__name__} of {cls.__qualname__} ({place(cls)}): an instance "
             f"cannot have one of its own",
-            f"name it there, for all instances: {cls.__module__}.{cls.__qualname__}.{name}",
+            f"name it on the class, for all instances: {cls.__module__}.{cls.__qualname__}.{name}",
         )
     bound_to: object = instance
     called: Any = value
@@ -221,7 +221,7 @@ def _name(name: object) -> str:
 def _refuse_descriptor(asked: str, path: str, value: object) -> NoReturn:
     raise PatchRefused(
         asked,
-        f"{path} is {what_is(value)}, which has no function that could be told from others",
+        f"{path} is {what_is(value)}, and livepatch cannot tell which function it runs",
         f"change its class's __get__: {type(value).__module__}.{type(value).__qualname__}.__get__",
     )
 

@@ -196,7 +196,7 @@ def _in_class(asked: str, path: str, found: Found, unwrapped: Unwrapped) -> AnyT
         raise PatchRefused(
             asked,
             f"{found.name} is of the metaclass {owner} ({place(found.owner)})",
-            f"name it there, for all of its classes: {owner}.{found.name}",
+            f"name it on the metaclass, for all of its classes: {owner}.{found.name}",
         )
     if found.owner is not cls:
         if not _is_callable(unwrapped):
@@ -237,7 +237,7 @@ def _of_bound_method(asked: str, method: MethodType) -> Target:
     if given not in (stands.innermost, found.unwrapped().innermost):
         raise PatchRefused(
             asked,
-            f"{name!r} of this {type(instance).__name__} is another function than the given one",
+            f"{name!r} of this {type(instance).__name__} is not the given function",
             f"name the function itself to change it for all instances: {path!r}",
         )
     own_name = name_of_instance(instance)
@@ -253,7 +253,7 @@ def _overridden(path: str, override: Override, *facts: str) -> Target:
 def _value(asked: str, path: str, slot: Slot) -> ValueTarget:
     obstacle = slot.obstacle()
     if obstacle:
-        raise PatchRefused(asked, f"{path}: {obstacle}", "replace what holds it")
+        raise PatchRefused(asked, f"{path}: {obstacle}", "replace the object that holds it")
     return ValueTarget(path, slot)
 
 

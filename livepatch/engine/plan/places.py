@@ -54,14 +54,14 @@ def position_in(
     for position, placement in enumerate(plan):
         if placement.layer is other:
             return position + (before is None)
-    raise PatchRefused(asked, "it cannot stand before or after itself", "name another one")
+    raise PatchRefused(asked, "it cannot go before or after itself", "name another one")
 
 
 def check_one_place(asked: str, **places: Reference) -> None:
-    """Refuse where more than one place was said."""
+    """Refuse where more than one place was given."""
     said = [f"{name}=…" for name, place in places.items() if place is not None]
     if len(said) > 1:
-        raise PatchRefused(asked, "more than one place was said", f"give one: {' or '.join(said)}")
+        raise PatchRefused(asked, "more than one place was given", f"give one: {' or '.join(said)}")
 
 
 def number_among(asked: str, size: int, index: object, first: str) -> int:
@@ -87,6 +87,6 @@ def number_among(asked: str, size: int, index: object, first: str) -> int:
         raise PatchRefused(
             asked,
             f"index={index}, but {there}: the index goes from 0 to {size}",
-            "before=… another may be easier",
+            "give before=… or after=… instead",
         )
     return index if index >= 0 else size + 1 + index

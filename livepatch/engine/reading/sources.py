@@ -231,8 +231,8 @@ def keep_source(code: CodeType, given: CodeType) -> None:
 def why_no_source(code: CodeType) -> str:
     """Why there is no definition of a code, in words."""
     if any(_sources.versions(code)):
-        return f"the text that it was compiled from is not there: {place(code)} has another now"
-    return f"it has no text ({place(code)})"
+        return f"the text that it was compiled from is gone: {place(code)} has a different one now"
+    return f"it has no source text ({place(code)})"
 
 
 def _called(code: CodeType) -> CodeType:

@@ -81,7 +81,7 @@ def check_kind(new: CodeType, old: FunctionType, asked: str, *, wraps: bool = Fa
     raise PatchRefused(
         asked,
         f"the original is {_a(old_kind)} ({place(old)}), the {what} is {_a(new_kind)} "
-        f"({place(new)}); callers chose how to call it by its kind",
+        f"({place(new)}); its callers rely on that kind",
         f"write the {what} as {_a(old_kind)}: {_HOW_TO_WRITE[old_kind]}",
     )
 
@@ -103,7 +103,7 @@ def check_hook(verb: str, hook: CodeType, old: FunctionType, asked: str) -> None
     raise PatchRefused(
         asked,
         f"the original is {_a(old_kind)} ({place(old)}), the hook is {_a(kind)} ({place(hook)}): "
-        "nobody would run it",
+        "nothing would run it",
         f"write the hook as a plain function: {_HOW_TO_WRITE['plain function']}",
     )
 

@@ -263,4 +263,4 @@ def _no_items(answer: Any, call: Any, kind: str) -> str:
         answer.close()  # nobody will await it
     function = getattr(call, "func", call)
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{name} stands for {kind}, but answered {type(answer).__name__}: it has no items"
+    return f"{name} stands in for {kind}, but returned {type(answer).__name__}, which has no items"

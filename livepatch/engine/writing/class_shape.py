@@ -132,7 +132,9 @@ class Shape:
                 )
         own = {ast.dump(one) for one in self.source.keywords} if self.source else set()
         if ast.dump(keyword) not in own:
-            self.refuse(f"{ast.unparse(keyword)} of the text is not among what it was made with")
+            self.refuse(
+                f"{ast.unparse(keyword)} is in the text, and the class was not made with it"
+            )
 
     def _check_decorators(self, given: Sequence[ast.expr]) -> None:
         if self.source is None:
@@ -180,7 +182,7 @@ class Shape:
         if not isinstance(self.cls, enum.EnumMeta):
             return False
         if self.is_in_source(statement) is False:
-            self.refuse(f"{statement.name} is another in the text, and its members are made")
+            self.refuse(f"{statement.name} differs in the text, and its members exist already")
         return True
 
     def check_field(self, statement: ast.stmt, name: str, value: ast.expr | None) -> None:
@@ -216,7 +218,7 @@ class Shape:
         known = name in self.members or name in self.annotations or name in vars(self.cls)
         text = ast.unparse(statement).splitlines()[0]
         self.refuse(
-            f"the {what} {name} is another in the text ({text}), and it was made with the class"
+            f"the {what} {name} differs in the text ({text}), and was made with the class"
             if known
             else f"it has no {what} {name} ({text}), and {what}s are made with the class",
             f"keep its {what}s as they are, or reload {self.cls.__module__} for a new class",

@@ -355,7 +355,7 @@ class _Reduced:
             if shape.is_in_source(statement):
                 return self._as_it_is(statement, [statement.name])
             shape.refuse(
-                f"{name} is a {type(live).__name__}, whose functions cannot be told apart",
+                f"{name} is a {type(live).__name__}, and livepatch cannot tell its functions apart",
                 f"leave {name} out of the text, or reload {self.cls.__module__}",
             )
         definition = definition_of(self.text.original_function(functions[0]))

@@ -59,9 +59,9 @@ def refuse_endless(
         if name in names and _leads_back(one, name, function, target):
             raise PatchRefused(
                 asked,
-                f"every call of the new code calls {one.written}, which is the new code itself "
-                f"then: it would never end ({place(function)})",
-                "write it for lp.wrap, whose `original` is the webui's code",
+                f"every call of the new code calls {one.written}, which would be the new code "
+                f"itself: it would never end ({place(function)})",
+                "use lp.wrap instead, whose `original` is the webui's code",
             )
 
 

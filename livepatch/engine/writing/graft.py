@@ -203,7 +203,7 @@ def parse_one(
             line = ast.unparse(stranger).splitlines()[0]
             raise PatchRefused(
                 asked,
-                f"line {stranger.lineno} of the text is no {what} and no import: {line}",
-                "put that line into a cell of its own, and run that first",
+                f"line {stranger.lineno} of the text is neither a {what} nor an import: {line}",
+                "put that line into a cell of its own, and run that cell first",
             )
     return imports, definitions[0]

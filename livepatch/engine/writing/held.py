@@ -243,9 +243,9 @@ class Below:
                     ways.append((held.value, inside))
         raise PatchRefused(
             self.asked,
-            f"the new code holds {self.path} itself, in {written}: there it would call itself "
+            f"the new code holds {self.path} itself, in {written}: it would call itself "
             "without end",
-            "write it for lp.wrap, whose `original` is the webui's code, or put that into a "
+            "use lp.wrap instead, whose `original` is the webui's code, or put the function into a "
             "variable of its own",
         )
 

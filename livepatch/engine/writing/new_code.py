@@ -152,7 +152,8 @@ def _moved(
         uses = f"{names}, which is {target.path} itself" if names else "names of the target's place"
         raise PatchRefused(
             asked,
-            f"it uses {uses}, and has no text to compile there: {why_no_source(new.__code__)}",
+            f"it uses {uses}, and has no source text to compile there: "
+            f"{why_no_source(new.__code__)}",
             f"write it as a def, or in a cell: %%replace {target.path}",
         )
     cells = _cells_in_place(new, target, original)

@@ -30,7 +30,7 @@ class Uses:
         """What the answer line says of it."""
         told: dict[str, Iterable[str]] = {
             "uses your {}": self.notebook,
-            "{} is that of the module around": self.around,
+            "{} is the surrounding module's": self.around,
             "{} is the webui's own code": self.saved,
             "{} is the module's, not yours": self.clashes,
             "{} is defined nowhere yet": self.nowhere,

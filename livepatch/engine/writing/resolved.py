@@ -126,7 +126,7 @@ def _names_of_module(asked: str, original: FunctionType, owner: type | None) -> 
     if original.__globals__.get("__builtins__", vars) == {}:
         raise PatchRefused(
             asked,
-            f"it was generated, and sees no names but its own ({place(original)})",
-            f"name it by its class: package.module.{original.__qualname__}",
+            f"it was generated, and sees only its own names ({place(original)})",
+            f"name it through its class: package.module.{original.__qualname__}",
         )
     return original.__globals__
