@@ -24,9 +24,15 @@ os.environ["LIVEPATCH_STATE_DIR"] = _state.name
 
 @pytest.fixture(autouse=True)
 def _own_code_afterwards():
-    """No test leaves a patch to the next."""
+    """No test leaves a patch to the next, not even one that fails beside a foreign change."""
     yield
-    lp.restore_all()
+    try:
+        lp.restore_all()
+    except lp.ForeignChange:
+        for layer in lp.patches():
+            lp.adopt(layer.target)
+        lp.restore_all()
+        raise
     assert end_every_timing() == 0
     assert len(lp.patches()) == 0
 
@@ -77,3 +83,25 @@ def notebook():
 
     with a_notebook() as opened:
         yield opened
+
+
+@pytest.fixture
+def here():
+    """A runtime folder for one test, and the webuis in it."""
+    from reach_support import place
+
+    with place() as folder:
+        yield folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Each worker gets whole files, so that what a file's tests share is started once.
+
+    The last ones are shared out again: no worker waits for another's long file.
+    """
+    if config.getoption("dist") != "load":
+        return None  # another way was asked for
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)

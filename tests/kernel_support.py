@@ -281,3 +281,35 @@ def demo_in_a_notebook() -> Iterator[Notebook]:
     yield started
     started.close()
     shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def webuis_in(folder: Path) -> Iterator[Callable[..., Webui]]:
+    """A function that starts webuis, each in a folder of its own; they end in the end."""
+    started: list[Webui] = []
+
+    def start(*arguments: str, **options: Any) -> Webui:
+        own = folder / str(len(started))
+        own.mkdir()
+        webui = Webui(own, *arguments, **options)
+        started.append(webui)
+        return webui
+
+    yield start
+    for webui in started:
+        webui.close()
+
+
+@contextmanager
+def clients() -> Iterator[Callable[[Webui | Notebook], Client]]:
+    """A function that connects front ends; they are let go in the end."""
+    connected: list[Client] = []
+
+    def connect(webui: Webui | Notebook) -> Client:
+        client = Client(webui.connection_file)
+        connected.append(client)
+        return client
+
+    yield connect
+    for client in connected:
+        client.close()

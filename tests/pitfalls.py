@@ -310,7 +310,7 @@ UNDOINGS = (
         "reach/injected.py",
         "        place = self.places.get(name)\n",
         '        place = self.places.get(name) or self.places.get("IPython")\n',
-        "test_reach_attach::test_an_environment_without_livepatch_borrows_it_and_nothing_else",
+        "test_attach_environments::test_an_environment_without_livepatch_borrows_it_and_nothing_else",
     ),
     # streams that are not there
     _undo(
@@ -331,26 +331,26 @@ UNDOINGS = (
         "kernel/shell.py",
         "        self.history_manager.outputs = NothingKept()\n",
         "",
-        "test_kernel_streams::test_what_cells_print_and_display_is_not_kept",
+        "test_kernel_memory::test_what_cells_print_and_display_is_not_kept",
     ),
     _undo(
         "kernel/shell.py",
         "        self.history_manager.exceptions = NothingKept()\n",
         "",
-        "test_kernel_streams::test_what_cells_print_and_display_is_not_kept",
+        "test_kernel_memory::test_what_cells_print_and_display_is_not_kept",
     ),
     _undo(
         "kernel/strangers.py",
         "        self.pack = pack\n",
         "        self.pack = __import__('jupyter_client').session.orjson_packer\n",
-        "test_kernel_streams::test_a_long_display_with_little_address_space_left",
+        "test_kernel_memory::test_a_long_display_with_little_address_space_left",
         "test_kernel_streams::test_what_no_utf8_has_is_printed",
     ),
     _undo(
         "kernel/channels.py",
         "        if not isinstance(string, str) or len(string) <= PIECE:\n",
         "        if True:\n",
-        "test_kernel_streams::test_a_long_print_with_little_address_space_left",
+        "test_kernel_memory::test_a_long_print_with_little_address_space_left",
     ),
     _undo(
         "kernel/channels.py",

@@ -20,7 +20,7 @@ SECURITY = (
         "files/trusted.py",
         "    if mode & stat.S_IWOTH:\n",
         "    if False:\n",
-        "test_reach_attach::test_packages_that_everybody_can_write_are_not_lent",
+        "test_attach_environments::test_packages_that_everybody_can_write_are_not_lent",
     ),
     # files that we make
     _undo(

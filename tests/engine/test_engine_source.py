@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from samples import functions
 
 import livepatch.engine as lp
 from livepatch.engine.changing.registry import registry
@@ -330,3 +331,12 @@ def test_texts_are_found_by_many_threads_at_once(tmp_path):
             assert [*threads.map(look, range(4))] == [[], [], [], []]
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_a_file_is_taken_apart_once_for_the_places_of_all_its_classes(monkeypatch):
+    classes = [functions.Shape, functions.Child]
+    first = [f"{inspect.getsourcefile(c)}:{inspect.getsourcelines(c)[1]}" for c in classes]
+    assert [place(c) for c in classes] == first
+    for taking_apart in ("inspect.getsourcelines", "livepatch.engine.reading.sources.parse"):
+        monkeypatch.setattr(taking_apart, None)
+    assert [place(c) for c in classes] == first

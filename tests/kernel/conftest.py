@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from kernel_support import Client, Notebook, Webui, demo_in_a_notebook
-from reach_support import Place, place
+from kernel_support import Client, Notebook, Webui, clients, demo_in_a_notebook, webuis_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,13 +27,6 @@ def demo() -> Iterator[Notebook]:
     """An ordinary notebook kernel, for the tests of one file, in which the demo was started."""
     with demo_in_a_notebook() as started:
         yield started
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    """A runtime folder for one test, and the webuis in it."""
-    with place() as folder:
-        yield folder
 
 
 @pytest.fixture
@@ -66,30 +58,12 @@ def kernel_client(kernel_webui: Webui) -> Iterator[Client]:
 @pytest.fixture
 def fresh_webui(kernel_folder: Path) -> Iterator[Callable[..., Webui]]:
     """Starts webuis for one test, and ends them."""
-    started: list[Webui] = []
-
-    def start(*arguments: str, **options: Any) -> Webui:
-        folder = kernel_folder / str(len(started))
-        folder.mkdir()
-        webui = Webui(folder, *arguments, **options)
-        started.append(webui)
-        return webui
-
-    yield start
-    for webui in started:
-        webui.close()
+    with webuis_in(kernel_folder) as start:
+        yield start
 
 
 @pytest.fixture
 def fresh_client() -> Iterator[Callable[[Webui | Notebook], Client]]:
     """Connects front ends for one test, and lets them go."""
-    connected: list[Client] = []
-
-    def connect(webui: Webui | Notebook) -> Client:
-        client = Client(webui.connection_file)
-        connected.append(client)
-        return client
-
-    yield connect
-    for client in connected:
-        client.close()
+    with clients() as connect:
+        yield connect

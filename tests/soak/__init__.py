@@ -1,6 +1,7 @@
-"""Long runs: not collected with the suite, which has them in a reduced form.
+"""What takes long for a reason: storms, kills, browsers, JupyterLab and servers, full loads.
 
-Run them with ``python -m pytest tests/soak``; the environment gives their length:
-``LIVEPATCH_SOAK_CYCLES`` (threads, 10,000), ``LIVEPATCH_SOAK_GROWTH`` (memory, 100,000) and
-``LIVEPATCH_SOAK_STEPS`` (the state machine, 10,000).
+Not collected with the suite. CI runs all of it in a reduced form, and by hand it is
+``LIVEPATCH_SOAK=reduced python -m pytest -n 2 tests/soak``; without that variable each run has its
+full length, or what the environment gives as its own (``LIVEPATCH_SOAK_CYCLES=100``, see
+``sizes.py`` and the files that use it).
 """

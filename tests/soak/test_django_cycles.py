@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 
 import pytest
 from django_load import cycles
@@ -12,7 +11,9 @@ from django_servers import Server
 from postgres_support import postgres, programs
 from reach_support import place
 
-CYCLES = int(os.environ.get("LIVEPATCH_SOAK_DJANGO", "50"))
+from .sizes import size
+
+CYCLES = size("DJANGO", full=50, reduced=3)
 pytestmark = pytest.mark.timeout(3600)
 
 

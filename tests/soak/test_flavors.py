@@ -1,4 +1,4 @@
-"""Round trips of the flavors that are laid out as others are; those are in the suite itself."""
+"""Round trips of the flavors of which the suite itself has none."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import export_support
 import pytest
 from samples import exported as sample
 
-FOLDERS = ("forge", "forge-classic", "sdnext", "starlette", "gradio", "aiohttp")
-FILES = ("forge", "forge-classic", "sdnext")
+FOLDERS = ("demo", "textgen", "forge", "forge-classic", "sdnext", "starlette", "gradio", "aiohttp")
+FILES = ("a1111", "demo", "comfyui", "forge", "forge-classic", "sdnext")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 
 import pytest
 
@@ -11,8 +10,9 @@ import livepatch as lp
 from livepatch.history.journal import KEPT
 
 from . import growth, hammer
+from .sizes import size
 
-CYCLES = int(os.environ.get("LIVEPATCH_SOAK_GROWTH", "100000"))
+CYCLES = size("GROWTH", full=100_000, reduced=5_000)
 pytestmark = pytest.mark.timeout(3600)
 
 

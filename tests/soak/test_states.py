@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from hypothesis import HealthCheck, settings
 
+from .sizes import size
 from .states import States
 
-STEPS = int(os.environ.get("LIVEPATCH_SOAK_STEPS", "10000"))
+STEPS = size("STEPS", full=10_000, reduced=500)
 LENGTH = 50
 
 TestStates = States.TestCase

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from . import hammer
+from .sizes import size
 
-CYCLES = int(os.environ.get("LIVEPATCH_SOAK_CYCLES", "10000"))
+CYCLES = size("CYCLES", full=10_000, reduced=500)
 pytestmark = pytest.mark.timeout(3600)
 
 

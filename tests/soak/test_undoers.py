@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
@@ -12,8 +11,9 @@ from livepatch.engine import subscribe
 from livepatch.history import Journal
 
 from . import undoers
+from .sizes import size
 
-SECONDS = float(os.environ.get("LIVEPATCH_SOAK_SECONDS", "60"))
+SECONDS = size("SECONDS", full=60, reduced=5)
 pytestmark = pytest.mark.timeout(3600)
 
 

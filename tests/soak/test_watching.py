@@ -15,8 +15,9 @@ import pytest
 import livepatch as lp
 
 from . import growth
+from .sizes import size
 
-SAVES = int(os.environ.get("LIVEPATCH_SOAK_SAVES", "500"))
+SAVES = size("SAVES", full=500, reduced=60)
 PATIENCE = 60
 pytestmark = pytest.mark.timeout(3600)
 

@@ -8,7 +8,9 @@ it can still be had when the file is edited later.
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
+import functools
 import inspect
 import linecache
 import os
@@ -340,9 +342,27 @@ def place(thing: object) -> str:
         filename = inspect.getsourcefile(thing) or inspect.getfile(thing)  # type: ignore[arg-type]
     except (TypeError, OSError):
         return "built in"
-    if inspect.ismodule(thing):
-        return str(filename)
-    try:
-        return f"{filename}:{inspect.getsourcelines(thing)[1]}"  # type: ignore[arg-type]
-    except (OSError, TypeError, IndexError):
-        return str(filename)
+    line = _line_of_class(thing, filename) if isinstance(thing, type) else None
+    return str(filename) if line is None else f"{filename}:{line}"
+
+
+def _line_of_class(cls: type, filename: str) -> int | None:
+    """The line on which a class begins, its decorators included.
+
+    ``inspect`` takes the whole file apart at each question.
+    """
+    own = vars(cls).get("__firstlineno__")  # from Python 3.13 on
+    if isinstance(own, int):
+        return own
+    return _lines_of_classes("".join(linecache.getlines(filename))).get(cls.__qualname__)
+
+
+@functools.lru_cache(maxsize=8)
+def _lines_of_classes(text: str) -> dict[str, int]:
+    """On which line the first class of each qualified name begins."""
+    found: dict[str, int] = {}
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+        for name, node in _definitions(parse(text), ""):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(name, _first_line(node))
+    return found

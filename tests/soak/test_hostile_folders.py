@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-RUN = Path(__file__).parents[1] / "soak" / "hostile_folders.py"
+RUN = Path(__file__).with_name("hostile_folders.py")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes, sockets, modes and limits are POSIX's")
