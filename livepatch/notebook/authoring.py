@@ -1,4 +1,7 @@
-"""The magics of extensions on disk: ``%export``, ``%lint``."""
+"""The magics of extensions on disk: ``%export``, ``%lint``.
+
+What does their work is imported when one of them is used first, as most notebooks use neither.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,6 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.adapters.known import flavors
-from livepatch.exporting.export import export
-from livepatch.linting.lint import lint
 from livepatch.reports import Answer
 
 from .calls import call_text, tell
@@ -35,6 +35,8 @@ def complete_export(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: 
     words = event.line.split()
     before = words[-2:-1] if event.symbol else words[-1:]
     if before == ["--for"]:
+        from livepatch.adapters.known import flavors
+
         return flavors()
     return ["--to", "--for", "--single-file", "--with-values"]
 
@@ -80,6 +82,8 @@ class LivepatchAuthoringMagics(Magics):
             %export my-look --to ~/webui/extensions --for a1111
             %export my-look --single-file --with-values strength palette
         """
+        from livepatch.exporting.export import export
+
         args = parse_argstring(self.export, line)
         folder = Path(unquoted(args.to)).expanduser()
         options: dict[str, Any] = {
@@ -102,6 +106,8 @@ class LivepatchAuthoringMagics(Magics):
         For example ``%lint extensions/my-look``. A finding is excused by a comment that says why:
         ``# livepatch: ignore[LP101] the reason``.
         """
+        from livepatch.linting.lint import lint
+
         args = parse_argstring(self.lint, line)
         if not args.path:
             raise UsageError("%lint needs the folder of an extension, or a file")
