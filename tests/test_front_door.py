@@ -101,6 +101,14 @@ DONE = {
         "assert os.waitpid(child, 0)[1] == 0"
     ),
     "detached": "end = lp.detach; change(); refuse(); end(); assert looks() == own, looks()",
+    "unloaded from a notebook": (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "shell.extension_manager.load_extension('livepatch')\n"
+        "change(); refuse()\n"
+        "shell.extension_manager.unload_extension('livepatch')\n"
+        "assert looks() == own, looks()"
+    ),
     "without descriptors": (
         "import resource; change(); refuse()\n"
         "files = resource.RLIMIT_NOFILE\n"
@@ -134,6 +142,25 @@ def test_with_a_verb_come_the_engine_and_its_journal():
     loaded = run("import sys, livepatch; livepatch.replace; print(*sys.modules)").split()
     assert {"livepatch.engine.verbs", "livepatch.history.journal"} <= {*loaded}
     assert not {"IPython", "starlette", "gradio", "asyncio"} & {*loaded}
+
+
+def test_a_notebook_that_replaces_a_function_loads_no_more_than_that_takes():
+    code = """
+        import sys, types
+        from IPython.core.interactiveshell import InteractiveShell
+        app = sys.modules["app"] = types.ModuleType("app")
+        exec("def f(): return 'own'", vars(app))
+        shell = InteractiveShell.instance()
+        shell.run_line_magic("load_ext", "livepatch")
+        shell.run_cell_magic("replace", "app.f", "def f(): return 'new'")
+        assert app.f() == "new"
+        print(*sys.modules)
+    """
+    loaded = run(textwrap.dedent(code)).split()
+    rooms = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("livepatch.")}
+    assert "livepatch.engine" in rooms
+    dear = ("adapters", "exporting", "linting", "reach", "registries", "web", "webui")
+    assert not rooms & {f"livepatch.{room}" for room in dear}
 
 
 def test_every_public_name_is_what_its_home_has():

@@ -10,9 +10,6 @@ from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.webui.callbacks import callbacks, hooks
-from livepatch.webui.inventory import extensions
-
 from .calls import tell, value_text
 from .timing import OFF_HELP, TIME_HELP, TimedMagics
 from .verbs import Verb, VerbTable
@@ -81,6 +78,8 @@ def complete_callbacks(shell: InteractiveShell, event: Any) -> list[str]:
         shell: the shell that asks.
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
+    from livepatch.webui.callbacks import callbacks, hooks
+
     words = event.line.split()
     look, verbs = (hooks, HOOKS) if words[0].endswith("hooks") else (callbacks, CALLBACKS)
     before = words[:-1] if event.symbol else words
@@ -108,6 +107,8 @@ def complete_extensions(shell: InteractiveShell, event: Any) -> list[str]:
     def names(verb: str) -> list[str]:
         if verb == "load":
             return sorted(f"{path}/" for path in glob(f"{os.path.expanduser(event.symbol)}*/"))
+        from livepatch.webui.inventory import extensions
+
         return [extension.name for extension in extensions()]
 
     return EXTENSIONS.complete(shell, event, names)
@@ -140,6 +141,8 @@ class LivepatchHostsMagics(TimedMagics):
             %callbacks remove my_function
             %callbacks --time
         """
+        from livepatch.webui.callbacks import callbacks
+
         return self._table(CALLBACKS, parse_argstring(self.callbacks, line), callbacks)
 
     @_arguments
@@ -155,6 +158,8 @@ class LivepatchHostsMagics(TimedMagics):
             %hooks add process_step my_function --to Vignette
             %hooks --time
         """
+        from livepatch.webui.callbacks import hooks
+
         return self._table(HOOKS, parse_argstring(self.hooks, line), hooks)
 
     @magic_arguments()
@@ -174,6 +179,8 @@ class LivepatchHostsMagics(TimedMagics):
             %extensions reload mine
             %extensions unload mine
         """
+        from livepatch.webui.inventory import extensions
+
         args = parse_argstring(self.extensions, line)
         if args.action in EXTENSIONS.verbs:
             return EXTENSIONS.run(self.shell, args, extensions(), "lp.extensions()")

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.webui.events import events
-from livepatch.webui.routes import routes
-
 from .calls import call_text, tell
 from .timing import OFF_HELP, TIME_HELP, TimedMagics
 from .verbs import Verb, VerbTable
@@ -75,6 +72,8 @@ def complete_routes(shell: InteractiveShell, event: Any) -> list[str]:
         shell: the shell that asks.
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
+    from livepatch.webui.routes import routes
+
     return ROUTES.complete(shell, event, lambda _: [route.path for route in routes()])
 
 
@@ -85,6 +84,8 @@ def complete_events(shell: InteractiveShell, event: Any) -> list[str]:
         shell: the shell that asks.
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
+    from livepatch.webui.events import events
+
     return EVENTS.complete(
         shell, event, lambda _: [one.api_name or str(one.index) for one in events()]
     )
@@ -130,6 +131,8 @@ class LivepatchPagesMagics(TimedMagics):
             %routes remove /hello
             %routes --time
         """
+        from livepatch.webui.routes import routes
+
         args = parse_argstring(self.routes, line)
         app = value_of(self.shell, "routes", args.app) if args.app else None
         if args.time or args.off:
@@ -161,6 +164,8 @@ class LivepatchPagesMagics(TimedMagics):
             %events unmute 3
             %events --time
         """
+        from livepatch.webui.events import events
+
         args = parse_argstring(self.events, line)
         page = value_of(self.shell, "events", args.page) if args.page else None
         if args.time or args.off:

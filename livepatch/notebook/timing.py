@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics
 
-from livepatch.webui.timing import timing
-
 from .calls import Source, call_text, tell
 
 if TYPE_CHECKING:
@@ -59,6 +57,8 @@ class TimedMagics(Magics):
             tell("t.stop()")
             return found.stop()
         if found is None:
+            from livepatch.webui.timing import timing
+
             found = self._timings[key] = timing(app, only=[magic]).start()
             given = [Source(shown_app)] if shown_app else []
             tell(f"t = {call_text('lp.timing', *given, only=[magic])}.start()")

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from livepatch.webui.middleware import middleware
-
 from .calls import tell
 from .timing import OFF_HELP, TIME_HELP, TimedMagics
 from .verbs import Verb, VerbTable
@@ -43,6 +41,8 @@ def complete_middleware(shell: InteractiveShell, event: Any) -> list[str]:
         shell: the shell that asks.
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
+    from livepatch.webui.middleware import middleware
+
     return MIDDLEWARE.complete(
         shell, event, lambda verb: [layer.name for layer in middleware()] if verb else []
     )
@@ -86,6 +86,8 @@ class LivepatchWebMagics(TimedMagics):
             %middleware --time
             %middleware --time --off
         """
+        from livepatch.webui.middleware import middleware
+
         args = parse_argstring(self.middleware, line)
         app = value_of(self.shell, "middleware", args.app) if args.app else None
         if args.time or args.off:

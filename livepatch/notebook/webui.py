@@ -20,10 +20,7 @@ from IPython.utils.process import arg_split  # type: ignore[attr-defined,unused-
 from livepatch.errors import NotAttached
 from livepatch.kernel import running_kernel
 from livepatch.kernel.webui_loop import loops_of, run_on_loop
-from livepatch.reach.start import start_webui
 from livepatch.reports import Answer
-from livepatch.web.loops import webui_loop
-from livepatch.webui.overview import overview
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -71,12 +68,18 @@ class LivepatchWebuiMagics(Magics):
         if cell is not None:
             if args.action:
                 raise UsageError("%%webui takes no arguments; %webui start has no cell")
+            from livepatch.web.loops import webui_loop
+
             found = webui_loop(not_these=loops_of(self.shell))
             return run_on_loop(self.shell, found.loop, "%%webui", cell)
         if args.action is None:
+            from livepatch.webui.overview import overview
+
             return overview()
         if args.action == "debugger":
             return Answer(self._debugger(args.arguments))
+        from livepatch.reach.start import start_webui
+
         words = arg_split(line, posix=os.name == "posix")[1:]  # quotes end where they do in a shell
         module = words[:1] == ["-m"]
         if len(words) == module:
