@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from livepatch.errors import LivepatchError
 
 from .attach import attach, current
+from .playground import watch_playground
 
 
 class _Process:
     """What this process was told already."""
 
     attached = False
-
-
-PLAYGROUND = "playground"  # the folder of the extension whose files are watched
 
 
 def attach_at_start(name: str, script: str | None = None) -> None:
@@ -45,22 +42,4 @@ def attach_at_start(name: str, script: str | None = None) -> None:
         said = f"livepatch: open a notebook on this webui: livepatch lab {attachment.name}"
         print(said, flush=True)
         if script is not None:
-            _watch_playground(Path(script))
-
-
-def _watch_playground(script: Path) -> None:
-    folder = next((f for f in script.absolute().parents[:2] if os.path.isdir(f / PLAYGROUND)), None)
-    if folder is None:
-        return
-    from livepatch.watching.watches import watch
-
-    playground = folder / PLAYGROUND
-    try:
-        watched = watch(playground)
-    except LivepatchError as error:
-        if any(playground.glob("*.py")):
-            reason = f"{error.found}; {error.advice}"
-            print(f"livepatch: {playground} is not watched: {reason}", file=sys.stderr)
-    else:
-        if watched.files:
-            print(f"livepatch: watching {playground}", flush=True)
+            watch_playground(Path(script))

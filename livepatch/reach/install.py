@@ -22,8 +22,8 @@ from livepatch.files.private import PRIVATE_FILE, make_folder
 from livepatch.files.untrusted import Unreadable, read_untrusted
 
 from .accounts import notes_on_accounts
-from .atstart import PLAYGROUND
 from .folder import normal_name
+from .playground import PLAYGROUND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,20 @@ def test_each_particular_webui_says_how_it_is_exported_for() -> None:
         assert adapter.layout.how_to, adapter.flavor
         if adapter.checkout is not None:
             assert adapter.layout.entry != "src/{package}/__init__.py", adapter.flavor
+
+
+def modules_of(*command: str) -> set[str]:
+    """What a command of the shell has imported when it ends."""
+    program = f"import sys\nfrom livepatch.cli import main\nmain({list(command)!r})\n"
+    program += "print(*sys.modules, file=sys.__stdout__)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    return {*done.stdout.splitlines()[-1].split()}
+
+
+def test_a_command_imports_the_adapters_where_it_asks_them(tmp_path: Path) -> None:
+    assert "livepatch.adapters" not in modules_of("list")
+    installed = modules_of("install", str(tmp_path))  # no webui lies there: all of them are asked
+    assert "livepatch.adapters.known" in installed
+    assert not {"livepatch.kernel.app", "IPython", "starlette", "aiohttp", "django"} & installed
