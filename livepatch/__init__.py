@@ -105,7 +105,7 @@ __all__ = [
     "wrap",
 ]
 
-_HOMES = {
+_HOMES: dict[str, tuple[str, ...]] = {
     "livepatch.exporting.export": ("export",),
     "livepatch.linting.lint": ("lint",),
     "livepatch.watching.watches": ("watch",),
@@ -121,20 +121,6 @@ _HOMES = {
         "restore_all",
         "transaction",
         "wrap",
-    ),
-    "livepatch.errors": (
-        "AttachFailed",
-        "ExportRefused",
-        "FileNotTrusted",
-        "ForeignChange",
-        "HostUnsupported",
-        "KernelSilent",
-        "LivepatchError",
-        "NotAttached",
-        "PatchRefused",
-        "TargetNotFound",
-        "WebuiAmbiguous",
-        "WebuiNotFound",
     ),
     "livepatch.history.journal": (
         "journal",
@@ -162,6 +148,7 @@ _HOMES = {
     "livepatch.reports.others": ("foreign",),
     "livepatch.reports.layers": ("patches",),
 }
+_HOMES["livepatch.errors"] = tuple({*__all__}.difference(*_HOMES.values()))  # all the others
 _from_home = on_demand(__name__, _HOMES)
 
 
