@@ -82,13 +82,13 @@ def _files_beside(module: str) -> dict[str, str]:
     """The file of another package's module, and its neighbours."""
     own = sys.modules[module]
     file = Path(inspect.getsourcefile(own) or "")
-    is_alone = not own.__package__
+    neighbours = sorted(file.parent.glob("*.py")) if own.__package__ else []
+    beside = {one.stem: one for one in neighbours if one.stem != "__init__"}
     folder = f"{FOLDER}/{_OTHERS}"
     found = {f"{folder}__init__.py": '"""What an adapter of another package knows."""\n'}
-    for one in [file] if is_alone else sorted(file.parent.glob("*.py")):
-        if one.name != "__init__.py":
-            path = f"{folder}{one.name}"
-            found[path] = _as_carried(path, one.read_text(encoding="utf-8"))
+    for name, one in {**beside, module.rpartition(".")[2]: file}.items():
+        path = f"{folder}{name}.py"
+        found[path] = _as_carried(path, one.read_text(encoding="utf-8"))
     return found
 
 

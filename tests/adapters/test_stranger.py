@@ -184,3 +184,43 @@ def test_an_export_that_needs_more_of_the_adapter_than_it_may_is_refused(
     done = run(site, "-c", textwrap.dedent(program), str(tmp_path))
     assert "No module named 'livepatch'" in done.stdout.splitlines()[1], done.stderr
     assert not (tmp_path / "festive").exists()
+
+
+HELPED = """
+import sys
+
+
+def ovens():
+    return getattr(sys.modules.get("bakery.registry"), "ovens", {})
+"""
+
+
+@pytest.mark.parametrize("home", ["bakery_adapters/bakery.py", "bakery_adapters/__init__.py"])
+def test_an_adapter_in_a_package_with_what_its_neighbour_has(
+    site: Path, tmp_path: Path, home: str
+) -> None:
+    text = (site / "bakery_livepatch.py").read_text()
+    needs = 'return (attribute_of("bakery.registry", "ovens") or {}).get(event)'
+    assert needs in text
+    text = text.replace(needs, "return ovens().get(event)")
+    text = text.replace(
+        "from livepatch.adapters", "from .looking import ovens\nfrom livepatch.adapters", 1
+    )
+    (site / "bakery_livepatch.py").unlink()
+    package = site / "bakery_adapters"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "looking.py").write_text(HELPED)
+    (site / home).write_text(text)
+    module = home.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    (entry_points,) = site.glob("*.dist-info/entry_points.txt")
+    entry_points.write_text(f"[livepatch.hosts]\nbakery = {module}:BakeryHost\n")
+    file = tmp_path / "live.py"
+    file.write_text(LIVE)
+    seen = seen_by(run(site, str(file), str(tmp_path)))
+    assert seen["loaded"] == ["burnt frosted salted rye", ["festive"]]
+    assert "left out" not in seen["told"]
+    carried = (tmp_path / "festive" / "festive_changes" / "_livepatch" / "webuis").iterdir()
+    assert sorted(one.name for one in carried) == sorted(
+        ["__init__.py", "looking.py", f"{module.rpartition('.')[2]}.py"]
+    )
