@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
-import textwrap
-import urllib.request
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from webui_process import REPOSITORY, Webui
+from detection_support import FASTAPI, get, programs
+from webui_process import REPOSITORY
 
 from livepatch import plugins
 from livepatch.adapters import Host, known
@@ -24,123 +22,13 @@ from livepatch.webui.detect import host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-# Runs first in every process below. `look()` answers what detection sees and what it imported;
-# `look_once_listening` does so in a thread of its own, as a kernel would, when the port answers.
-PRELUDE = """
-import json, socket, sys, threading, warnings
-warnings.simplefilter("error")
-from livepatch.adapters.known import adapters
-from livepatch.webui.detect import host
-from livepatch.web.kinds import app_kinds
-from livepatch.web.servers import running_loops, serving_loop
-
-adapters(), app_kinds()  # reads the metadata of the installed packages, once for each process
-
-
-DEPENDING = ("middleware", "routes", "events", "callbacks", "hooks", "extensions", "timing")
-
-
-def works(verb):
-    import livepatch as lp
-    try:
-        getattr(lp, verb)()
-    except lp.LivepatchError:
-        return False
-    return True
-
-
-def look():
-    before = set(sys.modules)
-    found = host()
-    app, serving = found.app(), serving_loop()
-    seen = dict(
-        flavor=found.flavor,
-        version=found.version,
-        address=found.address,
-        loop=found.loop,
-        supports=sorted(found.supports),
-        app=None if app is None else f"{type(app).__module__}.{type(app).__name__}",
-        is_app=app is not None and app is globals().get("app"),
-        folder=found.extension_folder and str(found.extension_folder),
-        thread=serving and serving.thread.name,
-        loops=len(running_loops()),
-        blocks=hasattr(found, "blocks") and found.blocks() is not None,
-        repr=repr(found),
-    )
-    seen["imported"] = sorted(set(sys.modules) - before)
-    seen["untrue"] = [v for v in DEPENDING if works(v) is not (v in seen["supports"])]
-    return seen
-
-
-def say():
-    print("seen", json.dumps(look()), flush=True)
-
-
-def look_when(is_ready):
-    ready = threading.Event()
-
-    def watch():
-        while not is_ready():
-            ready.wait(0.01)
-        say()
-
-    threading.Thread(target=watch, name="looker", daemon=True).start()
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-def answers(port):
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
-port = free_port()
-"""
-
-FASTAPI = """
-from fastapi import FastAPI
-import uvicorn
-app = FastAPI()
-
-@app.get("/where")
-async def where():
-    return look()
-
-@app.get("/who")
-def who():
-    return look()
-"""
 
 
 @pytest.fixture
 def run() -> Iterator[Any]:
     """Runs a program after the prelude; answers what it saw and the process."""
-    processes: list[Webui] = []
-
-    def start(program: str, *more: str) -> tuple[dict[str, Any], Webui]:
-        source = "\n".join([PRELUDE, *map(textwrap.dedent, (program, *more))])
-        process = Webui("-c", source)
-        processes.append(process)
-        seen = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
-        assert seen["imported"] == []
-        assert seen.get("untrue", []) == []  # each verb is listed where it works, and only there
-        return seen, process
-
-    yield start
-    for process in processes:
-        process.end(signal.SIGKILL)
-
-
-def get(address: str, path: str) -> dict[str, Any]:
-    with urllib.request.urlopen(address + path, timeout=30) as response:
-        answer: dict[str, Any] = json.load(response)
-    return answer
+    with programs() as start:
+        yield start
 
 
 def test_uvicorn_in_the_main_thread(run: Any) -> None:
@@ -235,54 +123,6 @@ def test_an_asgi_app_that_is_not_starlettes(run: Any) -> None:
     assert seen["address"].startswith("http://127.0.0.1:")
 
 
-def test_gradio_launched_by_itself(run: Any) -> None:
-    seen, _ = run(
-        """
-        import os
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        warnings.simplefilter("ignore")  # Gradio's own
-        import gradio as gr
-        with gr.Blocks() as page:
-            gr.Textbox()
-        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_port=port)
-        assert url.rstrip("/") == host().address, url
-        say()
-        threading.Event().wait()
-        """
-    )
-    assert seen["flavor"] == "gradio"
-    assert seen["version"] == version("gradio")
-    assert seen["app"] == "gradio.routes.App"
-    assert seen["blocks"]
-    assert seen["thread"] != "MainThread"
-
-
-def test_gradio_mounted_beside_other_servers(run: Any) -> None:
-    seen, _ = run(
-        FASTAPI,
-        """
-        import os
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        warnings.simplefilter("ignore")  # Gradio's own
-        import gradio as gr
-        with gr.Blocks() as page:
-            gr.Textbox()
-        gr.mount_gradio_app(app, page, path="/ui")
-        served = {"first": FastAPI(), "page": app, "last": FastAPI()}
-        running = []
-        for name, each in served.items():
-            running.append(uvicorn.Server(uvicorn.Config(each, port=0)))
-            threading.Thread(target=running[-1].run, name=name).start()
-        look_when(lambda: all(server.started for server in running))
-        threading.Event().wait()
-        """,
-    )
-    assert seen["flavor"] == "gradio"
-    assert seen["is_app"]
-    assert seen["loop"].endswith("loop in thread page")
-    assert get(seen["address"], "/where")["address"] == seen["address"]
-
-
 @pytest.mark.parametrize(
     ("program", "flavor", "app"),
     [
@@ -372,33 +212,6 @@ def test_uvloop(run: Any) -> None:
     assert seen["loop"] == "uvloop loop in thread MainThread"
     assert seen["is_app"]
     assert get(seen["address"], "/where")["loop"] == seen["loop"]
-
-
-def test_the_demo(run: Any, tmp_path: Path) -> None:
-    extension = tmp_path / "looker" / "scripts"
-    extension.mkdir(parents=True)
-    (extension / "looker.py").write_text(
-        "import __main__\nfrom livepatch.demo import script_callbacks\n__main__.say()\n"
-        "script_callbacks.on_app_started(lambda demo, app: __main__.say())\n"
-    )
-    starting, process = run(
-        f"""
-        warnings.simplefilter("ignore")  # Gradio's own
-        from livepatch.demo import webui, shared, worker
-        look_when(lambda: serving_loop() is not None and host().address is not None)
-        webui.main(["--port", "0", "--extensions-dir", {str(tmp_path)!r}])
-        """
-    )
-    assert starting["flavor"] == "demo"
-    assert (starting["address"], starting["app"], starting["blocks"]) == (None, None, False)
-    assert starting["folder"] == str(tmp_path)
-    built = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
-    assert (built["address"], built["app"]) == (None, "fastapi.applications.FastAPI")
-    serves = json.loads(process.wait_for_line("seen ").removeprefix("seen "))
-    assert serves["imported"] == []
-    assert serves["version"] == get(serves["address"], "/api/health")["version"]
-    assert serves["thread"] == "MainThread"
-    assert serves["blocks"]
 
 
 def test_looking_keeps_nothing_of_the_webuis_functions_alive(run: Any) -> None:
