@@ -45,7 +45,7 @@ class Host:
     An adapter looks at what the process has already loaded (``sys.modules``, the servers that
     run) and imports nothing of the webui; every answer may be None while the webui starts.
     An adapter of your own is a subclass, named by an entry point of the group
-    ``livepatch.adapters``; ``livepatch/adapters/demo.py`` is a complete example.
+    ``livepatch.hosts``; docs/hosts.md has a complete one.
     """
 
     flavor: ClassVar[str] = "plain"

@@ -1,14 +1,4 @@
-"""The webui that comes with the package; also the example for adapters of your own.
-
-An adapter is a subclass of :class:`~livepatch.adapters.base.Host` with a ``flavor``. To have it
-found, name it in the metadata of your package::
-
-    [project.entry-points."livepatch.hosts"]
-    greenhouse = "my_package.greenhouse:DemoHost"
-
-Its three rules: look only at what is loaded, never import the webui, and answer None for what
-is not there (yet).
-"""
+"""Greenhouse, the small webui that comes with the package and speaks A1111's dialect."""
 
 from __future__ import annotations
 

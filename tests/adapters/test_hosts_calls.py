@@ -10,11 +10,12 @@ import pytest
 
 import livepatch as lp
 from livepatch.adapters import Host, known
-from livepatch.registries.store import ListStore
+from livepatch.registries.store import AttributeStore, ListStore
 from livepatch.webui.overview import overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class LogitsProcessorList(list):
@@ -66,6 +67,10 @@ def named(name: str) -> Any:
 
     callback.__qualname__ = callback.__name__ = name
     return callback
+
+
+def bright() -> str:
+    return "bright"
 
 
 def ran(webui: type[Webui], event: str = "saved") -> list[str]:
@@ -219,6 +224,19 @@ def test_forward_hooks_of_models_and_of_what_is_inside_them(webui: type[Webui]) 
     assert layer._forward_hooks == {}
     lp.undo()
     assert [*layer._forward_hooks] == [0]
+
+
+def test_a_hook_that_is_added_is_exported_only_where_extensions_have_such(
+    webui: type[Webui], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lamp = types.ModuleType("lamp")
+    store = AttributeStore("shine", "shine of extras", lambda: {"lamp": lamp}, "extras")
+    monkeypatch.setattr(webui, "hook_stores", lambda _: [store])
+    lp.hooks().add("shine", bright, to="lamp")
+    assert lamp.shine() == "bright"
+    with pytest.raises(lp.ExportRefused, match="extensions of a plain webui have no such hooks"):
+        lp.export(tmp_path, name="bright", flavor="plain")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_lists_of_logits_processors(webui: type[Webui]) -> None:
