@@ -48,14 +48,14 @@ if TYPE_CHECKING:
     from livepatch.reach.attach import attach, detach
     from livepatch.reports.layers import patches
     from livepatch.reports.others import foreign
+    from livepatch.this_webui.callbacks import callbacks, hooks
+    from livepatch.this_webui.detect import host
+    from livepatch.this_webui.events import events
+    from livepatch.this_webui.inventory import extensions
+    from livepatch.this_webui.middleware import middleware
+    from livepatch.this_webui.routes import routes
+    from livepatch.this_webui.timing import timing
     from livepatch.watching.watches import watch
-    from livepatch.webui.callbacks import callbacks, hooks
-    from livepatch.webui.detect import host
-    from livepatch.webui.events import events
-    from livepatch.webui.inventory import extensions
-    from livepatch.webui.middleware import middleware
-    from livepatch.webui.routes import routes
-    from livepatch.webui.timing import timing
 
 __version__ = VERSION
 
@@ -127,16 +127,16 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "redo",
         "undo",
     ),
-    "livepatch.webui.callbacks": (
+    "livepatch.this_webui.callbacks": (
         "callbacks",
         "hooks",
     ),
-    "livepatch.webui.detect": ("host",),
-    "livepatch.webui.events": ("events",),
-    "livepatch.webui.inventory": ("extensions",),
-    "livepatch.webui.middleware": ("middleware",),
-    "livepatch.webui.routes": ("routes",),
-    "livepatch.webui.timing": ("timing",),
+    "livepatch.this_webui.detect": ("host",),
+    "livepatch.this_webui.events": ("events",),
+    "livepatch.this_webui.inventory": ("extensions",),
+    "livepatch.this_webui.middleware": ("middleware",),
+    "livepatch.this_webui.routes": ("routes",),
+    "livepatch.this_webui.timing": ("timing",),
     "livepatch.notebook": (
         "load_ipython_extension",
         "unload_ipython_extension",

@@ -20,7 +20,7 @@ PRELUDE = """
 import json, socket, sys, threading, warnings
 warnings.simplefilter("error")
 from livepatch.adapters.known import adapters
-from livepatch.webui.detect import host
+from livepatch.this_webui.detect import host
 from livepatch.web.kinds import app_kinds
 from livepatch.web.servers import running_loops, serving_loop
 

@@ -11,11 +11,11 @@ from livepatch.adapters.base import WEBUI
 from livepatch.adapters.gradio import GradioHost
 from livepatch.adapters.runtime import attribute_of
 
-from .scripts import webui as scripts_webui
-from .scripts.checkout import scripts_checkout
-from .scripts.layout import ScriptsLayout
-from .scripts.loader import ScriptsLoader
-from .scripts.runtime import NAMES, ScriptsRuntime, forget_methods
+from .a1111_family import stores
+from .a1111_family.checkout import scripts_checkout
+from .a1111_family.layout import ScriptsLayout
+from .a1111_family.loader import ScriptsLoader
+from .a1111_family.runtime import NAMES, ScriptsRuntime, forget_methods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,22 +102,22 @@ class A1111Host(GradioHost):
 
     def callback_stores(self) -> Sequence[Store]:
         """The events of ``script_callbacks``."""
-        return scripts_webui.callback_stores(CALLBACKS, self.backwards, walked=self.walked)
+        return stores.callback_stores(CALLBACKS, self.backwards, walked=self.walked)
 
     def hook_stores(self) -> Sequence[Store]:
         """The methods of the scripts, then the forward hooks of the model."""
         scripts = sys.modules.get(SCRIPTS)
         base = attribute_of(SCRIPTS, "Script")
-        stores: list[Store] = []
+        own: list[Store] = []
         if scripts is not None and base is not None:
-            stores = [
-                scripts_webui.ScriptMethodStore(
+            own = [
+                stores.ScriptMethodStore(
                     method, scripts, self.runners, partial(self._classes, method), self.hook_note
                 )
                 for method in self.methods
                 if hasattr(base, method)
             ]
-        return [*stores, *super().hook_stores()]
+        return [*own, *super().hook_stores()]
 
     def runners(self) -> list[Any]:
         """The objects that call the scripts' methods: one for each page."""
@@ -125,7 +125,7 @@ class A1111Host(GradioHost):
         return [runner for runner in found if runner is not None]
 
     def _classes(self, method: str) -> dict[str, Any]:
-        return scripts_webui.script_classes(self.runners(), method)
+        return stores.script_classes(self.runners(), method)
 
     def models(self) -> Mapping[str, Any]:
         """The model that is loaded."""
@@ -136,7 +136,7 @@ class A1111Host(GradioHost):
 
     def extensions(self) -> Sequence[Extension]:
         """What ``modules.extensions`` lists."""
-        return scripts_webui.extensions_of("modules.extensions", self.modules())
+        return stores.extensions_of("modules.extensions", self.modules())
 
     def loader(self) -> Loader | None:
         """Executes the scripts of an extension as its start does."""
@@ -148,12 +148,12 @@ class A1111Host(GradioHost):
         told = records.get("records") if isinstance(records, dict) else None
         timers = attribute_of(CALLBACKS, "timers")
         seconds = {**(told or {}), **(timers if isinstance(timers, dict) else {})}
-        return scripts_webui.start_times(self.extensions(), seconds)
+        return stores.start_times(self.extensions(), seconds)
 
     def switched_off(self) -> Mapping[str, str]:
         """Those off in the list of extensions, which still run, and those off by their setting."""
         opts = attribute_of("modules.shared", "opts")
-        return scripts_webui.switched_off(
+        return stores.switched_off(
             [e.name for e in self.extensions()],
             list(getattr(opts, "disabled_extensions", None) or ()),
             getattr(opts, "data", None) or {},

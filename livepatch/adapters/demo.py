@@ -11,10 +11,10 @@ from livepatch.adapters.gradio import GradioHost, blocks_of
 from livepatch.adapters.runtime import attribute_of
 from livepatch.web.servers import RunningServer, servers
 
-from .scripts import webui as scripts_webui
-from .scripts.layout import DemoLayout
-from .scripts.loader import ScriptsLoader
-from .scripts.runtime import NAMES, ScriptsRuntime
+from .a1111_family import stores
+from .a1111_family.layout import DemoLayout
+from .a1111_family.loader import ScriptsLoader
+from .a1111_family.runtime import NAMES, ScriptsRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ class DemoHost(GradioHost):
     def callback_stores(self) -> Sequence[Store]:
         """The events of the demo, each a list of entries with the script and the function."""
         backwards = frozenset({"script_unloaded"})
-        return scripts_webui.callback_stores(f"{WEBUI}.script_callbacks", backwards, walked=False)
+        return stores.callback_stores(f"{WEBUI}.script_callbacks", backwards, walked=False)
 
     def hook_stores(self) -> Sequence[Store]:
         """The methods of scripts, in the order of a generation."""
@@ -91,7 +91,7 @@ class DemoHost(GradioHost):
         if scripts is None:
             return ()
         return [
-            scripts_webui.ScriptMethodStore(
+            stores.ScriptMethodStore(
                 method, scripts, self.runners, partial(self._script_classes, method)
             )
             for method in METHODS
@@ -99,7 +99,7 @@ class DemoHost(GradioHost):
 
     def extensions(self) -> Sequence[Extension]:
         """The extension folders that the demo has read."""
-        return scripts_webui.extensions_of(f"{WEBUI}.extensions", self.modules())
+        return stores.extensions_of(f"{WEBUI}.extensions", self.modules())
 
     def loader(self) -> Loader | None:
         """Executes the scripts of an extension as its start does."""
@@ -111,4 +111,4 @@ class DemoHost(GradioHost):
         return [] if runner is None else [runner]
 
     def _script_classes(self, method: str) -> dict[str, Any]:
-        return scripts_webui.script_classes(self.runners(), method)
+        return stores.script_classes(self.runners(), method)

@@ -7,8 +7,8 @@ import sys
 from livepatch.adapters.runtime import attribute_of
 
 from .a1111 import A1111Host, is_of_the_family
-from .scripts.checkout import scripts_checkout
-from .scripts.runtime import ForgeRuntime
+from .a1111_family.checkout import scripts_checkout
+from .a1111_family.runtime import ForgeRuntime
 
 
 class ForgeHost(A1111Host):

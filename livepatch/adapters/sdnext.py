@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from .a1111 import A1111Host, is_of_the_family
-from .scripts.checkout import scripts_checkout
-from .scripts.runtime import SdnextRuntime
+from .a1111_family.checkout import scripts_checkout
+from .a1111_family.runtime import SdnextRuntime
 
 
 class SdnextHost(A1111Host):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 
 from . import modules, registry, schema
-from .difference import Difference
 from .migrations import Migrations
+from .model_difference import Difference
 from .schema import SchemaFailed
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from livepatch.adapters.known import adapter_of, flavors
 from livepatch.engine.answers import answer, counted
 from livepatch.engine.shown import shown
 from livepatch.errors import ExportRefused
-from livepatch.webui.detect import host
+from livepatch.this_webui.detect import host
 
 from .checking import check
 from .folder import Names, files_of, manifest, one_file

@@ -14,9 +14,9 @@ from livepatch.engine.reading.sources import place, source_of
 from livepatch.errors import ExportRefused
 from livepatch.registries import HookPoint
 from livepatch.registries.store import AttributeStore, ListStore
+from livepatch.this_webui.detect import host
 from livepatch.web.operations import OperationList
 from livepatch.web.stack import MiddlewareStack
-from livepatch.webui.detect import host
 
 from .runtime.callbacks import Callback
 from .runtime.hooks import Hook

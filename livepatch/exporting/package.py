@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from livepatch.own_version import VERSION
-from livepatch.webui.detect import host
+from livepatch.this_webui.detect import host
 
 from .carrying import FOLDER, carried_files, home_of
 from .runtime.definitions import indented

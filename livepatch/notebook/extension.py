@@ -39,10 +39,10 @@ def magics_classes() -> list[type[Magics]]:
     """The classes whose magics are ours: one for each file of this room, and those of plug-ins."""
     from .authoring import LivepatchAuthoringMagics
     from .history import LivepatchHistoryMagics
-    from .hosts import LivepatchHostsMagics
     from .live_patch import LivePatch
     from .looking import LivepatchLookingMagics
     from .pages import LivepatchPagesMagics
+    from .registries import LivepatchRegistriesMagics
     from .watching import LivepatchWatchingMagics
     from .web import LivepatchWebMagics
     from .webui import LivepatchWebuiMagics
@@ -54,7 +54,7 @@ def magics_classes() -> list[type[Magics]]:
         LivepatchWebuiMagics,
         LivepatchWebMagics,
         LivepatchPagesMagics,
-        LivepatchHostsMagics,
+        LivepatchRegistriesMagics,
         LivepatchAuthoringMagics,
         LivepatchWatchingMagics,
         *filter(_is_magics, plugged_in(MAGICS)),

@@ -72,7 +72,7 @@ def complete_routes(shell: InteractiveShell, event: Any) -> list[str]:
         shell: the shell that asks.
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
-    from livepatch.webui.routes import routes
+    from livepatch.this_webui.routes import routes
 
     return ROUTES.complete(shell, event, lambda _: [route.path for route in routes()])
 
@@ -84,7 +84,7 @@ def complete_events(shell: InteractiveShell, event: Any) -> list[str]:
         shell: the shell that asks.
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
-    from livepatch.webui.events import events
+    from livepatch.this_webui.events import events
 
     return EVENTS.complete(
         shell, event, lambda _: [one.api_name or str(one.index) for one in events()]
@@ -131,7 +131,7 @@ class LivepatchPagesMagics(TimedMagics):
             %routes remove /hello
             %routes --time
         """
-        from livepatch.webui.routes import routes
+        from livepatch.this_webui.routes import routes
 
         args = parse_argstring(self.routes, line)
         app = value_of(self.shell, "routes", args.app) if args.app else None
@@ -164,7 +164,7 @@ class LivepatchPagesMagics(TimedMagics):
             %events unmute 3
             %events --time
         """
-        from livepatch.webui.events import events
+        from livepatch.this_webui.events import events
 
         args = parse_argstring(self.events, line)
         page = value_of(self.shell, "events", args.page) if args.page else None

@@ -57,7 +57,7 @@ class TimedMagics(Magics):
             tell("t.stop()")
             return found.stop()
         if found is None:
-            from livepatch.webui.timing import timing
+            from livepatch.this_webui.timing import timing
 
             found = self._timings[key] = timing(app, only=[magic]).start()
             given = [Source(shown_app)] if shown_app else []

@@ -41,7 +41,7 @@ def complete_middleware(shell: InteractiveShell, event: Any) -> list[str]:
         shell: the shell that asks.
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
-    from livepatch.webui.middleware import middleware
+    from livepatch.this_webui.middleware import middleware
 
     return MIDDLEWARE.complete(
         shell, event, lambda verb: [layer.name for layer in middleware()] if verb else []
@@ -86,7 +86,7 @@ class LivepatchWebMagics(TimedMagics):
             %middleware --time
             %middleware --time --off
         """
-        from livepatch.webui.middleware import middleware
+        from livepatch.this_webui.middleware import middleware
 
         args = parse_argstring(self.middleware, line)
         app = value_of(self.shell, "middleware", args.app) if args.app else None

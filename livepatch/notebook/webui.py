@@ -73,7 +73,7 @@ class LivepatchWebuiMagics(Magics):
             found = webui_loop(not_these=loops_of(self.shell))
             return run_on_loop(self.shell, found.loop, "%%webui", cell)
         if args.action is None:
-            from livepatch.webui.overview import overview
+            from livepatch.this_webui.overview import overview
 
             return overview()
         if args.action == "debugger":

@@ -248,7 +248,7 @@ def transport() -> Transport:
 
 def _host_facts() -> dict[str, object]:
     """What the webui is and where it serves, as far as can be told now."""
-    from livepatch.webui.detect import host
+    from livepatch.this_webui.detect import host
 
     try:
         found = host()

@@ -20,7 +20,7 @@ from livepatch.engine.changing.locks import Lock
 from livepatch.errors import HostUnsupported, LivepatchError
 from livepatch.kernel.context import cell_number
 from livepatch.kernel.guest_webui import GuestWebui
-from livepatch.webui.detect import host
+from livepatch.this_webui.detect import host
 
 from . import run
 from .attach import keep_journal

@@ -18,7 +18,7 @@ from livepatch.adapters import Host, known
 from livepatch.adapters.known import adapters
 from livepatch.adapters.plain import PlainHost
 from livepatch.web.servers import servers, serving_loop, unwrap
-from livepatch.webui.detect import host
+from livepatch.this_webui.detect import host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 import livepatch as lp
 from livepatch.adapters import Host, known
 from livepatch.registries.store import AttributeStore, ListStore
-from livepatch.webui.overview import overview
+from livepatch.this_webui.overview import overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

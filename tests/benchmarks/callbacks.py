@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import livepatch as lp
 from livepatch.demo import script_callbacks, shared
-from livepatch.notebook.hosts import LivepatchHostsMagics
+from livepatch.notebook.registries import LivepatchRegistriesMagics
 
 COUNT, FILES, ROUNDS, TIMES = 1000, 20, 15, 60
 LISTING_GOAL = 50.0  # ms
@@ -58,7 +58,7 @@ def listing() -> float:
 def main() -> int:
     """Print the figures; 0 if they are within the goals."""
     print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    assert LivepatchHostsMagics.callbacks is not None
+    assert LivepatchRegistriesMagics.callbacks is not None
     register()
     listed = [listing() for _ in range(ROUNDS)]
     print(

@@ -10,7 +10,7 @@ import pytest
 from livepatch.adapters.loader import execute, python_files
 from livepatch.files.untrusted import Unreadable, entries_of, read_untrusted, walk_untrusted
 from livepatch.notebook.words import paths_below
-from livepatch.webui.installed import InstalledExtension
+from livepatch.this_webui.installed import InstalledExtension
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes, links and modes are POSIX's")
 

@@ -55,7 +55,9 @@ def test_an_environment_without_livepatch_borrows_it_and_nothing_else(here: Plac
     for _ in range(2):
         attach(here, webui, "--name", "bare")
         code = "%load_ext livepatch\nimport IPython, zmq, tornado\n"
-        code += "from livepatch.webui.memory import resident_bytes\nint(resident_bytes() > 10**6)"
+        code += (
+            "from livepatch.this_webui.memory import resident_bytes\nint(resident_bytes() > 10**6)"
+        )
         assert here.livepatch("exec", "bare", "-c", code).stdout == "1\n"
         versions = (
             "from importlib.metadata import entry_points, version\n"

@@ -15,8 +15,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from web_support import AiohttpServer, Mark, Server
 
 import livepatch as lp
+from livepatch.this_webui.timing import timing
 from livepatch.web.meter import meter_of
-from livepatch.webui.timing import timing
 
 
 class Clock:

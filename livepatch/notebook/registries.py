@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from livepatch.measure import Timing
     from livepatch.registries import CallTable, Registration
     from livepatch.reports import Answer, Report
-    from livepatch.webui.installed import InstalledExtension
+    from livepatch.this_webui.installed import InstalledExtension
 
     from .completion import Completers
 
@@ -78,7 +78,7 @@ def complete_callbacks(shell: InteractiveShell, event: Any) -> list[str]:
         shell: the shell that asks.
         event: IPython's completion event: ``line`` and ``symbol``, the word under the cursor.
     """
-    from livepatch.webui.callbacks import callbacks, hooks
+    from livepatch.this_webui.callbacks import callbacks, hooks
 
     words = event.line.split()
     look, verbs = (hooks, HOOKS) if words[0].endswith("hooks") else (callbacks, CALLBACKS)
@@ -107,7 +107,7 @@ def complete_extensions(shell: InteractiveShell, event: Any) -> list[str]:
     def names(verb: str) -> list[str]:
         if verb == "load":
             return sorted(f"{path}/" for path in glob(f"{os.path.expanduser(event.symbol)}*/"))
-        from livepatch.webui.inventory import extensions
+        from livepatch.this_webui.inventory import extensions
 
         return [extension.name for extension in extensions()]
 
@@ -115,7 +115,7 @@ def complete_extensions(shell: InteractiveShell, event: Any) -> list[str]:
 
 
 @magics_class
-class LivepatchHostsMagics(TimedMagics):
+class LivepatchRegistriesMagics(TimedMagics):
     """See and change what the running webui calls: callbacks, hooks, extensions."""
 
     shell: InteractiveShell
@@ -141,7 +141,7 @@ class LivepatchHostsMagics(TimedMagics):
             %callbacks remove my_function
             %callbacks --time
         """
-        from livepatch.webui.callbacks import callbacks
+        from livepatch.this_webui.callbacks import callbacks
 
         return self._table(CALLBACKS, parse_argstring(self.callbacks, line), callbacks)
 
@@ -158,7 +158,7 @@ class LivepatchHostsMagics(TimedMagics):
             %hooks add process_step my_function --to Vignette
             %hooks --time
         """
-        from livepatch.webui.callbacks import hooks
+        from livepatch.this_webui.callbacks import hooks
 
         return self._table(HOOKS, parse_argstring(self.hooks, line), hooks)
 
@@ -179,7 +179,7 @@ class LivepatchHostsMagics(TimedMagics):
             %extensions reload mine
             %extensions unload mine
         """
-        from livepatch.webui.inventory import extensions
+        from livepatch.this_webui.inventory import extensions
 
         args = parse_argstring(self.extensions, line)
         if args.action in EXTENSIONS.verbs:
