@@ -1,7 +1,7 @@
 """The tables of an app, brought to what its models say while the server runs.
 
-What every change of an app asks of them or does to them; ``model_difference.py`` has the step between two
-versions of the models, ``migrations.py`` the one of an app with migrations.
+What every change of an app asks of them or does to them; ``model_difference.py`` has the step
+between two versions of the models, ``migrations.py`` the one of an app with migrations.
 """
 
 from __future__ import annotations
