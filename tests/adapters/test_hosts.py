@@ -17,8 +17,8 @@ from livepatch import plugins
 from livepatch.adapters import Host, known
 from livepatch.adapters.known import adapters
 from livepatch.adapters.plain import PlainHost
-from livepatch.web.servers import servers, serving_loop, unwrap
 from livepatch.this_webui.detect import host
+from livepatch.web.servers import servers, serving_loop, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
