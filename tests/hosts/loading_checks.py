@@ -31,7 +31,7 @@ def check_load_reload_and_unload(webui: Webui, folder: Path, main: Path, works: 
     own = main.read_text()
     main.write_text(own + "\n1 / 0\n")
     refused = webui.run(f"error(lambda: lp.extensions().load({str(folder)!r}))")
-    assert "nothing of it stays" in refused
+    assert "all that it registered was taken back" in refused
     assert webui.run(works) is None
     assert webui.run(f"{name!r} in lp.extensions()") is False
     assert webui.run(LEFT.format(folder=str(folder))) == []
@@ -125,7 +125,7 @@ def check_what_ends_while_it_loads(webui: Webui, folder: Path, main: Path, works
             main.write_text(f"{own}\nimport sys\n{end}\n")
             refused = webui.run(f"error(lambda: {verb})")
             line = len(main.read_text().splitlines())
-            assert f"it raised {said} ({main}:{line}); nothing of it stays" in refused
+            assert f"it raised {said} ({main}:{line}); all that it registered" in refused
             assert len(refused.splitlines()) == 3
             assert is_as_before()
 
