@@ -90,7 +90,7 @@ def test_dependencies_between_apps(apps_folder: Path) -> None:
     needing.write("apps.py", config("shop", 'requires = ["no-such-package"]'))
     refused(lambda: lp.django.load_app("shop"), "not installed")
     needing.write("apps.py", config("shop", 'depends_on = ["stock >< 1"]'))
-    refused(lambda: lp.django.load_app("shop"), "is no requirement")
+    refused(lambda: lp.django.load_app("shop"), "is not a requirement")
     needing.write("apps.py", config("shop", 'depends_on = ["stock~=1.3"]'))
     lp.django.load_app("shop")
     refused(lambda: lp.django.unload_app("stock"), "shop (depends_on)", "unload first: shop")
