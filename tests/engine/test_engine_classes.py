@@ -247,7 +247,12 @@ REFUSED = {
     "default of slots": ("dataclass with slots", "= 2", "= 3", "the field y differs"),
     "default gone": ("dataclass", "y: int = 2", "y: int", "the field y differs"),
     "new field": ("dataclass", "y: int = 2", "y: int = 2\n    z: int = 3", "it has no field z"),
-    "factory": ("dataclass", "default_factory=list", "default_factory=dict", "the field items differs"),
+    "factory": (
+        "dataclass",
+        "default_factory=list",
+        "default_factory=dict",
+        "the field items differs",
+    ),
     "member": ("enum", "RED = 1", "RED = 5", "the member RED differs"),
     "new member": ("enum", "RED = 1", "RED = 1\n    BLUE = 9", "it has no member BLUE"),
     "flag": ("flag", "R | W", "R", "the member RW differs"),
@@ -260,7 +265,12 @@ REFUSED = {
     "option": ("sqlalchemy", '"c"', '"other"', "the field __tablename__ differs"),
     "new column": ("sqlalchemy", "    def me", "    more = Column()\n    def me", "no field more"),
     "mapped": ("sqlalchemy", "id: Mapped[int]", "id: Mapped[str]", "the field id differs"),
-    "statement": ("plain", "class C:", "class C:\n    print('x')", "line 2 of the text is not a def"),
+    "statement": (
+        "plain",
+        "class C:",
+        "class C:\n    print('x')",
+        "line 2 of the text is not a def",
+    ),
 }
 
 
