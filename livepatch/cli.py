@@ -216,7 +216,7 @@ def _list(options: argparse.Namespace) -> int:
         print(json.dumps([webui.as_dict() for webui in webuis], indent=1))
         return 0
     if not webuis:
-        print(f"no webui with a kernel of livepatch is running; {HOW_TO_START}", file=sys.stderr)
+        print(f"no webui with a livepatch kernel is running; {HOW_TO_START}", file=sys.stderr)
         return 0
     columns = ["name", "pid", "state", "flavor", "address", "since", "python"]
     facts = [webui.as_dict() for webui in webuis]

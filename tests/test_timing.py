@@ -261,7 +261,7 @@ def test_a_name_that_was_not_timed_is_told_with_those_that_were():
         timing["elsewhere"]
     assert str(error.value).splitlines() == [
         "look up the time of 'elsewhere'",
-        "timed are: there",
+        "timed so far: there",
         "print(t) shows all of it",
     ]
 
@@ -295,4 +295,4 @@ def test_a_call_that_cannot_be_noted_answers_all_the_same(caplog):
     with Timing("functions", [meter]) as timing:
         assert noted() == "answer"
     assert len(timing) == 0
-    assert "a call was not noted" in caplog.text
+    assert "a call was not recorded" in caplog.text

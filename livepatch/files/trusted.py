@@ -148,7 +148,7 @@ def read_trusted(
         raise FileNotTrusted(
             asked,
             f"{shown(path)} is longer than {longest:,} bytes",
-            "look at what it is, and move it away",
+            "check what it is, and move it away",
         )
     return content
 
@@ -164,7 +164,7 @@ def _check_regular(path: str | os.PathLike[str], status: os.stat_result) -> None
     if not stat.S_ISREG(status.st_mode):
         kind = kind_of(status.st_mode)
         raise _Distrust(
-            f"{shown(path)} is {kind}, not a regular file", "remove it, or name another file"
+            f"{shown(path)} is {kind}, not a regular file", "remove it, or give another file"
         )
 
 
@@ -190,7 +190,7 @@ def _way_to(path: str, links: bool) -> _Step:
                 raise _is_a_link(step.path)
             if followed > MOST_LINKS:
                 raise _Distrust(
-                    f"{shown(path)} goes through too many links", "name the file itself"
+                    f"{shown(path)} goes through too many links", "give the file itself"
                 )
             if not (outside and _is_outside(step)):
                 _check_owner(step)
@@ -213,8 +213,8 @@ def _status(path: str) -> tuple[str, os.stat_result]:
 
 def _is_a_link(path: str) -> _Distrust:
     return _Distrust(
-        f"{shown(path)} is a link, which may lead to anybody's file",
-        "put the file itself there, or name the one that it leads to",
+        f"{shown(path)} is a link, which may lead to another user's file",
+        "put the file itself there, or give the file that it leads to",
     )
 
 
@@ -256,14 +256,14 @@ def _check_entry(step: _Step) -> None:
     if mode & stat.S_IWOTH:
         sticky = f", or chmod +t {typed(step.path)}" if stat.S_ISDIR(mode) else ""
         raise _Distrust(
-            f"{shown(step.path)} can be written by everybody (mode {stat.S_IMODE(mode):04o})",
-            f"look at what lies in it, then: chmod o-w {typed(step.path)}{sticky}",
+            f"{shown(step.path)} is writable by everybody (mode {stat.S_IMODE(mode):04o})",
+            f"check its contents, then: chmod o-w {typed(step.path)}{sticky}",
         )
     if mode & stat.S_IWGRP and not _is_private_group(step.status):
         raise _Distrust(
-            f"{shown(step.path)} can be written by the group {_group_name(step.status.st_gid)} "
+            f"{shown(step.path)} is writable by the group {_group_name(step.status.st_gid)} "
             f"(mode {stat.S_IMODE(mode):04o})",
-            f"look at what lies in it, then: chmod g-w {typed(step.path)}",
+            f"check its contents, then: chmod g-w {typed(step.path)}",
         )
 
 

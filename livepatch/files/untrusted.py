@@ -113,7 +113,7 @@ def walk_untrusted(
     while waiting:
         here, depth = waiting.pop()
         if depth > deepest:
-            yield Entry(here, f"lies in more than {deepest} folders")
+            yield Entry(here, f"is nested in more than {deepest} folders")
             continue
         try:
             listed, is_all = entries_of(here, left)
@@ -128,7 +128,7 @@ def walk_untrusted(
             elif is_wanted(entry.name):
                 yield Entry(entry.path)
         if not is_all:
-            yield Entry(here, f"is not looked at further: more than {most:,} files and folders")
+            yield Entry(here, f"is not read further: more than {most:,} files and folders")
             return
         waiting += reversed(inner)
 

@@ -256,7 +256,7 @@ class Journal(Sequence[Entry]):
         if writer is None:
             raise PatchRefused(
                 "read the journal of earlier sessions",
-                "no journal is kept on disk in this process",
+                "this process keeps no journal on disk",
                 'livepatch.attach(), or lp.journal.keep("my-webui")',
             )
         writer.flush()
@@ -295,9 +295,7 @@ class Journal(Sequence[Entry]):
             is_done = (e for e in reversed(self._entries) if not (e.undone or e.superseded))
             entry = next(is_done, None)
             if entry is None:
-                raise PatchRefused(
-                    "undo", "the journal has no step that is not undone", "lp.journal"
-                )
+                raise PatchRefused("undo", "the journal has no step left to undo", "lp.journal")
 
             def commit() -> None:
                 entry.step.undo()
@@ -320,7 +318,7 @@ class Journal(Sequence[Entry]):
         with registry.lock:
             if not self._redoable:
                 raise PatchRefused(
-                    "redo", "no step is undone, or something else was changed since", "lp.journal"
+                    "redo", "no step is undone, or there were other changes since", "lp.journal"
                 )
             entry = self._redoable[-1]
 
@@ -339,8 +337,8 @@ def _refuse_inside_a_transaction(asked: str) -> None:
     if open_step() is not None:
         raise PatchRefused(
             asked,
-            "a transaction is open, and its own changes are no step of the journal yet",
-            "leave the with block first; an exception in it takes everything in it back",
+            "a transaction is open, and its changes are not yet a step of the journal",
+            "leave the with block first; an exception in it takes back everything in it",
         )
 
 

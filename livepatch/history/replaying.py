@@ -138,18 +138,18 @@ def _look_at(saved: SavedLayer, namespace: dict[str, Any]) -> Replayed:
     if one.owner.startswith("file "):
         one.state, one.why = "left", f"it comes back with %watch {one.owner[5:]}"
     elif form == "other":
-        one.state, one.why = "left", "not a function's layer: do it again"
+        one.state, one.why = "left", "not a layer on a function: make it again"
     elif form == "value":
-        one.state, one.why = "stale", "values are not written down: assign it again"
+        one.state, one.why = "stale", "the journal holds no values: assign it again"
     elif form is None or not one.source:
-        one.state, one.why = "stale", "its text could not be had"
+        one.state, one.why = "stale", "its source text was not available"
     else:
         try:
             _check(one, line, namespace)
         except LivepatchError as error:
             one.state, one.why = "stale", error.found
         except Exception as error:  # the names may be anything
-            one.state, one.why = "stale", f"looking for it raised {type(error).__name__}: {error}"
+            one.state, one.why = "stale", f"looking it up raised {type(error).__name__}: {error}"
     return one
 
 
@@ -158,7 +158,7 @@ def _check(one: Replayed, line: dict[str, Any], namespace: dict[str, Any]) -> No
     original = line.get("original")
     names = _names_for(line, namespace)
     if (now and digest(now)) != original:
-        one.state, one.why = "stale", "the webui's own source is not what it was"
+        one.state, one.why = "stale", "the webui's own source has changed"
     elif names is None:
         one.state, one.why = "stale", f"the module {line.get('module')} is not loaded"
     elif missing := _missing(line, names):

@@ -85,7 +85,7 @@ class Sessions:
             "state": lambda one: f"{one.state}: {one.why}" if one.why else one.state,
         }
         rows = [*self._rows_of_0_1(), *map(self._row, sorted(self._paths))]
-        return Report("Sessions of the journal, in UTC", rows, columns, "none was written")
+        return Report("Sessions of the journal, in UTC", rows, columns, "there are none")
 
     def named(self, name: str) -> Session:
         """One of them.
@@ -130,7 +130,7 @@ class Sessions:
             if state == "ended":
                 return self._known(session), notes
             if state == "unknown":
-                notes.append(f"passed over session {session.session}, {why}")
+                notes.append(f"skipped session {session.session}, {why}")
         return None, notes
 
     def refuse_running(self, session: Session) -> None:
@@ -142,7 +142,7 @@ class Sessions:
         state, _ = self.state_of(session)
         if state in ("this one", "running"):
             process = session.process
-            where = "this one's" if state == "this one" else "of a process that runs"
+            where = "this process's own" if state == "this one" else "of a running process"
             raise PatchRefused(
                 f"replay session {session.session}",
                 f"it is {where} (pid {process.pid if process else 'unknown'})",

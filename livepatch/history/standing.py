@@ -30,7 +30,7 @@ def standing(session: Session) -> tuple[Standing, str]:
         return "unknown", "its file does not say which process wrote it"
     if process.machine is process.boot is None:  # livepatch 0.1 wrote down the pid alone
         if process.pid != os.getpid() and is_alive(process.pid):
-            return "unknown", f"a process of its pid {process.pid} runs"
+            return "unknown", f"a process with its pid {process.pid} is running"
         return "ended", ""
     if process.is_this_process():  # before an exec, or an attach before this one
         return "ended", ""
@@ -45,7 +45,8 @@ def standing(session: Session) -> tuple[Standing, str]:
         return "running", ""
     if has_ended or (held is False and process.is_of_this_boot()):
         return "ended", ""
-    return "unknown", f"it ran on {process.whereabouts()}: whether it has ended is not seen here"
+    where = process.whereabouts()
+    return "unknown", f"it ran on {where}: livepatch cannot see from here whether it has ended"
 
 
 def is_marked(session: Session) -> bool | None:

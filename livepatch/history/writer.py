@@ -187,7 +187,7 @@ class SessionWriter:
         except Exception as error:
             self._lose(steps)
             if not self._has_failed:
-                log.warning("livepatch: the journal is not written to disk: %s", _said(error))
+                log.warning("livepatch: cannot write the journal to disk: %s", _said(error))
             self._has_failed = True
         else:
             self._has_failed = False
@@ -217,7 +217,7 @@ class SessionWriter:
 
     def _begin_anew(self) -> None:
         """Somebody has removed the file: what was in it is lost."""
-        log.warning("livepatch: the journal %s was removed, another one begins", self.path)
+        log.warning("livepatch: the journal %s was removed; starting another one", self.path)
         self._close()
         self._lose(self._steps)
         self._steps, self._parts, self._part = 0, [], 0

@@ -224,7 +224,7 @@ class WebuiKernelApp(IPKernelApp):
     def _wait_for_threads(self) -> None:
         if self._hanging:
             names = " and ".join(thread.name for thread in self._hanging)
-            self.log.warning("livepatch: the kernel's thread %s hangs; it is left behind", names)
+            self.log.warning("livepatch: the kernel's thread %s hangs and is abandoned", names)
         for thread in self._hanging:
             thread.join()
 

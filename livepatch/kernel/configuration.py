@@ -79,8 +79,9 @@ def _check_closed_to_others(options: dict[str, Any]) -> None:
     what = "without encryption" if _is_loopback(options["ip"]) else f"on {options['ip']}"
     raise AttachFailed(
         f"start a kernel {what}",
-        "others than you could reach it, or read what you type and see",
-        "use ipc, or encrypted tcp on 127.0.0.1; from another machine: ssh, with JupyterLab there",
+        "other users could reach it, or read what you type and see",
+        "use ipc, or encrypted tcp on 127.0.0.1; from another machine, run JupyterLab there over "
+        "ssh",
     )
 
 

@@ -100,8 +100,8 @@ def ask_for_room(asked: str) -> None:
     if not _has_address_space(ADDRESS_SPACE):
         raise AttachFailed(
             asked,
-            f"less than {ADDRESS_SPACE // 2**20} MB of address space are left to this process, "
-            "which the kernel's threads may take",
+            f"this process has less than {ADDRESS_SPACE // 2**20} MB of address space left, and "
+            "the kernel's threads may need that much",
             "raise the limit before the webui starts: ulimit -v unlimited",
         )
     if not _has_threads(THREADS):

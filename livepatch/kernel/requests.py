@@ -232,14 +232,14 @@ class WebuiKernel(IPythonKernel):
         code, line = frame.f_code, frame.f_lineno
         text = linecache.getline(code.co_filename, line).strip()
         said = (
-            "livepatch: Stop was sent, but the cell is in a call that ends only by itself: "
+            "livepatch: Stop was sent, but the cell is in a call that cannot be interrupted: "
             f"{text or '?'} ({code.co_name}, line {line})\n"
         )
         if code.co_filename in (socket_waits.__file__, waits.__file__):
             # Stop would have ended this wait: sent once more, it does.
             said = (
                 "livepatch: Stop was sent, but the cell caught it, or was in a finalizer, where "
-                "Python drops it; Stop it again\n"
+                "Python drops it; press Stop again\n"
             )
         # In a context without a parent of its own the stream writes to the cell that runs.
         contextvars.Context().run(self.output_streams[1].write, said)

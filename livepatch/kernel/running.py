@@ -131,7 +131,7 @@ class RunningKernel:
             raise AttachFailed(
                 "start a kernel in this process",
                 f"{type(self._failure).__name__}: {self._failure}".splitlines()[0],
-                "the webui runs on as before; fix the cause and attach again",
+                "the webui keeps running as before; fix the cause and attach again",
             ) from self._failure
 
     def _serve(self) -> None:
@@ -192,8 +192,8 @@ class RunningKernel:
                 failed_before, failed_at = failed_at, time.monotonic()
                 if failed_at - failed_before < 1.0:
                     log.warning(
-                        "livepatch: the kernel has ended, its event loop failed twice: %s: %s; "
-                        "livepatch.attach() starts another one",
+                        "livepatch: the kernel has ended, because its event loop failed twice: %s: "
+                        "%s; livepatch.attach() starts another one",
                         type(error).__name__,
                         error,
                     )
@@ -346,8 +346,8 @@ def start_kernel(
         if there is not None:
             raise AttachFailed(
                 "start a kernel in this process",
-                f"one is running already: {there._connection_file}",
-                "use it, or livepatch.detach() first",
+                f"a kernel is already running: {there._connection_file}",
+                "use that kernel, or call livepatch.detach() first",
             )
         ask_for_room("start a kernel in this process")
         kernel = RunningKernel(options, connection_file)

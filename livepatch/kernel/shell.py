@@ -290,7 +290,7 @@ class NotebookShell(ZMQInteractiveShell):
             _record(result, error)
             self.showtraceback(exception_only=True)
             warn(
-                "the webui and its kernel run on; `livepatch.detach()` ends the kernel",
+                "the webui and its kernel keep running; `livepatch.detach()` ends the kernel",
                 stacklevel=1,
             )
         except bdb.BdbQuit as error:
@@ -349,7 +349,7 @@ class NotebookShell(ZMQInteractiveShell):
         from IPython.core.pylabtools import select_figure_formats
 
         select_figure_formats(self, {"png"})
-        print("Figures are shown where a cell ends with one (`fig`) or calls display(fig).")
+        print("A cell shows a figure when it ends with one (`fig`) or calls display(fig).")
         return "inline", matplotlib.get_backend()
 
 

@@ -32,7 +32,7 @@ LOOK_INTERVAL = 0.1
 # Seconds that Stop waits for the code to reach an await.
 CANCEL_PATIENCE = 2.0
 
-ADVICE = "blocking work belongs in: await asyncio.to_thread(function, …)"
+ADVICE = "run blocking work with: await asyncio.to_thread(function, …)"
 
 
 def run_on_loop(shell: Any, loop: asyncio.AbstractEventLoop, magic: str, cell: str) -> Any:

@@ -174,7 +174,7 @@ def _look_at(extension: _Extension, reader: Reader) -> None:
         enough = _what_is_enough(extension.looked, reader.ends - ends)
         if enough:
             root = str(extension.root)
-            why = f"is not looked at further: {enough}"
+            why = f"is not read further: {enough}"
             extension.looked.append(Looked(root, [not_looked_at(root, why)]))
             return
         if entry.trouble:

@@ -224,7 +224,7 @@ class _Search:
             return
         if patched is not None:
             if code is not patched.installed.code and not patched.is_redefined():
-                what = "code exchanged, over livepatch's layers"
+                what = "code replaced, over livepatch's layers"
                 _, origin = self._of_file(code.co_filename)
                 yield _patch(home, cls, name, what, function, origin, place(patched.original))
             return
@@ -336,7 +336,7 @@ def _in_c(home: Home, name: str, function: FunctionType, origin: Origin) -> Iter
     if any(b.__self__ is home.module and b.__name__ == name for b in saved):
         yield _patch(home, None, name, "builtin replaced", function, origin, "built in")
     elif origin.rank >= Rank.WEBUI:
-        what = "function in a C module (whether it had one of that name cannot be told)"
+        what = "function in a C module (livepatch cannot tell whether it had one of that name)"
         yield _patch(home, None, name, what, function, origin, "")
 
 

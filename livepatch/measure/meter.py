@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("livepatch")
 # The call is the webui's: that it cannot be noted is told, and nothing of its answer.
-NOT_NOTED = "livepatch: a call was not noted"
+NOT_NOTED = "livepatch: a call was not recorded"
 
 
 class Meter(ABC):

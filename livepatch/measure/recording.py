@@ -117,7 +117,7 @@ class Timing(Report["Part"]):
             names = ", ".join(dict.fromkeys(part.name for part in self.items if part.calls))
             raise TargetNotFound(
                 f"look up the time of {index!r}",
-                f"timed are: {names or 'no calls yet'}",
+                f"timed so far: {names or 'no calls'}",
                 "print(t) shows all of it",
             )
         return max(named, key=lambda part: part.calls)

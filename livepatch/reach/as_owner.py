@@ -139,7 +139,7 @@ def as_owner(owner: Owner, asked: str, task: Callable[[RootsHelp], dict[str, Any
         os.waitpid(child, 0)
     if "done" in answer:
         return answer["done"]
-    found, advice = answer.get("failed") or ("it ended without a word", "try again")
+    found, advice = answer.get("failed") or ("it ended without an answer", "try again")
     raise AttachFailed(asked, _plain(found), _plain(advice))
 
 
@@ -190,7 +190,7 @@ def _become(owner: Owner, asked: str) -> None:
     except OSError as error:
         raise AttachFailed(
             asked,
-            f"it is a process of {user_name(owner.uid)}, and this root may not become that user: "
+            f"it is a process of {user_name(owner.uid)}, and root cannot become that user here: "
             f"{error.strerror}",
             f"as that user: {sys.executable} -m livepatch attach {owner.pid}",
         ) from error
@@ -202,7 +202,7 @@ def _become(owner: Owner, asked: str) -> None:
             raise AttachFailed(
                 asked,
                 f"it is a process of {user_name(owner.uid)}, who may not read {path}",
-                "install livepatch where that user can read it, and attach with that one",
+                "install livepatch where that user can read it, and attach with that installation",
             )
 
 
@@ -297,7 +297,7 @@ def _say(requests: socket.socket, answer: dict[str, Any]) -> None:
 def _run_script(owner: Owner, script: str) -> dict[str, Any]:
     try:
         if not owner.is_still():
-            raise PermissionError("it is another user's by now")
+            raise PermissionError("it now belongs to another user")
         run_script(owner.pid, script)
     except (OSError, RuntimeError, NotImplementedError) as error:
         return {

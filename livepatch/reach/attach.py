@@ -256,7 +256,7 @@ def _host_facts() -> dict[str, object]:
     except Exception:
         # A webui in the middle of its start, or of an unknown make, must stay reachable: the facts
         # are an extra.
-        _log.debug("the webui could not be told", exc_info=True)
+        _log.debug("the webui could not be notified", exc_info=True)
         return {"flavor": None, "version": None, "address": None}
 
 

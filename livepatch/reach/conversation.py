@@ -244,9 +244,9 @@ class Conversation:
             if not still_under_way() or time.monotonic() > deadline:
                 raise AttachFailed(
                     self._asked,
-                    f"it gave no answer within {self._patience:.0f} s: its main thread waits in a "
-                    "call that does not come back to Python, or is stopped",
-                    f"use it for a moment (a click in its page) and try again, or {BEFORE}",
+                    f"it gave no answer within {self._patience:.0f} s: its main thread is stopped, "
+                    "or waits in a call that does not return to Python",
+                    f"use it briefly (click in its page) and try again, or {BEFORE}",
                 )
 
     def ask(self, question: dict[str, Any], patience: float | None = None) -> dict[str, Any]:
@@ -270,8 +270,8 @@ class Conversation:
                 self._asked,
                 "it ended meanwhile"
                 if ended
-                else f"no kernel was there within {patience:.0f} s, and it has been given up",
-                "start it again" if ended else "try again: what was loaded by now is loaded then",
+                else f"no kernel started within {patience:.0f} s, and livepatch gave up",
+                "start it again" if ended else "try again: modules loaded so far stay loaded",
             ) from error
 
     def end(self) -> None:

@@ -50,7 +50,7 @@ def tour_notebook() -> Path:
             return path
     raise LivepatchError(
         "open the tour notebook",
-        f"there is neither {installed} nor {checkout}",
+        f"neither {installed} nor {checkout} exists",
         f'{sys.executable} -m pip install --force-reinstall "livepatch[demo]"',
     )
 

@@ -131,7 +131,7 @@ class _Cell:
         if not self.webui.is_running:
             raise WebuiNotFound(
                 f"run code in {self.webui}",
-                "the webui ended, or took its kernel out, before the code did",
+                "the webui ended, or detached its kernel, before the code had finished",
                 "see what runs: livepatch list",
             )
 

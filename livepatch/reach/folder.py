@@ -175,7 +175,7 @@ def _existing_key(path: Path) -> bytes:
             raise LivepatchError(
                 asked,
                 f"it holds {len(key)} bytes, which are not 64 hexadecimal digits",
-                f"remove it, a new one is made: rm {typed(path)}",
+                f"remove it, and livepatch makes a new one: rm {typed(path)}",
             )
         time.sleep(0.01)
     return key

@@ -100,7 +100,7 @@ class Channel:
         self._send(hello(key, mine))
         theirs, _, signature = self._line(LONGEST_HELLO).partition(b" ")
         if not is_signed(signature, key, ASKER, mine, theirs):
-            raise Distrusted("who listens does not know the key")
+            raise Distrusted("the listener does not know the key")
         self._agree(key, mine, theirs)
 
     def prove_second(self, key: bytes, theirs: bytes) -> None:
@@ -125,7 +125,7 @@ class Channel:
         """
         signature, _, body = self._line(LONGEST_MESSAGE).partition(b" ")
         if not is_signed(signature, self._keys[self._other], b"%d" % self._heard, body):
-            raise Distrusted("a message is not signed as the next one of this conversation")
+            raise Distrusted("a message has the wrong signature for this conversation")
         self._heard += 1
         content = json.loads(body)
         assert isinstance(content, dict)
@@ -149,7 +149,7 @@ class Channel:
             received = self._connection.recv(65536)
             self._rest += received
             if not received or len(self._rest) > longest:
-                raise Distrusted("no line came to its end")
+                raise Distrusted("a line is incomplete or too long")
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 
@@ -181,9 +181,9 @@ def check_peer(connection: socket.socket, users: set[int], pid: int) -> None:
     """
     user, number = peer(connection)
     if user is not None and user not in users:
-        raise Distrusted(f"a process of user {user} is at the other end")
+        raise Distrusted(f"the other end is a process of user {user}")
     if number is not None and number != pid:
-        raise Distrusted(f"process {number} is at the other end")
+        raise Distrusted(f"the other end is process {number}")
 
 
 def call(where: list[Any], key: bytes, asker: list[Any]) -> Channel:
@@ -204,7 +204,7 @@ def call(where: list[Any], key: bytes, asker: list[Any]) -> Channel:
     deadline = time.monotonic() + PATIENCE
     for _ in range(TRIES - 1):
         if not runs(*asker):
-            raise Distrusted("who asked has ended")
+            raise Distrusted("the asking process has ended")
         try:
             return _call_once(where, key, asker)
         except OSError:

@@ -167,18 +167,17 @@ def silent(
         return KernelSilent(
             asked,
             f"the process of {webui} is stopped, by a signal or a debugger",
-            f"let it go on: kill -CONT {webui.pid}; then ask again",
+            f"continue it: kill -CONT {webui.pid}; then try again",
         )
     if hearing.state == "busy":
         return KernelSilent(
             asked,
             f"{webui} is busy: something in its process let no other thread run for "
             f"{patience:.0f} s",
-            "wait until it is done: livepatch list shows it as busy until then",
+            "wait until it is done; until then livepatch list shows it as busy",
         )
     return KernelSilent(
         asked,
-        f"{webui} runs, but {what} gave no answer within {patience:.0f} s: it hears nothing",
-        f"put a new kernel in its place, the patches stay: livepatch attach {webui.pid} "
-        "--new-kernel",
+        f"{webui} runs, but {what} gave no answer within {patience:.0f} s",
+        f"replace its kernel, the patches stay: livepatch attach {webui.pid} --new-kernel",
     )

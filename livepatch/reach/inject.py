@@ -121,8 +121,8 @@ def _check_rights(pid: int, asked: str) -> None:
         raise AttachFailed(
             asked,
             f"it is a process of {whose}, not yours: its kernel would run with that user's rights",
-            f"as that user: {shlex.quote(sys.executable)} -m livepatch attach {pid}; as root, the "
-            "kernel is that user's too",
+            f"as that user: {shlex.quote(sys.executable)} -m livepatch attach {pid}; run as root, "
+            "it gives that user a kernel too",
         )
     if len(them := sorted(users(pid))) > 1:
         raise AttachFailed(
@@ -140,7 +140,8 @@ def _check_from_outside(pid: int, asked: str) -> None:
         raise AttachFailed(
             asked,
             f"no Python runs in it: {found.program or 'its program is hidden'}",
-            "see what runs: livepatch list; a webui may have started a child, which is the one",
+            "see what runs: livepatch list; if the webui runs in a child process, give that one's "
+            "pid",
         )
     if found.minor not in (None, sys.version_info.minor):
         raise _wrong_python(asked, f"3.{found.minor}", found.program, pid)
@@ -155,7 +156,7 @@ def _check_surroundings(pid: int, asked: str) -> None:
     if found.hidden is not None:
         raise AttachFailed(
             asked,
-            f"what runs in it, and whether in a sandbox, is hidden from us: {found.hidden}",
+            f"the system hides what runs in it, and whether that is in a sandbox: {found.hidden}",
             f"sudo {shlex.quote(sys.executable)} -m livepatch attach {pid}, or {BEFORE}",
         )
     apart = [kind for kind in found.others if kind != "network" or transport() != "ipc"]
@@ -165,14 +166,14 @@ def _check_surroundings(pid: int, asked: str) -> None:
         raise AttachFailed(
             asked,
             "it runs in another network namespace, and LIVEPATCH_TRANSPORT=tcp asks for a kernel "
-            "on loopback, which is not ours there",
-            "without that variable its kernel is on sockets in a folder, which reach over there",
+            "on loopback, which is a different one there",
+            "unset that variable: the kernel then uses sockets in a folder, which can be reached",
         )
     inside = found.pid_inside
     raise AttachFailed(
         asked,
-        f"it runs in another {_listed(apart)} (a container or a sandbox): its kernel would be out "
-        "of our reach",
+        f"it runs in another {_listed(apart)} (a container or a sandbox): its kernel could not be "
+        "reached from here",
         f"run livepatch in there, where its pid is {inside}: "
         f"docker exec CONTAINER livepatch attach {inside}",
     )
@@ -217,8 +218,8 @@ class _Inside:
         if self._facts["notebook"] and self._facts["attachment"] is None:
             raise AttachFailed(
                 self._asked,
-                "it runs a kernel already, Jupyter's own: it is a notebook's",
-                "use that one; in its notebook: %load_ext livepatch",
+                "it already runs a kernel of Jupyter: it is a notebook's process",
+                "use that kernel; in its notebook: %load_ext livepatch",
             )
         self._check_where_it_is(folder)
         ours, versions = our_version(), self._facts["versions"]
@@ -234,8 +235,8 @@ class _Inside:
         if running is not None and Path(running["folder"]) != folder:
             raise AttachFailed(
                 self._asked,
-                f"it runs a kernel already, livepatch's, under the name {running['name']!r}; it is "
-                f"found in {running['folder']}, we look in {folder}",
+                f"it already runs a kernel of livepatch, under the name {running['name']!r}; its "
+                f"folder is {running['folder']}, this livepatch looks in {folder}",
                 f"LIVEPATCH_RUNTIME_DIR={shlex.quote(running['folder'])} livepatch lab {self._pid}",
             )
 
@@ -268,7 +269,7 @@ class _Inside:
     def _what_can_be_lent(self) -> Closure:
         """Our packages, once it is known that they run beside those that are there."""
         if self._facts["abi"] != abi():
-            raise self._not_lendable(f"its Python is built otherwise: {self._facts['abi'][2]}")
+            raise self._not_lendable(f"its Python has a different ABI: {self._facts['abi'][2]}")
         closure = our_closure()
         theirs = self._conversation.ask({"versions_of": sorted(closure.versions)})
         if conflicts := closure.conflicts(theirs):
@@ -285,7 +286,7 @@ class _Inside:
         program = self._facts["executable"] or "python"
         return AttachFailed(
             self._asked,
-            f"livepatch is not installed there, and ours cannot be lent: {why}",
+            f"livepatch is not installed there, and this one cannot be lent: {why}",
             f"{advice}install it there: {program} -m pip install livepatch",
         )
 
@@ -296,8 +297,8 @@ def _reached(pid: int, asked: str, name: str) -> Webui:
     if webui is None or hear([webui], PATIENCE)[0].state != "answers":
         raise LivepatchError(
             asked,
-            f"its kernel {name!r} was started and gave no answer",
-            "see whether it does now: livepatch list",
+            f"its kernel {name!r} was started, but gave no answer",
+            "check whether it answers now: livepatch list",
         )
     with contextlib.suppress(LivepatchError):  # the webui's own user folder has it as well
         write_kernelspec(webui.name)

@@ -157,7 +157,7 @@ def main() -> int:
         if given_up.is_set():
             raise _Failed(FAILED, "it was given up")
         if "user" in told and not is_alone(pid, told["user"], told["started"]):
-            raise _Failed(NOT_PERMITTED, "it is another user's by now")
+            raise _Failed(NOT_PERMITTED, "it now belongs to another user")
 
     try:
         if "library" in told:

@@ -99,12 +99,14 @@ def uninstall(path: Path) -> Installed:
     flavor, checkout, webui = _found(path.expanduser().absolute(), asked)
     folder = webui / checkout.extensions / EXTENSION
     if not folder.exists():
-        raise LivepatchError(asked, f"it is not installed: there is no {folder}", "nothing to do")
+        raise LivepatchError(
+            asked, f"it is not installed: {folder} does not exist", "nothing to do"
+        )
     with _as_its_owner(webui, asked):
         manifest = _check_ours(folder, asked)
         _Settings(webui, checkout).remove(created=bool(manifest.get("created_settings")))
         left = _remove_folder(folder, manifest)
-    note = f"not removed, as livepatch did not make it: {', '.join(left)}" if left else None
+    note = f"not removed, because livepatch did not make it: {', '.join(left)}" if left else None
     return Installed(folder, flavor, str(manifest["name"]), note)
 
 
@@ -118,7 +120,7 @@ def _as_its_owner(webui: Path, asked: str) -> Iterator[None]:
         raise LivepatchError(
             asked,
             f"{type(error).__name__}: {error.strerror}: {error.filename}",
-            "run it as the user that the webui belongs to",
+            "run livepatch as the user that the webui belongs to",
         ) from error
 
 
@@ -132,7 +134,7 @@ def _found(path: Path, asked: str) -> tuple[str, Checkout, Path]:
 
     if not path.is_dir():
         what = "it is a file" if path.exists() else "there is no such folder"
-        raise HostUnsupported(asked, what, "name the folder of the webui, the one it is started in")
+        raise HostUnsupported(asked, what, "give the webui's folder, the one that it is started in")
     known = [(one.flavor, one.checkout) for one in adapters() if one.checkout is not None]
     for flavor, checkout in known:
         webui = checkout.find(path)
@@ -141,8 +143,8 @@ def _found(path: Path, asked: str) -> tuple[str, Checkout, Path]:
     names = ", ".join(dict.fromkeys(flavor for flavor, _ in known))
     raise HostUnsupported(
         asked,
-        f"no webui that is known lies there (known: {names})",
-        "any other: start it with livepatch run SCRIPT, or attach to it: livepatch attach PID",
+        f"livepatch knows no webui in that folder (known: {names})",
+        "for any other: livepatch run SCRIPT, or livepatch attach PID",
     )
 
 
@@ -163,7 +165,7 @@ def _check_ours(folder: Path, asked: str) -> dict[str, Any]:
     except (Unreadable, ValueError, RecursionError) as error:
         raise HostUnsupported(
             asked,
-            f"{folder} is there, and livepatch did not make it",
+            f"{folder} exists, and livepatch did not make it",
             "move it away if you do not need it",
         ) from error
     changed = [name for name, digest in manifest["files"].items() if not _is(folder / name, digest)]
@@ -334,7 +336,7 @@ def _environment_note(checkout: Checkout, webui: Path) -> str | None:
     python = checkout.python_of(webui)
     if python is None:
         return (
-            "the webui's Python needs livepatch: python -m pip install livepatch, with that Python"
+            "the webui's Python needs livepatch; with that Python: python -m pip install livepatch"
         )
     try:
         found = subprocess.run(
@@ -344,7 +346,7 @@ def _environment_note(checkout: Checkout, webui: Path) -> str | None:
             **_user_of(webui),
         )
     except (OSError, subprocess.SubprocessError):
-        return f"the webui's Python could not be asked whether it has livepatch: {python}"
+        return f"livepatch could not find out whether the webui's Python has it: {python}"
     return (
         f"its Python lacks livepatch: {python} -m pip install livepatch"
         if found.returncode

@@ -112,7 +112,7 @@ def _write(folder: Path, content: dict[str, bytes]) -> None:
         raise LivepatchError(
             asked,
             f"{type(error).__name__}: {error.strerror}: {error.filename or folder}",
-            "make that folder writable, or name another one: JUPYTER_DATA_DIR=FOLDER",
+            "make that folder writable, or use another one: JUPYTER_DATA_DIR=FOLDER",
         ) from error
 
 

@@ -68,7 +68,7 @@ def attached_notebook(folder: Path, webui: Webui) -> Path:
             raise LivepatchError(
                 f"make the notebook {path}",
                 f"{type(error).__name__}: {error.strerror}",
-                "go to a folder that you can write to",
+                "change to a folder that you can write to",
             ) from error
     choose_kernel(path, webui.name)
     return path
@@ -97,7 +97,7 @@ def choose_kernel(notebook: Path, name: str) -> None:
         write_private(target, text.encode(), stat.S_IMODE(target.stat().st_mode))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise LivepatchError(
-            asked, f"{type(error).__name__}: {error}", "move it away, a new one is made"
+            asked, f"{type(error).__name__}: {error}", "move it away, and livepatch makes a new one"
         ) from error
 
 

@@ -50,8 +50,8 @@ def _ask_until_it_ends(client: BlockingKernelClient, webui: Webui, timeout: floa
         if time.monotonic() > deadline:
             raise LivepatchError(
                 f"detach from {webui}",
-                f"its kernel gave no answer within {timeout:.0f} s: a cell waits in it",
-                "the kernel ends by itself when that cell does",
+                f"its kernel gave no answer within {timeout:.0f} s: a cell is still running",
+                "the kernel ends by itself when that cell ends",
             )
     while webui.connection_file.exists() and is_alive(webui.pid, webui.started):
         time.sleep(0.02)

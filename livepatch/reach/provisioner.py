@@ -53,7 +53,7 @@ class NotReachedError(HTTPError):
     """
 
     def __init__(self, error: LivepatchError) -> None:
-        message = f"livepatch could not {error.asked}: {error.found}. To do: {error.advice}"
+        message = f"livepatch could not {error.asked}: {error.found}. What to do: {error.advice}"
         message = " ".join(message.split()).replace(
             "%", ""
         )  # One line: it becomes an HTTP reason phrase.
@@ -72,7 +72,7 @@ class LivepatchProvisioner(KernelProvisionerBase):
         config=True
     )
     patience = Float(
-        600.0, help="Seconds that a server waits for a webui that ended to be started again."
+        600.0, help="How many seconds a server waits for a webui to start again after it has ended."
     ).tag(config=True)
 
     _attached_to: Webui | None = None
@@ -133,7 +133,7 @@ class LivepatchProvisioner(KernelProvisionerBase):
         if encrypted and not ConnectionFileMixin.class_traits().get("curve_publickey"):
             raise LivepatchError(
                 f"attach to {webui}",
-                "its kernel speaks encrypted TCP, which this jupyter_client does not know",
+                "its kernel uses encrypted TCP, which this jupyter_client does not support",
                 "pip install -U jupyter_client in the environment of JupyterLab",
             )
 

@@ -126,7 +126,7 @@ def read_record(path: Path) -> Record:
     facts = said.inner("livepatch")
     name, pid = facts.text("name"), facts.number("pid", 1, HIGHEST_PID)
     if path.stem != f"{name}-{pid}" or not _is_normal(name):
-        raise WrongRecord(f"it speaks of {_quoted(name)}, pid {pid}")
+        raise WrongRecord(f"it is about {_quoted(name)}, pid {pid}")
     return Record(
         name=name,
         pid=pid,
@@ -156,7 +156,7 @@ def _connection(said: _Object, path: Path) -> Connection:
 
     scheme = said.text("signature_scheme", _SCHEME)
     if not hasattr(hashlib, scheme.removeprefix("hmac-")):
-        raise WrongRecord(f"its signature_scheme is {scheme}, which this Python does not know")
+        raise WrongRecord(f"its signature_scheme is {scheme}, which this Python does not support")
     curve = said.text if transport == "tcp" else said.text_or_none
     return Connection(
         transport,
@@ -192,7 +192,7 @@ class _Object:
         """A text of that shape, all printable."""
         value = self._parts.get(name)
         if not isinstance(value, str):
-            raise WrongRecord(f"its {name} is {_kind(value)}, not a text")
+            raise WrongRecord(f"its {name} is {_kind(value)}, not a string")
         if not (value.isprintable() and shape.fullmatch(value)):
             shown = "…" if "key" in name else _quoted(value)
             raise WrongRecord(f"its {name} cannot be {shown}")

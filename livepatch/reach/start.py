@@ -92,8 +92,8 @@ def start_webui(
         if _started.webui is not None and _started.webui.alive:
             raise LivepatchError(
                 asked,
-                f"the webui {_started.name!r} runs in this kernel already",
-                "look at it: %webui; restart the kernel to start another",
+                f"the webui {_started.name!r} already runs in this kernel",
+                "see it with %webui; restart the kernel to start another",
             )
         program = _find(asked, script, module)
         main = _module_of(program)
@@ -117,8 +117,8 @@ def _refuse_inside_a_webui(asked: str) -> None:
     if running_kernel() is not None:
         raise HostUnsupported(
             asked,
-            f"this kernel lives in a running webui already (pid {os.getpid()})",
-            "start it from an ordinary notebook (kernel Python 3), or by: livepatch run SCRIPT",
+            f"this kernel already runs inside a webui (pid {os.getpid()})",
+            "start it from an ordinary notebook (kernel Python 3), or with: livepatch run SCRIPT",
         )
 
 
@@ -178,10 +178,10 @@ def _answer(asked: str, webui: GuestWebui, name: str) -> str:
         what = f"{type(webui.error).__name__}: {webui.error}".splitlines()[0]
         raise LivepatchError(asked, f"{what}{where}", "fix that and run the cell again")
     if not webui.alive:
-        return f"{name} has run and ended without a server"
+        return f"{name} has ended without starting a server"
     address = _address(webui)
     listens = f"at {address}" if address else "still starting; %webui says when it listens"
-    return f"webui {name} runs in this kernel · {listens} · its output comes below this cell"
+    return f"webui {name} runs in this kernel · {listens} · its output appears below this cell"
 
 
 def _address(webui: GuestWebui) -> str | None:

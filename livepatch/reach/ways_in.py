@@ -130,9 +130,9 @@ def _by_hypno(
         if code == injector.NEVER_AT_REST:
             raise AttachFailed(
                 asked,
-                "its main thread was never at rest: injecting into a busy one could stop it for "
-                "good",
-                f"try again when the load is off it, or {BEFORE}",
+                "its main thread was never at rest, and injecting into a busy thread could stop it "
+                "for good",
+                f"try again when it is less busy, or {BEFORE}",
             )
         if code == injector.NOT_PERMITTED:
             raise _not_permitted(asked, said)

@@ -118,9 +118,7 @@ def look_for_webuis() -> Found:
             continue
         except (WrongRecord, OSError) as error:
             reason = shown(getattr(error, "strerror", None) or str(error))
-            passed_over.append(
-                f"passed over {shown(path)}: {reason}; to be rid of it: rm {typed(path)}"
-            )
+            passed_over.append(f"skipped {shown(path)}: {reason}; to remove it: rm {typed(path)}")
             continue
         if is_alive(webui.pid, webui.started) and _listens(webui):
             found.append(webui)
@@ -204,7 +202,7 @@ def choose(name_or_pid: str | int | None = None, among: Sequence[Webui] | None =
     listing = ", ".join(str(webui) for webui in running)
     passed_over = "".join(f"; {line}" for line in found.passed_over[:3])
     if not running:
-        nothing = f"no webui with a kernel of livepatch is running{passed_over}"
+        nothing = f"no webui with a livepatch kernel is running{passed_over}"
         raise WebuiNotFound(asked, nothing, HOW_TO_START)
     if not fitting:
         there = f"running: {listing}{passed_over}"

@@ -45,7 +45,7 @@ def _meant(point: Point, asked: str, reference: Reference) -> Registration:
         raise TargetNotFound(
             asked,
             f"{point.path} has {len(meant)} of that name, number {numbers}",
-            f"say which by its number: {present.index(meant[0])}",
+            f"choose one by its number: {present.index(meant[0])}",
         )
     return meant[0]
 
@@ -53,8 +53,8 @@ def _meant(point: Point, asked: str, reference: Reference) -> Registration:
 def _gone(asked: str, registration: Registration) -> NoReturn:
     raise TargetNotFound(
         asked,
-        f"{registration.whose()} is not registered any more",
-        "lp.undo() brings back what was removed last; while its page reloads, wait a moment",
+        f"{registration.whose()} is no longer registered",
+        "lp.undo() brings back what was removed last; if its page is reloading, wait a moment",
     )
 
 

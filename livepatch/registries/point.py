@@ -164,7 +164,7 @@ class HookPoint(FollowedPoint):
 
         Raises:
             TargetNotFound: there is no such registration.
-            PatchRefused: no place was said, or the order is not ours to choose.
+            PatchRefused: no place was given, or the order is not ours to choose.
         """
         asked = f"move {shown(reference)} in {self.path}"
         begun = time.perf_counter()
@@ -172,7 +172,7 @@ class HookPoint(FollowedPoint):
         with registry.lock:
             found = self.find(asked, reference)
             if before is after is index is None:
-                raise PatchRefused(asked, "no place was said", "before=…, after=… or index=…")
+                raise PatchRefused(asked, "no place was given", "before=…, after=… or index=…")
             old = next(p for p in self.plan if p.layer is found)
             rest = tuple(p for p in self.plan if p is not old)
             position = self._position(asked, before, after, index, rest, len(rest))
@@ -206,12 +206,12 @@ class HookPoint(FollowedPoint):
             reason = "" if self.store.verbs else f"; it is {self.note}"
             raise PatchRefused(
                 asked,
-                f"{self.path}: the webui leaves no way to {verb} one there{reason}",
-                f"what can be done: {', '.join(sorted(self.store.verbs)) or 'nothing'}",
+                f"{self.path}: the webui offers no way to {verb} one there{reason}",
+                f"what works there: {', '.join(sorted(self.store.verbs)) or 'nothing'}",
             )
         if verb in ("add", "replace") and not callable(callback):
             raise PatchRefused(
-                asked, f"{type(callback).__name__} is nothing that can be called", "give a function"
+                asked, f"{type(callback).__name__} cannot be called", "give a function"
             )
 
     def _label(
@@ -222,15 +222,17 @@ class HookPoint(FollowedPoint):
         if not holders:
             if to is not None:
                 raise PatchRefused(
-                    asked, f"{self.path} is a list: nobody's in particular", "leave to=… out"
+                    asked,
+                    f"{self.path} is one list, which belongs to no script or extension",
+                    "leave to=… out",
                 )
             return name or name_of(callback), None
         if to not in holders:
             near = difflib.get_close_matches(str(to), holders) or list(holders)[:8]
             raise TargetNotFound(
                 asked,
-                f"{'no place was said' if to is None else f'nothing is called {to!r}'}; "
-                f"who can have it: {', '.join(near)}",
+                f"{'to=… is missing' if to is None else f'nothing is called {to!r}'}; "
+                f"it can belong to: {', '.join(near)}",
                 f"to={near[0]!r}",
             )
         if any(p.on and p.layer.item.holder is holders[to] for p in self.plan):

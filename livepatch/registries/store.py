@@ -174,7 +174,7 @@ class UnknownStore(Store):
     def __init__(self, event: str, path: str, thing: object) -> None:
         super().__init__(event, path, ("unknown", id(thing), event))
         self.thing = thing
-        self.note = f"of an unknown shape ({type(thing).__name__}): it can be looked at only"
+        self.note = f"of an unknown shape ({type(thing).__name__}): livepatch can only show it"
 
     def read(self) -> list[Any]:
         """The callables in it, where it can be walked along."""

@@ -111,7 +111,7 @@ class CallTable(Sequence["Registration"]):
         places = [f"{r.event}/{list(r.point).index(r)}" for r in found]
         raise TargetNotFound(
             asked,
-            f"{len(found)} are called so: {', '.join(places)}",
+            f"{len(found)} have that name: {', '.join(places)}",
             f"say which: {places[0]!r}",
         )
 
@@ -122,7 +122,7 @@ class CallTable(Sequence["Registration"]):
         near = near or [short[n] for n in difflib.get_close_matches(str(reference), short)]
         raise TargetNotFound(
             asked,
-            f"nothing registered is called {reference!r}; registered: "
+            f"nothing is registered as {reference!r}; registered: "
             f"{', '.join(names[:8]) or 'nothing'}{' …' if len(names) > 8 else ''}",
             f"did you mean {' or '.join(near)}?" if near else f"look at {self.title}",
         )

@@ -37,7 +37,7 @@ class CalledPart(Part):
         reason = self.meter.off_now.get(self._owner)
         if reason is None or not self.calls or self.p95 < EARLY:
             return self._owner
-        return f"{self._owner}: {reason}, yet it works"
+        return f"{self._owner}: {reason}, but it still runs"
 
     @owner.setter
     def owner(self, owner: str) -> None:

@@ -33,7 +33,7 @@ def checked_path(asked: str, path: str | os.PathLike[str]) -> Path:
         TargetNotFound: there is none, or it is neither a folder nor a file ``*.py``.
     """
     named = Path(os.path.abspath(os.path.expanduser(path)))
-    advice = "name a folder, or a file *.py"
+    advice = "give a folder, or a file *.py"
     try:
         mode = named.stat().st_mode
     except FileNotFoundError:

@@ -176,7 +176,7 @@ class Watch:
         if failure != self._failure:
             self._failure = failure
             log.warning(
-                "livepatch: watching %s failed, and goes on",
+                "livepatch: an error while watching %s; watching continues",
                 _shown(self.paths),
                 exc_info=not isinstance(error, HostUnsupported),
             )
@@ -248,7 +248,7 @@ class Watch:
             ),
         }
         title = f"{'Watching' if self.is_on else 'No longer watching'} {_shown(self.paths)}"
-        return Report(title, self.files, columns, "no file *.py is there yet")
+        return Report(title, self.files, columns, "it has no file *.py yet")
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return self.report()._repr_mimebundle_()
@@ -341,7 +341,7 @@ if hasattr(os, "register_at_fork"):
 def _state(file: WatchedFile) -> str:
     if file.error is None:
         return "live"
-    return "broken, the former version is live" if file.since else "broken"
+    return "broken, the previous version is live" if file.since else "broken"
 
 
 def _shown(paths: Iterable[Path]) -> str:

@@ -40,7 +40,8 @@ def middleware_of(app: Any) -> MiddlewareStack:
     raise PatchRefused(
         asked,
         f"a {type(app).__module__}.{type(app).__qualname__} has no stack that livepatch knows",
-        f"give a Starlette or FastAPI app, a router, mount or route of one, or {named_kinds()}",
+        "give a Starlette or FastAPI app, one of its routers, mounts or routes, or "
+        f"{named_kinds()}",
     )
 
 
@@ -107,12 +108,12 @@ def _no_app(asked: str, app: Any) -> PatchRefused:
     if "Blocks" in names:
         found, advice = "this page has no app yet", "demo.launch(prevent_thread_lock=True) first"
     elif callable(app) and not isinstance(app, type) and hasattr(app, "__code__"):
-        found = f"{app.__qualname__} is a function: it may make an app, and is none"
-        advice = f"give the app: lp.routes({app.__name__}()), or the one it has made"
+        found = f"{app.__qualname__} is a function: it may make an app, but is not one"
+        advice = f"give the app: lp.routes({app.__name__}()), or the app that it has made"
     else:
         cls = type(app)
         found = f"a {cls.__module__}.{cls.__qualname__} has no routes that livepatch knows"
-        advice = f"give a Starlette or FastAPI app, a router or mount of one, or {named_kinds()}"
+        advice = f"give a Starlette or FastAPI app, one of its routers, or {named_kinds()}"
     return PatchRefused(asked, found, advice)
 
 

@@ -61,7 +61,7 @@ def webui_loop(not_these: Collection[asyncio.AbstractEventLoop] = ()) -> Running
         raise HostUnsupported(
             "%%webui",
             f"no event loop runs in this webui; its main thread is in {_whereabouts()}",
-            "leave %%webui out: a cell runs in a thread of its own beside the webui's",
+            "leave %%webui out: cells then run in a thread of their own, beside the webui's",
         )
     return others[0]
 
@@ -70,8 +70,8 @@ def _not_the_callers(found: RunningLoop) -> RunningLoop:
     if found.thread is threading.current_thread():
         raise HostUnsupported(
             "%%webui",
-            "the webui is served by the loop that runs the cells themselves",
-            "leave %%webui out: every cell of this notebook runs there, with await and all",
+            "the loop that runs the cells also serves the webui",
+            "leave %%webui out: every cell of this notebook runs on that loop, and can use await",
         )
     return found
 

@@ -87,8 +87,8 @@ class OperationLayer:
             if operation is None:
                 raise PatchRefused(
                     f"{verb} {self.verb} {self.target}",
-                    f"this change ({self.whose()}) was taken back",
-                    "lp.undo() brings back what was taken back last",
+                    f"this change ({self.whose()}) has been taken back",
+                    "lp.undo() brings back the change that was taken back last",
                 )
             if operation.on is not on:
                 switched = operation.switched(on=on)

@@ -79,12 +79,12 @@ def find_layer(
         same_stack = reference.stack is stack
         raise TargetNotFound(
             asked,
-            f"this layer ({reference.whose()}) is not in the stack any more"
+            f"this layer ({reference.whose()}) is no longer in the stack"
             if same_stack
             else f"this layer belongs to {reference.stack.path}",
             "lp.undo() brings back what was removed last"
             if same_stack
-            else "use the stack it was added to: layer.stack",
+            else "use the stack that it was added to: layer.stack",
         )
     dispatch = [layer for layer in layers if layer.options.get("dispatch") is reference]
     meant = [layer for layer in layers if layer.cls is reference] or dispatch

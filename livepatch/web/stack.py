@@ -166,14 +166,14 @@ class MiddlewareStack(FollowedStack, Sequence[MiddlewareLayer]):
 
         Raises:
             TargetNotFound: there is no such layer.
-            PatchRefused: it is a part of the framework, or no place was said.
+            PatchRefused: it is a part of the framework, or no place was given.
         """
         asked = f"move {shown(layer)} in {self.path}"
         begun = time.perf_counter()
         with registry.lock:
             found = self._own(asked, layer)
             if before is after is index is None:
-                raise PatchRefused(asked, "no place was said", "before=…, after=… or index=…")
+                raise PatchRefused(asked, "no place was given", "before=…, after=… or index=…")
             old = next(p for p in self.plan if p.layer is found)
             rest = list(self.plan)
             rest.remove(old)
@@ -218,8 +218,8 @@ class MiddlewareStack(FollowedStack, Sequence[MiddlewareLayer]):
         """
         raise PatchRefused(
             f"guard {self.path}",
-            "only a Starlette or FastAPI app has a stack that others build again",
-            "lp.middleware(app).guard() for an app",
+            "livepatch can guard the stack of a Starlette or FastAPI app only",
+            "give the app: lp.middleware(app).guard()",
         )
 
     def report(self) -> Report[MiddlewareLayer]:
@@ -276,7 +276,7 @@ class MiddlewareStack(FollowedStack, Sequence[MiddlewareLayer]):
             raise PatchRefused(
                 asked,
                 f"{layer.name} belongs to the framework, which relies on its place ({layer.place})",
-                "a middleware of your own can stand before or after it",
+                "put your own middleware before or after it",
             )
         return layer
 

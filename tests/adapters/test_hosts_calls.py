@@ -131,7 +131,7 @@ def test_the_only_callback_is_gone(webui: type[Webui]) -> None:
     registration = event["one"]
     webui.events["saved"].clear()
     for reference, said in {
-        registration: "is not registered any more",
+        registration: "is no longer registered",
         "one": "has no 'one'; registered: nothing",
         0: "has no 0; registered: nothing",
     }.items():
@@ -163,11 +163,11 @@ def test_what_the_webui_dropped_is_not_brought_back(
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda event: event.add(7), "int is nothing that can be called"),
+        (lambda event: event.add(7), "int cannot be called"),
         (lambda event: event.add(len, index=9), "index goes from 0 to 2"),
         (lambda event: event.add(len, before="one", index=0), "more than one place"),
-        (lambda event: event.add(len, to="someone"), "nobody's in particular"),
-        (lambda event: event.move("one"), "no place was said"),
+        (lambda event: event.add(len, to="someone"), "which belongs to no script"),
+        (lambda event: event.move("one"), "no place was given"),
         (lambda event: event.move("one", before="one"), "before or after itself"),
         (lambda event: event.mute("nothing"), "has no 'nothing'"),
         (lambda event: event.mute(2), "has no 2"),
@@ -188,7 +188,7 @@ def test_bad_input_is_refused_in_three_lines(webui: type[Webui], call: Any, said
 def test_one_name_at_several_events(webui: type[Webui]) -> None:
     webui.events["started"].append(named("one"))
     webui.events["saved"].append(named("one"))
-    with pytest.raises(lp.TargetNotFound, match="2 are called so: started/0, saved/0"):
+    with pytest.raises(lp.TargetNotFound, match="2 have that name: started/0, saved/0"):
         lp.callbacks().mute("one")
     lp.callbacks().mute("saved/0")
     assert (ran(webui, "started"), ran(webui)) == (["one"], [])

@@ -296,7 +296,7 @@ def test_our_own_layers_are_not_foreign_but_what_comes_over_them_is(world):
     assert found() == {}
     ours = world.webui.plain.__code__
     world.webui.plain.__code__ = world.extension.new.__code__
-    assert found()["fakewebui.plain"].what == "code exchanged, over livepatch's layers"
+    assert found()["fakewebui.plain"].what == "code replaced, over livepatch's layers"
     world.webui.plain.__code__ = ours
     layer.remove()
     method.remove()

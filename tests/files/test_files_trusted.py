@@ -80,7 +80,7 @@ def test_a_folder_of_somebody_else_anywhere_above_is_refused(file, above):
 def test_a_file_that_everybody_can_write_is_refused(file, mode):
     file.chmod(mode)
     found, advice = refusal(file)
-    assert f"{file} can be written by everybody (mode {mode:04o})" in found
+    assert f"{file} is writable by everybody (mode {mode:04o})" in found
     assert advice.endswith(f"chmod o-w {file}")
 
 
@@ -89,7 +89,7 @@ def test_a_folder_that_everybody_can_write_is_refused_unless_it_is_sticky(file, 
     folder = file.parents[levels - 1]
     folder.chmod(0o777)
     found, advice = refusal(file)
-    assert f"{folder} can be written by everybody" in found
+    assert f"{folder} is writable by everybody" in found
     assert f"chmod +t {folder}" in advice
     folder.chmod(0o1777)
     assert read_trusted(file, "read it") == b"text"
@@ -121,7 +121,7 @@ def test_a_link_is_refused_and_where_links_are_allowed_what_it_leads_to_counts(f
     assert "is a link" in refusal(link)[0]
     assert read_trusted(link, "read it", links=True) == b"text"
     file.chmod(0o666)
-    assert f"{file} can be written by everybody" in refusal(link, links=True)[0]
+    assert f"{file} is writable by everybody" in refusal(link, links=True)[0]
 
 
 @as_root
@@ -146,7 +146,7 @@ def test_only_regular_files_are_opened_and_nothing_waits(tmp_path):
     assert "a named pipe" in refusal(pipe)[0]
     assert "a folder" in refusal(tmp_path)[0]
     assert (
-        "a device" in refusal("/dev/zero")[0] or "written by everybody" in refusal("/dev/zero")[0]
+        "a device" in refusal("/dev/zero")[0] or "writable by everybody" in refusal("/dev/zero")[0]
     )
 
 
@@ -160,7 +160,7 @@ def test_a_name_that_would_move_the_cursor_is_written_out_in_three_lines(tmp_pat
     file.write_text("text")
     file.chmod(0o666)
     found, advice = refusal(file)
-    assert f"{tmp_path}/a\\x1b[2Jb\\nc.py can be written by everybody" in found
+    assert f"{tmp_path}/a\\x1b[2Jb\\nc.py is writable by everybody" in found
     typed = advice.partition("chmod o-w ")[2]
     subprocess.run(["bash", "-c", f"chmod o-w {typed}"], check=True)
     assert stat.S_IMODE(file.stat().st_mode) == 0o664
@@ -237,7 +237,7 @@ def test_a_folder_that_others_could_read_is_closed_and_one_they_could_write_is_r
     private_folder(folder, "use it")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     folder.chmod(0o777)
-    with pytest.raises(FileNotTrusted, match="can be written by everybody"):
+    with pytest.raises(FileNotTrusted, match="is writable by everybody"):
         private_folder(folder, "use it")
 
 

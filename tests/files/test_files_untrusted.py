@@ -33,11 +33,11 @@ def test_limits_are_told_where_they_are_met(tmp_path):
     (tmp_path / "a" / "x.py").touch()
     assert walk(tmp_path, deepest=1) == [
         ("a/x.py", ""),
-        ("a/b", "lies in more than 1 folders"),
+        ("a/b", "is nested in more than 1 folders"),
     ]
     assert walk(tmp_path, most=2)[-1] == (
         "a",
-        "is not looked at further: more than 2 files and folders",
+        "is not read further: more than 2 files and folders",
     )
     assert walk(tmp_path / "nothing") == [(".", "cannot be read: No such file or directory")]
     listed, is_all = entries_of(tmp_path / "a", most=1)

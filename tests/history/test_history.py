@@ -109,7 +109,7 @@ def test_the_journal_tells_what_who_and_with_which_text():
 
 
 def test_nothing_to_undo_is_said():
-    with pytest.raises(lp.PatchRefused, match="no step that is not undone"):
+    with pytest.raises(lp.PatchRefused, match="no step left to undo"):
         Journal().undo()
 
 

@@ -123,7 +123,7 @@ def test_a_full_disk_is_one_line_in_the_log_and_what_is_lost_is_said(place):
     assert flushed == ["False 1", "False 2", "False 3", "False 3"], err
     assert values == "1 2 3"
     assert title == "Journal, in UTC · 3 steps could not be written to disk"
-    assert err.count("livepatch: the journal is not written to disk") == 1
+    assert err.count("livepatch: cannot write the journal to disk") == 1
     session = read(place, 1)
     assert sorted(session.steps) == [1, 5]
     assert (session.lost, session.bad) == (3, [])
@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_when_the_session_begins(place):
     process = start(NO_ROOM, "header", state=place.folder.parent.parent)
     out, err = process.communicate(timeout=60)
     assert out.splitlines() == ["True [] None", "False 1 1", "False 1 3"], err
-    assert err.count("livepatch: the journal is not written to disk") == 1
+    assert err.count("livepatch: cannot write the journal to disk") == 1
     assert (sorted(read(place, 1).steps), read(place, 1).lost) == ([2], 1)
 
 
@@ -182,7 +182,7 @@ def test_a_folder_that_cannot_be_made_is_one_line_in_the_log(place, tmp_path, mo
         assert lp.journal.lost == 2
     finally:
         lp.journal.end()
-    assert len([r for r in caplog.records if "journal is not written" in r.message]) == 1
+    assert len([r for r in caplog.records if "cannot write the journal" in r.message]) == 1
 
 
 def test_a_step_that_is_too_long_is_lost_and_the_next_is_written(kept, monkeypatch, caplog):
@@ -368,7 +368,7 @@ def test_a_target_that_is_gone_or_another_one_is_stale_and_left_alone(kept, monk
     found = by_target(lp.journal.replay())
     assert found["replay_target.kept"].state == "replayed"
     assert found["replay_target.edited"].state == "stale"
-    assert "source is not what it was" in found["replay_target.edited"].why
+    assert "source has changed" in found["replay_target.edited"].why
     assert found["replay_target.gone"].state == "stale"
     assert "has no 'gone'" in found["replay_target.gone"].why
     assert (replay_target.kept(), replay_target.edited()) == ("new", 2)
@@ -382,7 +382,7 @@ def test_what_needs_a_value_is_stale_until_the_notebook_has_it(kept):
     found = by_target(lp.journal.replay(namespace=NAMESPACE))
     assert found[TARGET].state == "stale"
     assert "needs `strength`" in found[TARGET].why
-    assert "values are not written down" in found["samples.functions.FACTOR"].why
+    assert "the journal holds no values" in found["samples.functions.FACTOR"].why
     assert (functions.uses_module(1), functions.FACTOR) == (3, 3)
     notebook["strength"] = 6
     assert by_target(lp.journal.replay(namespace=notebook))[TARGET].state == "replayed"
@@ -451,7 +451,7 @@ def test_only_the_steps_that_are_named_are_replayed(kept):
 
 
 def test_without_a_journal_on_disk_replay_says_how_to_have_one():
-    with pytest.raises(lp.PatchRefused, match="no journal is kept on disk") as caught:
+    with pytest.raises(lp.PatchRefused, match="keeps no journal on disk") as caught:
         lp.journal.replay()
     assert "lp.journal.keep" in str(caught.value)
 

@@ -131,7 +131,7 @@ def test_a_running_session_is_looked_at_but_not_replayed(sibling, kept):
     _, number = sibling("change('plain', 1)")
     lp.replace(TARGET, TEXT)
     assert targets(lp.journal.saved(number)) == ["plain"]
-    for chosen, whose in ((number, "of a process that runs"), (1, "this one's")):
+    for chosen, whose in ((number, "of a running process"), (1, "this process's own")):
         with pytest.raises(lp.PatchRefused, match=whose) as caught:
             lp.journal.replay(session=chosen)
         assert len(str(caught.value).splitlines()) == 3
@@ -282,7 +282,7 @@ def test_a_session_of_another_machine_has_to_be_named(place):
     let_end(place, 2)
     report = lp.journal.saved()
     assert targets(report) == ["plain"]
-    assert "passed over session 2, it ran on the machine far" in str(report)
+    assert "skipped session 2, it ran on the machine far" in str(report)
     assert states()["2"] == "unknown"
     lp.journal.replay(session=2, namespace=NAMESPACE)
     assert functions.annotated(1) == 2
@@ -479,7 +479,9 @@ def test_a_journal_of_0_1_is_read_and_never_written(place):
     lp.journal.keep("a-webui")
     report = lp.journal.replay(namespace=NAMESPACE)
     assert functions.plain(1) == "first"
-    assert f"passed over session 0.1-def, a process of its pid {os.getppid()} runs" in str(report)
+    assert f"skipped session 0.1-def, a process with its pid {os.getppid()} is running" in str(
+        report
+    )
     assert states() == {"0.1-abc": "ended", "0.1-def": "unknown", "1": "this one"}
     assert targets(lp.journal.saved("0.1-def")) == ["annotated"]
     lp.replace(TARGET, TEXT)

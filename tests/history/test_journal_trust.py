@@ -57,7 +57,7 @@ def test_a_journal_of_another_user_is_refused_and_trusted_when_told_so(before, a
 @pytest.mark.parametrize("mode", [0o666, 0o602, 0o622])
 def test_a_journal_that_everybody_can_write_is_refused(before, mode):
     before.part(1).chmod(mode)
-    assert_refused("written by everybody", f"chmod o-w {before.part(1)}")
+    assert_refused("writable by everybody", f"chmod o-w {before.part(1)}")
     before.part(1).chmod(0o640)
     lp.journal.replay(namespace=NAMESPACE)
     assert functions.plain(1) == "replayed"
@@ -68,10 +68,10 @@ def test_a_journal_that_everybody_can_write_is_refused(before, mode):
 def test_a_journal_in_a_folder_that_everybody_can_write_is_refused(before, which, caplog):
     folder = before.folder if which == "folder" else before.folder.parent.parent
     folder.chmod(0o777)
-    assert_refused(str(folder), "written by everybody", f"chmod o-w {folder}")
+    assert_refused(str(folder), "writable by everybody", f"chmod o-w {folder}")
     lp.journal.end()
     lp.journal.keep("a-webui")
-    assert "written by everybody" in caplog.text
+    assert "writable by everybody" in caplog.text
     assert lp.journal.path is None
     lp.journal.end()
     folder.chmod(0o700)

@@ -345,7 +345,7 @@ def test_bad_input_changes_nothing(webui: Webui) -> None:
     assert "has no 'ImageInvrt'" in webui.run(
         "error(lambda: lp.hooks()['FUNCTION'].replace('ImageInvrt', len))"
     )
-    assert "leaves no way to mute" in webui.run(
+    assert "offers no way to mute" in webui.run(
         "error(lambda: lp.hooks()['FUNCTION'].mute('ImageInvert'))"
     )
     assert webui.run("run()") == 191

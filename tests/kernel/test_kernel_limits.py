@@ -151,7 +151,7 @@ def test_with_little_address_space_left_a_kernel_is_refused_whole(here: Place) -
     *refused, (_, served, *_) = results
     assert served == {"served": True}
     for _, said, *_ in refused:
-        assert "MB of address space are left to this process" in said["refused"][1]
+        assert "MB of address space left" in said["refused"][1]
     assert len({(count, tuple(names)) for _, _, count, names in results}) == 1
 
 

@@ -369,4 +369,4 @@ def test_what_the_journal_says_after_a_step_of_a_cell_is_the_webuis(
         "layer.remove(); lp.journal.end()"
     )
     assert (answer.stdout, answer.stderr) == ("False\n", "")
-    assert kernel_webui.wait_for("livepatch: the journal is not written to disk", "stderr")
+    assert kernel_webui.wait_for("livepatch: cannot write the journal to disk", "stderr")

@@ -135,7 +135,7 @@ def test_a_script_that_ends_by_itself_leaves_the_notebook_as_it_was(notebook):
         "before = state()"
     )
     answer = notebook.run(f"%webui start {SCRIPT} end")
-    assert "ended without a server" in answer.result
+    assert "ended without starting a server" in answer.result
     assert notebook.run("state() == before").result == "True"
 
 
@@ -208,4 +208,4 @@ def test_start_is_refused_in_a_webuis_process(kernel_client):
     kernel_client.run("%load_ext livepatch")
     answer = kernel_client.run(f"%webui start {SCRIPT} uvicorn")
     assert answer.error == "HostUnsupported"
-    assert "lives in a running webui already" in answer.message
+    assert "already runs inside a webui" in answer.message

@@ -188,7 +188,7 @@ def test_folders_without_end_are_one_finding(root):
         subprocess.run(["rm", "-rf", str(root / "d")], check=True)
     assert sorted(f.code for f in report) == ["LP003", "LP101"]
     (found,) = [f for f in report if f.code == "LP003"]
-    assert "lies in more than 40 folders" in found.message
+    assert "is nested in more than 40 folders" in found.message
     assert found.path.startswith(str(root / "d"))
 
 

@@ -104,8 +104,8 @@ def test_our_kernel_that_is_found_in_another_runtime_folder(here: Place) -> None
     other = here.folder / "other"
     lines = refusal(here, webui.pid, LIVEPATCH_RUNTIME_DIR=str(other))
     assert lines[1] == (
-        "it runs a kernel already, livepatch's, under the name 'greeter'; it is found in "
-        f"{here.runtime}, we look in {other}"
+        "it already runs a kernel of livepatch, under the name 'greeter'; its folder is "
+        f"{here.runtime}, this livepatch looks in {other}"
     )
     assert lines[2] == f"LIVEPATCH_RUNTIME_DIR={here.runtime} livepatch lab {webui.pid}"
     assert threads(webui) == count
@@ -142,7 +142,7 @@ def test_a_process_that_is_a_notebooks_kernel(here: Place, monkeypatch: pytest.M
         pid = manager.provisioner.pid  # type: ignore[union-attr]
         with awake(client):
             lines = refusal(here, pid)
-        assert lines[1] == "it runs a kernel already, Jupyter's own: it is a notebook's"
+        assert lines[1] == "it already runs a kernel of Jupyter: it is a notebook's process"
         assert client.execute("1", reply=True, timeout=30)["content"]["status"] == "ok"
     finally:
         client.stop_channels()
@@ -154,7 +154,7 @@ def test_a_runtime_folder_that_is_not_safe(here: Place) -> None:
     here.runtime.mkdir(mode=0o700)
     here.runtime.chmod(0o777)
     lines = refusal(here, webui.pid)
-    assert lines[1] == f"{here.runtime} can be written by everybody (mode 0777)"
+    assert lines[1] == f"{here.runtime} is writable by everybody (mode 0777)"
     here.runtime.chmod(0o700)
     folder = Path("/")
     if os.geteuid() == 0:
@@ -246,7 +246,7 @@ def test_a_stopped_process_is_given_up_and_notices_nothing_when_it_goes_on(here:
         lines = refusal(here, webui.pid, sys.executable, "-c", code)
     finally:
         os.kill(webui.pid, signal.SIGCONT)
-    assert "or is stopped" in lines[1]
+    assert "is stopped, or waits" in lines[1]
     assert webui.get() == "hello"
     while threads(webui) > 1 or list(here.runtime.glob("inject-*")):  # what was injected ends
         time.sleep(0.01)
@@ -288,7 +288,7 @@ def test_from_3_14_on_python_itself_runs_the_script_in_the_process(here: Place) 
         ("raise PermissionError(1, 'not permitted')", "the system does not permit", "ptrace_scope"),
         ("raise RuntimeError('disabled')", "RuntimeError: disabled", "PYTHON_DISABLE_REMOTE_DEBUG"),
         ("raise OSError(5, 'reading')", "OSError: ", "PYTHON_DISABLE_REMOTE_DEBUG"),
-        ("pass", "its main thread waits in a call", "use it for a moment"),
+        ("pass", "waits in a call", "use it briefly"),
     ],
     ids=["not permitted", "disabled", "unreadable", "main thread blocked"],
 )

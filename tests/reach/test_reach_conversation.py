@@ -272,7 +272,7 @@ def test_a_process_that_is_another_one_does_not_get_in(tmp_path: Path) -> None:
 def test_the_process_does_not_speak_to_another_than_who_asked(tmp_path: Path) -> None:
     with door(tmp_path) as it:
         somebody = [os.getppid(), start_time(os.getppid())]
-        with pytest.raises(Distrusted, match=f"process {os.getpid()} is at the other end"):
+        with pytest.raises(Distrusted, match=f"the other end is process {os.getpid()}"):
             handshake._call_once(it.where, KEY, somebody)
         with connect(it) as connection:
             assert handshake.peer(connection) == (os.geteuid(), os.getpid())
@@ -303,7 +303,7 @@ def test_macos_tells_the_user_at_the_other_end(monkeypatch: pytest.MonkeyPatch) 
     mac: Any = Connection()
     assert handshake.peer(mac) == (501, None)
     handshake.check_peer(mac, {501}, 7)
-    with pytest.raises(Distrusted, match="a process of user 501 is at the other end"):
+    with pytest.raises(Distrusted, match="the other end is a process of user 501"):
         handshake.check_peer(mac, {502, 0}, 7)
 
 

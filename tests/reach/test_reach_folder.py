@@ -109,7 +109,7 @@ def test_a_link_swapped_in_above_the_folder_is_not_followed(here: Place, make_us
     found = here.livepatch("list", LIVEPATCH_RUNTIME_DIR=str(shared / "own" / "rt"))
     assert Path(f"{victim}-1").read_text() == "kept"
     assert found.returncode == 2
-    assert f"{shared} can be written by everybody" in found.stderr
+    assert f"{shared} is writable by everybody" in found.stderr
     shared.chmod(0o755)
     found = here.livepatch("list", LIVEPATCH_RUNTIME_DIR=str(shared / "own" / "rt"))
     assert f"own belongs to {attacker.pw_name}" in found.stderr
@@ -161,7 +161,7 @@ def test_who_makes_that_folder_first_keeps_nobody_from_working(
         shared_folder.chmod(0o777 if what == "open to all" else 0o755)
         os.chown(shared_folder, other.pw_uid, other.pw_gid)
     found = run_as(command_as, a_user, "-m", "livepatch", "list")
-    assert found.stderr.startswith("no webui with a kernel of livepatch is running")
+    assert found.stderr.startswith("no webui with a livepatch kernel is running")
     assert (found.stdout, found.returncode) == ("", 0)
     (folder,) = run_as(command_as, a_user, *FOUND).stdout.split()
     home = Path(a_user.pw_dir)

@@ -157,7 +157,7 @@ def test_a_folder_of_the_users_is_left_alone(here: Place) -> None:
         assert (found.returncode, found.stdout) == (2, "")
         lines = found.stderr.splitlines()
         assert len(lines) == 3
-        assert lines[1] == f"{own.parent} is there, and livepatch did not make it"
+        assert lines[1] == f"{own.parent} exists, and livepatch did not make it"
         assert tree(folder) == before
 
 
@@ -174,7 +174,7 @@ def test_what_the_user_changed_or_added_is_not_removed(here: Place) -> None:
     script.write_text(made)
     own = script.parent / "own.py"
     own.write_text("mine")
-    assert uninstall(folder).note == f"not removed, as livepatch did not make it: {own}"
+    assert uninstall(folder).note == f"not removed, because livepatch did not make it: {own}"
     assert tree(folder / "extensions/livepatch") == {"scripts/own.py": b"mine"}
 
 

@@ -85,7 +85,7 @@ def test_a_data_folder_that_everybody_can_write_is_refused_and_the_webui_runs(he
     assert here.livepatch("exec", "-c", "6 * 7").stdout == "42\n"
     said = (here.folder / "stderr.txt").read_text()
     assert "JupyterLab will not list 'greeter', its kernelspec cannot be written: " in said
-    assert f"{here.data} can be written by everybody (mode 0777); look at what" in said
+    assert f"{here.data} is writable by everybody (mode 0777); check its contents" in said
     assert list(here.data.rglob("kernel.json")) == []
     found = here.livepatch("console")
     assert found.returncode == 2
@@ -111,7 +111,7 @@ def test_a_kernelspec_that_others_can_write_is_not_followed(here) -> None:
         refused = asyncio.run(refusal())
         path.chmod(before)
         assert refused.status_code == 409
-        assert f"{path} can be written by everybody" in str(refused)
+        assert f"{path} is writable by everybody" in str(refused)
         assert f"chmod o-w {path}" in str(refused)
 
     async def use():
@@ -129,7 +129,7 @@ def test_a_notebook_of_somebody_else_is_not_opened_on_a_webui(here) -> None:
     notebook.chmod(0o666)
     found = here.livepatch("lab", "--no-browser")
     assert found.returncode == 2
-    assert f"{notebook} can be written by everybody" in found.stderr.splitlines()[1]
+    assert f"{notebook} is writable by everybody" in found.stderr.splitlines()[1]
     notebook.chmod(0o600)
     notebook.write_text("{")
     found = here.livepatch("lab", "--no-browser")

@@ -80,10 +80,10 @@ def lacking(here, part):
 
 
 WRONG = {
-    "no ip": (lambda here: lacking(here, "ip"), "its ip is missing, not a text"),
+    "no ip": (lambda here: lacking(here, "ip"), "its ip is missing, not a string"),
     "a port": (lambda here: changed(here, "hb_port", 99999999), "its hb_port is 99999999, not 1"),
     "a zero byte": (lambda here: changed(here, "ip", "/tmp/a\0b"), "its ip cannot be '/tmp/a"),
-    "a list": (lambda here: changed(here, "ip", ["a"]), "its ip is a list, not a text"),
+    "a list": (lambda here: changed(here, "ip", ["a"]), "its ip is a list, not a string"),
     "endless": (
         lambda here: json.dumps(changed(here, "livepatch.pid", 7)).replace("7", "1e999").encode(),
         "not a whole number",
@@ -102,9 +102,9 @@ WRONG = {
     ),
     "another name": (
         lambda here: changed(here, "livepatch.name", "../x"),
-        f"it speaks of '../x', pid {os.getpid()}",
+        f"it is about '../x', pid {os.getpid()}",
     ),
-    "another pid": (lambda here: changed(here, "livepatch.pid", 1), "it speaks of 'other', pid 1"),
+    "another pid": (lambda here: changed(here, "livepatch.pid", 1), "it is about 'other', pid 1"),
     "true": (lambda here: changed(here, "livepatch.pid", True), "its pid is true or false"),
     "for all": (
         lambda here: changed(here, "transport", "tcp") | {"ip": "0.0.0.0"},
@@ -131,7 +131,7 @@ def test_a_record_that_is_wrong_is_named_and_passed_over(there, wrong) -> None:
     found = look_for_webuis()
     assert [webui.name for webui in found.webuis] == ["greeter"]
     (line,) = found.passed_over
-    assert line.startswith(f"passed over {path}: ")
+    assert line.startswith(f"skipped {path}: ")
     assert reason in line
     assert f"rm {path}" in line
     assert line.isprintable()
@@ -155,7 +155,7 @@ def test_what_is_no_file_of_ours_is_named_too_and_nothing_waits(there, what) -> 
     path.rmdir() if what == "a folder" else path.unlink()
     assert [webui.name for webui in found.webuis] == ["greeter"]
     (line,) = found.passed_over
-    assert line.startswith(f"passed over {path}: ")
+    assert line.startswith(f"skipped {path}: ")
 
 
 def test_a_record_with_its_shape_is_taken(there) -> None:
@@ -170,12 +170,12 @@ def test_every_command_goes_on_beside_a_wrong_record_and_list_names_it_once(ther
     found = there.livepatch("list", "--json")
     assert [webui["name"] for webui in json.loads(found.stdout)] == ["greeter"]
     (line,) = found.stderr.splitlines()
-    assert line.startswith(f"livepatch: passed over {path}: its ip is a list")
+    assert line.startswith(f"livepatch: skipped {path}: its ip is a list")
     found = there.livepatch("exec", "-c", "6 * 7")
     assert (found.stdout, found.stderr, found.returncode) == ("42\n", "", 0)
     found = there.livepatch("exec", "other", "-c", "1")
     assert found.returncode == 2
-    assert f"passed over {path}" in found.stderr.splitlines()[1]
+    assert f"skipped {path}" in found.stderr.splitlines()[1]
 
 
 def parts(record):

@@ -133,7 +133,7 @@ def test_configuration_of_ipython_that_others_can_write_does_not_run(here: Place
         assert here.livepatch("exec", "-c", "1").stdout == "1\n"
         webui.end()
         said = (here.folder / "stderr.txt").read_text()
-        assert f"{path} can be written by everybody" in said
+        assert f"{path} is writable by everybody" in said
         path.chmod(0o700)
     assert not ran.exists()
     here.start()
@@ -171,5 +171,5 @@ def test_a_kernel_that_others_could_reach_is_refused(tmp_path: Path, ip: str, cu
     file = tmp_path / "connection.json"
     with pytest.raises(AttachFailed) as refused:
         start_kernel(file, transport="tcp", ip=ip, key=b"k", curve=curve, metadata={})
-    assert "others than you could reach it" in refused.value.found
+    assert "other users could reach it" in refused.value.found
     assert not file.exists()

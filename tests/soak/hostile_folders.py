@@ -130,7 +130,7 @@ class Run:
             finding.message.partition(":")[0] for finding in report if finding.code == "LP003"
         )
         self.entries += len({finding.path for finding in report})
-        is_complete = not any("is not looked at further" in f.message for f in report)
+        is_complete = not any("is not read further" in f.message for f in report)
         if is_complete and not any(f.path.endswith("good.py") for f in report):
             self.faults.append(f"folder {self.folders}: the good file was lost")
         if self.folders % EVERY == 0:

@@ -101,7 +101,7 @@ def test_packages_that_everybody_can_write_are_not_lent(here: Place, open_to_all
     webui = here.start_unprepared(str(bare_environment(here) / "bin/python"))
     here.environment["PYTHONPATH"] = str(library)
     lines = refusal(here, webui.pid)
-    assert f"ours cannot be lent: {writable} can be written by everybody" in lines[1]
+    assert f"this one cannot be lent: {writable} is writable by everybody" in lines[1]
     assert f"chmod o-w {writable}" in lines[2]
     assert "-m pip install livepatch" in lines[2]
     assert webui.get() == "hello"

@@ -192,7 +192,7 @@ def test_a_private_group_may_write_and_one_with_others_in_it_may_not(account) ->
     subprocess.run(["usermod", "-a", "-G", group, colleague.entry.pw_name], check=True)
     user.start("-m", "livepatch", "run", str(script))
     said = watched_by(user, patch.parent)
-    assert f"{patch.parent} can be written by the group {group}" in said
+    assert f"{patch.parent} is writable by the group {group}" in said
     assert f"chmod g-w {patch.parent}" in said
     assert said.startswith("Own ")
     patch.parent.chmod(0o755)

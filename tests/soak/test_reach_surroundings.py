@@ -118,6 +118,6 @@ def test_what_the_system_hides_is_said(here: Place, make_user, command_as) -> No
         lines = found.stderr.splitlines()
         assert len(lines) == 3, found.stderr
         assert lines[1] == (
-            "what runs in it, and whether in a sandbox, is hidden from us: Permission denied"
+            "the system hides what runs in it, and whether that is in a sandbox: Permission denied"
         )
         assert lines[2].startswith("sudo ")

@@ -87,7 +87,7 @@ def test_a_broken_file_leaves_its_former_version_live_and_says_so(folder, broken
     assert line is None or error.line == line
     assert functions.plain(1) == "good"
     assert (functions.uses_module(1), functions.annotated(1)) == (3, "the notebook's")
-    assert "broken, the former version is live" in str(folder.watch)
+    assert "broken, the previous version is live" in str(folder.watch)
     folder.write(replacing("fixed"))
     assert folder.watch.errors == []
     assert functions.plain(1) == "fixed"

@@ -198,7 +198,7 @@ def test_a_file_of_somebody_else_is_an_error_and_says_what_allows_it(
     assert f"{mine} belongs to uid {SOMEBODY}" in found
     assert f"LIVEPATCH_TRUST_UIDS={SOMEBODY}" in advice
     assert functions.plain(1) == "good"  # as for a broken file: the last good version stays
-    assert "broken, the former version is live" in str(folder.watch)
+    assert "broken, the previous version is live" in str(folder.watch)
     assert len(folder.told) == 2  # said once
     monkeypatch.setenv("LIVEPATCH_TRUST_UIDS", str(SOMEBODY))
     folder.write("seen = True\n", "last.py")
@@ -226,7 +226,7 @@ def test_a_file_that_everybody_could_write_is_an_error_until_it_is_closed(
     (folder.path / "draft").write_text(replacing("anybody's"))
     (folder.path / "draft").chmod(0o666 if what == "the file" else 0o644)
     (folder.path / "draft").rename(folder.path / "mine.py")
-    error = until_error(folder, "can be written by everybody")
+    error = until_error(folder, "is writable by everybody")
     writable = folder.path if what == "its folder" else folder.path / "mine.py"
     assert f"chmod o-w {writable}" in error.message
     assert functions.plain(1) == OLD

@@ -167,7 +167,7 @@ def test_a_stack_that_cannot_be_mapped_is_told_and_left_alone():
         own = app.middleware_stack
         with pytest.raises(lp.PatchRefused) as refusal:
             lp.middleware(app)
-        assert "cannot be mapped: ServerErrorMiddleware → Hides" in refusal.value.found
+        assert "cannot map the running stack: ServerErrorMiddleware → Hides" in refusal.value.found
         assert len(str(refusal.value).splitlines()) == 3
         assert app.middleware_stack is own
         assert server.seen() == ["hidden"]
@@ -180,7 +180,7 @@ def test_a_stack_that_becomes_unmappable_refuses_and_harms_no_request():
         stack = lp.middleware(app)
         app.middleware_stack = Hides(app.middleware_stack)
         for ask in (lambda: stack.add(Mark), lambda: len(stack)):
-            with pytest.raises(lp.PatchRefused, match="cannot be mapped"):
+            with pytest.raises(lp.PatchRefused, match="cannot map the running stack"):
                 ask()
         assert server.seen() == ["hidden"]
 

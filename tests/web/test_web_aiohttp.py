@@ -210,7 +210,9 @@ def test_bad_middleware_is_refused_and_harms_no_request(server, bad):
     assert len(str(refusal.value).splitlines()) == 3
     with pytest.raises(lp.PatchRefused, match="unexpected keyword argument"):
         stack.add(mark, colour="red")
-    with pytest.raises(lp.PatchRefused, match="only a Starlette or FastAPI app"):
+    with pytest.raises(
+        lp.PatchRefused, match="can guard the stack of a Starlette or FastAPI app only"
+    ):
         stack.guard()
     assert server.seen() == ["own"]
 

@@ -86,7 +86,7 @@ def test_a_route_is_replaced_and_what_was_not_reached_is_said(server):
     assert (text(server, "/prompt"), text(server, "/api/prompt")) == ("mine", "prompt")
     assert text(server, "/prompt", "POST") == "posted"
     assert server.client.head("/prompt").headers["content-length"] == str(len("mine"))
-    assert "· GET /api/prompt still by prompt ·" in str(layer)
+    assert "· GET /api/prompt still served by prompt ·" in str(layer)
     layer.remove()
     assert server.client.head("/prompt").headers["content-length"] == str(len("prompt"))
     assert text(server, "/prompt") == "prompt"
@@ -136,7 +136,7 @@ async def takes_two(request, more): ...
     [
         (lambda routes: routes.replace("GET /prompt", plain), "is not a coroutine function"),
         (lambda routes: routes.replace("GET /prompt", takes_two), "missing a required argument"),
-        (lambda routes: routes.replace("GET /prompt", mine, name="x"), "told nothing but"),
+        (lambda routes: routes.replace("GET /prompt", mine, name="x"), "only the function"),
         (lambda routes: routes.replace("MOUNT /sub", mine), "is a PrefixedSubAppResource"),
         (lambda routes: routes.add("/x", mine, methods=["GET", "POST"]), "has one method"),
         (lambda routes: routes.add("/x/{", mine), "ValueError: Invalid path"),

@@ -236,7 +236,7 @@ def test_a_muted_event_changes_nothing_until_it_is_unmuted(server, client):
     assert described(server)["/split"]["parameters"] == before["parameters"]
     assert "mute by test_web_events" in str(lp.events(server.page))
     replaced = lp.events(server.page)["/split"].replace(lambda text: ("x", text))
-    assert "it is muted still" in str(replaced)
+    assert "it stays muted" in str(replaced)
     assert client.predict("abc", api_name="/split") != ("x", "abc")
     assert str(lp.events(server.page)["/split"].unmute()) == str(layer)
     assert client.predict("abc", api_name="/split") == ("x", "abc")
@@ -326,11 +326,11 @@ def test_bad_input_is_refused_in_three_lines_and_changes_nothing(server):
 
     event = events["/greet"]
     error = refusal(lambda: event.replace(lambda name: name))
-    assert "takes 1 inputs, and the event gives 2: textbox 'Name', number 'Times'" in error.found
+    assert "takes 1 inputs, but the event passes 2: textbox 'Name', number 'Times'" in error.found
     assert "takes 3 inputs" in refusal(lambda: event.replace(lambda a, b, c: a)).found
     found = refusal(lambda: events["/split"].replace(one_or_three)).found
-    assert "answers 3 outputs, and the event has 2: textbox 'Head', textbox 'Out'" in found
-    assert "answers 1 outputs" in refusal(lambda: events["/split"].replace(lambda t: "x")).found
+    assert "returns 3 outputs, but the event has 2: textbox 'Head', textbox 'Out'" in found
+    assert "returns 1 outputs" in refusal(lambda: events["/split"].replace(lambda t: "x")).found
     assert "cannot be called" in refusal(lambda: event.replace("text")).found
     call = coroutine(1, 2)
     assert "is a call of the function" in refusal(lambda: event.replace(call)).found

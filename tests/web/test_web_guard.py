@@ -176,5 +176,7 @@ def test_other_apps_are_as_they_were(guarded):
 
 
 def test_a_mount_cannot_be_guarded(server):
-    with pytest.raises(lp.PatchRefused, match="only a Starlette or FastAPI app"):
+    with pytest.raises(
+        lp.PatchRefused, match="can guard the stack of a Starlette or FastAPI app only"
+    ):
         lp.middleware(server.app.routes[0]).guard()

@@ -336,7 +336,7 @@ def test_a_layer_that_is_gone_is_told(server):
         lambda: stack.replace(layer, Mark),
         lambda: stack.add(Mark, before=layer),
     ):
-        with pytest.raises(lp.TargetNotFound, match="is not in the stack any more") as refusal:
+        with pytest.raises(lp.TargetNotFound, match="is no longer in the stack") as refusal:
             ask()
         assert len(str(refusal.value).splitlines()) == 3
     layer.remove()
@@ -351,7 +351,7 @@ def test_unknown_names_and_places_are_told(server):
         stack.add(Mark, index=9)
     with pytest.raises(lp.PatchRefused, match="more than one place"):
         stack.add(Mark, index=0, before="Mark")
-    with pytest.raises(lp.PatchRefused, match="no place was said"):
+    with pytest.raises(lp.PatchRefused, match="no place was given"):
         stack.move("Mark")
     other = lp.middleware(build_app(Middleware(Mark)))
     with pytest.raises(lp.TargetNotFound, match="this layer belongs to"):

@@ -103,7 +103,7 @@ def read_stack(
     app = head
     while not (terminal is not None and same(app, terminal)) and app is not entrance:
         if len(nodes) >= LONGEST:
-            raise _unmapped(asked, nodes, "they wrap each other in a circle")
+            raise _unmapped(asked, nodes, "they wrap each other in a cycle")
         inner, links = find_links(app, is_expected)
         if inner is None:
             if terminal is None:
@@ -152,6 +152,6 @@ def _unmapped(asked: str, nodes: Sequence[Node], why: str) -> PatchRefused:
     names = [getattr(n.instance, "__qualname__", type(n.instance).__name__) for n in nodes]
     return PatchRefused(
         asked,
-        f"the running stack cannot be mapped: {' → '.join(names) or 'it is empty'}; {why}",
-        "keep the inner app in self.app, as Starlette's own middleware does; nothing was touched",
+        f"livepatch cannot map the running stack: {' → '.join(names) or 'it is empty'}; {why}",
+        "keep the inner app in self.app, as Starlette's own middleware does; nothing was changed",
     )

@@ -43,8 +43,8 @@ def guard_stack(stack: AsgiStack) -> AnswerLine:
         apply(Guarding(Guard(stack), caller()))
     return answer(
         f"guarded {stack.path}",
-        "late add_middleware takes effect at once and never raises",
-        "lp.undo() takes the guard away",
+        "a late add_middleware takes effect at once and never raises",
+        "lp.undo() removes the guard",
     )
 
 
@@ -145,7 +145,7 @@ class Guard:
                     self.follow()
                     stack.look_before_next(self.follow)
                 except LivepatchError as error:
-                    log.warning("livepatch: this stack cannot be guarded: %s", error)
+                    log.warning("livepatch: cannot guard this stack: %s", error)
                 else:
                     return
             stack.value = value
@@ -155,7 +155,7 @@ class Guard:
                 stack.refresh(f"guard {stack.path}")
                 stack.publish(stack.published)
             except LivepatchError as error:
-                log.warning("livepatch: a stack was stored that cannot be guarded: %s", error)
+                log.warning("livepatch: the app stored a stack that cannot be guarded: %s", error)
 
     def follow(self, only: Any = None, *, is_asked: bool = False) -> None:
         """Let what the app declares be live; what is live already stays as it is.
@@ -194,7 +194,7 @@ class Guard:
         except LivepatchError as error:
             if is_asked:
                 raise
-            log.warning("livepatch: declared, and cannot become live: %s", error)
+            log.warning("livepatch: middleware was declared that cannot become live: %s", error)
             return None
 
 
@@ -215,7 +215,7 @@ class Watch:
                 stack.refresh(f"time {stack.path}")
                 stack.publish(stack.published)
             except LivepatchError as error:
-                log.warning("livepatch: a stack was stored that cannot be timed: %s", error)
+                log.warning("livepatch: the app stored a stack that cannot be timed: %s", error)
 
 
 def watch(stack: AsgiStack, *, on: bool) -> None:

@@ -44,8 +44,9 @@ def make_asgi(
     if not isinstance(cls, type) and is_asgi(cls):
         raise PatchRefused(
             asked,
-            f"{shown} ({place(cls)}) is an ASGI app itself, and gets no inner app to pass on to",
-            "give a class, or a function that takes the inner app and answers such an app",
+            f"{shown} ({place(cls)}) is an ASGI app itself, and takes no inner app to pass "
+            "requests on to",
+            "give a class, or a function that takes the inner app and returns an app",
         )
     try:
         made = _call(cls, app, positional, options)

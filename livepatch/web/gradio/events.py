@@ -64,7 +64,7 @@ class Events(EventTable, Sequence[LiveEvent]):
             check_function(asked, function, found.event)
             layer = self._put("replace", found, function, _shown(function))
             kind = ["streams"] if streams(function) else []
-            muted = ["it is muted still"] if found.muted else []
+            muted = ["it stays muted"] if found.muted else []
             self._tell(layer, f"replaced {found.label} in {self.path}", begun, *kind, *muted)
             return layer
 
@@ -149,22 +149,23 @@ class Events(EventTable, Sequence[LiveEvent]):
         if found.event.fn is None:
             raise PatchRefused(
                 asked,
-                f"{found.label} runs in the browser only: the page was told so as it was made",
-                "its script belongs to the page; other events of the page are in %events",
+                f"{found.label} runs in the browser only, as the page declares it",
+                "its script belongs to the page; %events lists the other events",
             )
         if getattr(found.event, "renderable", None) is not None:
             drawn = found.event.renderable.fn
             raise PatchRefused(
                 asked,
-                f"{found.label} draws a part of the page (gr.render, {place(undecorated(drawn))})",
+                f"{found.label} renders a part of the page (gr.render, "
+                f"{place(undecorated(drawn))})",
                 f"lp.replace({f'{drawn.__module__}.{drawn.__qualname__}'!r}, …) reaches it",
             )
         if self.events.is_foreign(found.event):
             raise ForeignChange(
                 asked,
-                f"someone else gave {found.label} another function since: "
+                f"someone else has given {found.label} another function: "
                 f"{_shown(found.event.fn)} ({place(undecorated(found.event.fn))})",
-                "lp.restore_all() forgets ours and leaves that one alone",
+                "lp.restore_all() drops livepatch's change and leaves that one alone",
             )
         return found
 
@@ -181,9 +182,9 @@ class Events(EventTable, Sequence[LiveEvent]):
         if meant:
             labels = ", ".join(f"{e.label} ({', '.join(e.targets)})" for e in meant)
             advice = f"say which: lp.events()[{meant[0].index}]"
-            raise TargetNotFound(asked, f"{len(meant)} events are meant: {labels}", advice)
+            raise TargetNotFound(asked, f"{len(meant)} events match: {labels}", advice)
         if isinstance(reference, (LiveEvent, OperationLayer)):
-            found = f"{_shown(reference)} is not on the page any more: it was built again"
+            found = f"{_shown(reference)} is not on the page any more: the page was rebuilt"
             raise TargetNotFound(asked, found, "look at %events")
         names = [event.label for event in events]
         near = difflib.get_close_matches(f"/{str(reference).lstrip('/')}", names, 3, 0.5)

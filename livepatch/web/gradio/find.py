@@ -32,7 +32,7 @@ def events_of(blocks: Any, apps: Iterable[Any] = ()) -> Events:
         cls = type(blocks)
         raise PatchRefused(
             f"look at the events of {cls.__name__}",
-            f"a {cls.__module__}.{cls.__qualname__} is not a Gradio page and serves none",
+            f"a {cls.__module__}.{cls.__qualname__} is not a Gradio page and does not serve one",
             "give a gradio.Blocks, or the app that it is mounted in",
         )
     with registry.lock:

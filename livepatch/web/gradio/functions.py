@@ -42,17 +42,17 @@ def check_function(asked: str, function: Any, block_fn: Any) -> None:
         takes = str(least) if least == most else f"{least} to {most if most < MANY else 'any'}"
         raise PatchRefused(
             asked,
-            f"{_shown(function)} takes {takes} inputs, and the event gives {given}: "
+            f"{_shown(function)} takes {takes} inputs, but the event passes {given}: "
             f"{', '.join(describe(block) for block in block_fn.inputs) or 'none'}",
-            "take as many; inputs and outputs of an event belong to the page",
+            "take the same number; inputs and outputs of an event belong to the page",
         )
     answered = next((n for n in _answers(function) if outputs > 1 and n != outputs), None)
     if answered is not None:
         raise PatchRefused(
             asked,
-            f"{_shown(function)} answers {answered} outputs, and the event has {outputs}: "
+            f"{_shown(function)} returns {answered} outputs, but the event has {outputs}: "
             f"{', '.join(describe(block) for block in block_fn.outputs)}",
-            "answer as many; gr.skip() leaves one as it is",
+            "return the same number; gr.skip() leaves an output as it is",
         )
 
 

@@ -91,7 +91,7 @@ class AiohttpRoutes(RouteList):
         options = dict(options)
         methods = options.pop("methods", None) or [options.pop("method", "GET")]
         if len(methods) != 1:
-            found = f"an aiohttp route has one method, and not {', '.join(methods)}"
+            found = f"an aiohttp route has one method, not {', '.join(methods)}"
             raise PatchRefused(asked, found, "add one route for each method")
         _check_handler(asked, endpoint)
         module: Any = sys.modules["aiohttp.web_urldispatcher"]
@@ -118,10 +118,10 @@ class AiohttpRoutes(RouteList):
         """A route of the same resource and method with another function."""
         if not hasattr(route, "handler"):
             found = f"{self.path_of(route) or '/'} is a {type(route).__name__}, no function"
-            raise PatchRefused(asked, found, "remove it, and add routes of your own")
+            raise PatchRefused(asked, found, "remove it and add your own routes")
         if options:
-            found = f"an aiohttp route is told nothing but its function ({', '.join(options)})"
-            raise PatchRefused(asked, found, "remove it, and add another route")
+            found = f"only the function of an aiohttp route can be replaced ({', '.join(options)})"
+            raise PatchRefused(asked, found, "remove it and add another route")
         _check_handler(asked, endpoint)
         expect = route._expect_handler
         try:
@@ -224,7 +224,8 @@ def _check_handler(asked: str, endpoint: Any) -> None:
         inspect.signature(endpoint).bind(None)
     except TypeError as error:
         found = (
-            f"{name} ({place(undecorated(endpoint))}): {error}; it is called with the request alone"
+            f"{name} ({place(undecorated(endpoint))}): {error}; aiohttp calls it with the request "
+            "only"
         )
         raise PatchRefused(asked, found, HOW_TO_WRITE) from error
 

@@ -208,7 +208,7 @@ class Routes(RouteTable, Sequence[LiveRoute]):
             The layer; ``layer.remove()`` puts the route back in its place.
 
         Raises:
-            PatchRefused: no place was said, or one in another router.
+            PatchRefused: no place was given, or one in another router.
             TargetNotFound: there is no such route.
         """
         begun = time.perf_counter()
@@ -216,7 +216,7 @@ class Routes(RouteTable, Sequence[LiveRoute]):
         with registry.lock:
             row = self._find(asked, route).row
             if (before is None) == (index is None):
-                raise PatchRefused(asked, "one place has to be said", "before=… or index=…")
+                raise PatchRefused(asked, "no place was given", "before=… or index=…")
             at = None if before is None else self._find(asked, before).row
             routes, slot = row.routes, row.cell.slot
             if at is not None and at.routes is not routes:
@@ -258,7 +258,7 @@ class Routes(RouteTable, Sequence[LiveRoute]):
     ) -> Any:
         """The slot to stand before; refuse where the new route would be reached by nobody."""
         if at is not None and index is not None:
-            raise PatchRefused(asked, "more than one place was said", "before=… or index=…")
+            raise PatchRefused(asked, "more than one place was given", "before=… or index=…")
         cells = routes.cells()
         if at is None and index is None:
             taken = next((row for row in rows_of(self.root) if row.serves_what(new)), None)
@@ -266,7 +266,7 @@ class Routes(RouteTable, Sequence[LiveRoute]):
                 raise PatchRefused(
                     asked,
                     f"{taken.label} is taken by {_shown(taken.endpoint)} "
-                    f"({place(undecorated(taken.endpoint))}), which comes first and wins",
+                    f"({place(undecorated(taken.endpoint))}), which is matched first",
                     f"lp.routes()[{taken.label!r}].replace(f), or add(…, before={taken.label!r})",
                 )
             winner = new.winner_among(cells, of_all=False)
@@ -277,7 +277,7 @@ class Routes(RouteTable, Sequence[LiveRoute]):
         winner = new.winner_among(cells[:end], of_all=True)
         if winner is not None:
             label = Row.of_cell(routes, winner, new.prefix).label
-            found = f"{label} stands before that place and wins: nothing would reach the new route"
+            found = f"{label} is matched before that place: no request would reach the new route"
             raise PatchRefused(asked, found, f"before={label!r}")
         return anchor
 
@@ -290,7 +290,7 @@ class Routes(RouteTable, Sequence[LiveRoute]):
         facts = [f"also as {', '.join(same)}"] if same else []
         if others:
             named = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-            facts.append(f"{named} still by {_shown(endpoint)}")
+            facts.append(f"{named} still served by {_shown(endpoint)}")
         return facts
 
     @staticmethod
@@ -307,7 +307,7 @@ class Routes(RouteTable, Sequence[LiveRoute]):
         routes = self._all()
         meant = [route for route in routes if route.row.is_meant_by(reference)]
         if isinstance(reference, RouteLayer) and not meant:
-            found = f"what {reference.whose()} was about is not in the list any more"
+            found = f"the route that {reference.whose()} changed is no longer in the list"
             raise TargetNotFound(asked, found, "look at %routes")
         slots = {id(route.row.cell.slot) for route in meant}
         if len(slots) == 1 or (meant and isinstance(reference, LiveRoute)):
@@ -315,9 +315,9 @@ class Routes(RouteTable, Sequence[LiveRoute]):
         if meant:
             labels = ", ".join(f"{r.label} ({r.place})" for r in meant)
             advice = f"say which: lp.routes()[{meant[0].label!r}]"
-            raise TargetNotFound(asked, f"{len(meant)} routes are meant: {labels}", advice)
+            raise TargetNotFound(asked, f"{len(meant)} routes match: {labels}", advice)
         if isinstance(reference, LiveRoute):
-            found = f"{reference.label} is not in the list any more"
+            found = f"{reference.label} is no longer in the list"
             raise TargetNotFound(asked, found, "lp.undo() brings back what was removed last")
         wanted = str(reference).rpartition(" ")[2]
         paths = {route.path: route.label for route in routes}
@@ -373,7 +373,7 @@ def _signatures(old: Any, new: Any) -> str:
         return ""
     if [*before.parameters.values()] == [*after.parameters.values()]:
         return ""
-    return f"takes {tuple(after.parameters)!r} now: it took {tuple(before.parameters)!r}"
+    return f"now takes {tuple(after.parameters)!r} instead of {tuple(before.parameters)!r}"
 
 
 def _said(options: Mapping[str, Any]) -> str:

@@ -120,7 +120,7 @@ class StarletteRoutes(RouteList):
         if isinstance(getattr(route, "app", None), Entrance):
             raise PatchRefused(
                 asked,
-                "this route has middleware of ours around it, which stays with the old one",
+                "livepatch added middleware around this route, and it would stay with the old one",
                 "lp.middleware(route): remove it first; or lp.replace() the function itself",
             )
         given = _told_to(route) if is_api_route(route) else _plain_options(asked, route)
@@ -221,7 +221,7 @@ def _plain_options(asked: str, route: Any) -> dict[str, Any]:
 
 def _remounted(asked: str, route: Any, app: Any, options: Mapping[str, Any]) -> Any:
     if not is_asgi(app):
-        found = f"{_shown(app)} is not an ASGI app, and a {type(route).__name__} leads to one"
+        found = f"{_shown(app)} is not an ASGI app, which a {type(route).__name__} needs"
         raise PatchRefused(asked, found, "give an app: FastAPI(), Router(), StaticFiles(…), …")
     if isinstance(route.app, Entrance) or route.app is not endpoint_of(route):
         found = f"this {type(route).__name__} has middleware around it, which a new one would lose"
@@ -287,7 +287,7 @@ def _check_takes_one(asked: str, endpoint: Any, what: str) -> None:
         raise PatchRefused(
             asked,
             f"{_shown(endpoint)}{signature} ({place(undecorated(endpoint))}): {error}; "
-            f"this route calls it with the {what} alone",
+            f"this route calls it with the {what} only",
             f"write it as f({what}); parameters are FastAPI's",
         ) from error
 
