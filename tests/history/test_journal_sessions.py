@@ -252,10 +252,11 @@ print("parent", lp.journal.path.name)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 def test_a_child_that_outlives_its_parent_does_not_keep_its_session_alive(place):
     script = (
-        "import os\nchange('plain', 1)\nif os.fork() == 0:\n    sys.stdout.close(); input()\n"
-        "    os._exit(0)\nos._exit(0)"
+        "import os\nchange('plain', 1)\nif os.fork() == 0:\n    print('forked', flush=True)\n"
+        "    sys.stdout.close(); input()\n    os._exit(0)\nos._exit(0)"
     )
     parent = start(KEEPS + script, state=place.folder.parent.parent)
+    assert parent.stdout.readline() == "forked\n"  # the child lets go before it runs on
     parent.wait(60)
     rewrite_header(place, 1, namespace="a container's")
     lp.journal.keep("a-webui")
