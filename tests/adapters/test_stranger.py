@@ -224,3 +224,45 @@ def test_an_adapter_in_a_package_with_what_its_neighbour_has(
     assert sorted(one.name for one in carried) == sorted(
         ["__init__.py", "looking.py", f"{module.rpartition('.')[2]}.py"]
     )
+
+
+OF_0_1 = """
+from livepatch.hosts.base import WEBUI, Host, attribute_of
+from livepatch.registries.store import ListStore
+
+
+class BakeryHost(Host):
+    flavor = "bakery"
+    specificity = WEBUI
+    offers = frozenset({"callbacks"})
+
+    @classmethod
+    def is_detected(cls):
+        return attribute_of("bakery.registry", "ovens") is not None
+
+    def callback_stores(self):
+        ovens = attribute_of("bakery.registry", "ovens")
+        return [ListStore(name, f"callbacks of {name}", ovens, name) for name in ovens]
+"""
+USES_IT = """
+from bakery import shop
+import livepatch as lp
+
+shop.registry.ovens["morning"].append(shop.knead)
+print(lp.host().flavor, "callbacks" in lp.host().supports)
+lp.callbacks()["morning"].mute("knead")
+print(shop.sell("rye"))
+lp.restore_all()
+print(shop.sell("rye"))
+"""
+
+
+def test_the_adapter_of_the_first_manual_still_works(site: Path) -> None:
+    """0.1's own example, letter by letter."""
+    (site / "bakery_livepatch.py").write_text(OF_0_1)
+    done = run(site, "-c", USES_IT)
+    assert done.stdout.splitlines() == [
+        "bakery True",
+        "baked rye",
+        "baked kneaded rye",
+    ], done.stderr
