@@ -219,8 +219,8 @@ class Host:
         """
         raise HostUnsupported(
             "interrupt the generation",
-            f"nothing is known of how a webui of the flavor {self.flavor} stops a generation",
-            "call the webui's own function for it",
+            f"livepatch does not know how a webui of the flavor {self.flavor} stops a generation",
+            "call the webui's own function for that",
         )
 
     def __repr__(self) -> str:

@@ -43,7 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> shared.Options:
         "--output-dir", type=Path, help="where pictures are saved (a temporary folder by default)"
     )
     parser.add_argument(
-        "--extensions-dir", type=Path, help="a folder of extensions besides those that come along"
+        "--extensions-dir", type=Path, help="a folder of extensions besides the built-in ones"
     )
     parser.add_argument(
         "--disable-extension", action="append", default=[], metavar="NAME", help="do not load NAME"

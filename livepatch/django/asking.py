@@ -19,7 +19,7 @@ def check_process(asked: str) -> None:
         raise HostUnsupported(
             asked,
             "Django is not set up in this process: its apps are not loaded",
-            "inside a running server, or after django.setup()",
+            "call it inside a running server, or after django.setup()",
         )
     try:
         asyncio.get_running_loop()
@@ -28,8 +28,9 @@ def check_process(asked: str) -> None:
     if is_on_a_servers_stack():
         raise PatchRefused(
             asked,
-            "this runs on the server's own event loop and would wait for requests that wait for it",
-            "in a cell without %%webui; in an async view: await asyncio.to_thread(lp.django.…)",
+            "this runs on the server's own event loop, and would wait for requests that wait for "
+            "that loop",
+            "use a cell without %%webui; in an async view: await asyncio.to_thread(lp.django.…)",
         )
 
 
@@ -66,8 +67,8 @@ def refuse_ourselves(asked: str, label: str) -> None:
     """Refuse apps without which the server could not go on."""
     name = registry.live().configs[label].name
     if name == "livepatch.django":
-        raise PatchRefused(asked, "that is livepatch itself", "livepatch detach takes it out")
+        raise PatchRefused(asked, "that is livepatch itself", "livepatch detach removes it")
     if name.startswith("django.contrib.contenttypes"):
         raise PatchRefused(
-            asked, "Django keeps its tables of models with it", "restart the server for that"
+            asked, "Django keeps its registry of models in it", "restart the server for that"
         )

@@ -132,7 +132,8 @@ def _build_one(
     if old is not None and config.label != old.label:
         raise PatchRefused(
             asked,
-            f"its label was {old.label} and is {config.label} now: another app to Django",
+            f"its label was {old.label} and is now {config.label}, which Django takes for another "
+            "app",
             f"%django_app unload {old.label}, then load it under the new label",
         )
     others = {k: c for k, c in snapshot.configs.items() if old is None or k != old.label}

@@ -58,7 +58,7 @@ class AppsChange(Change):
             if present is not step.before and present is not step.after:
                 raise PatchRefused(
                     self.asked,
-                    f"{step.label} was changed again since",
+                    f"{step.label} has been changed again since",
                     "lp.journal has the later steps; undo those first",
                 )
 

@@ -83,7 +83,7 @@ def check(asked: str, config: Any, configs: Configs, hidden: Iterable[str]) -> N
             raise DependencyError(
                 asked,
                 f"{config.label} requires the package {requirement}; {requirement.name} is {have}",
-                f"pip install '{requirement}', then the same again",
+                f"pip install '{requirement}', then try again",
             )
 
 
@@ -120,7 +120,7 @@ def check_cycle(asked: str, config: Any, configs: Configs, read: Any) -> None:
         circle = " needs ".join(reversed(error.args[1]))
         raise DependencyError(
             asked,
-            f"the apps need each other in a circle: {circle}",
+            f"the apps depend on each other in a cycle: {circle}",
             "take one of these out of depends_on",
         ) from error
 

@@ -148,8 +148,8 @@ class LiveDjango:
                         asked,
                         counted(running, "request still runs", "requests still run")
                         + f" after {self.requests.patience:g} s; "
-                        "its tables cannot be changed under them",
-                        "the same again when they have ended",
+                        "livepatch cannot change its tables while they run",
+                        "try again when they have ended",
                     )
             begun: list[TableStep] = []
             try:

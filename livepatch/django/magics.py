@@ -72,7 +72,7 @@ class LivepatchDjangoMagics(Magics):
     @magic_arguments()
     @argument("action", nargs="?", choices=DJANGO_APP.verbs, help="without one: list the apps")
     @argument("names", nargs="*", help="the app's label or dotted name")
-    @argument("--url-prefix", help="of load: where its URLs begin (default: its label)")
+    @argument("--url-prefix", help="of load: the prefix of its URLs (default: its label)")
     @argument("--database", help="of load: the alias of the database for its tables")
     @line_magic
     def django_app(self, line: str) -> Answer | Report[AppRow]:

@@ -64,7 +64,7 @@ class Migrations:
                 raise SchemaFailed(
                     f"take the migrations of {self.label} back",
                     f"{type(error).__name__}: {error}",
-                    "make them reversible, or migrate back by hand: manage.py migrate",
+                    "make them reversible, or migrate back yourself: manage.py migrate",
                 ) from error
 
     def _failed(self, asked: str, error: Exception, plan: list[Any], before: Any) -> SchemaFailed:
@@ -74,7 +74,7 @@ class Migrations:
         newly = [key for key in mine if key in done and key not in before]
         failed = next((m for m in plan if (m.app_label, m.name) not in done), plan[-1])
         said = f"migration {failed} failed: {type(error).__name__}: {_one_line(error)}"
-        advice = "fix the migration, then the same again"
+        advice = "fix the migration, then try again"
         try:
             self._unapply(newly)
         except Exception as other:
@@ -82,14 +82,14 @@ class Migrations:
             return SchemaFailed(
                 asked,
                 f"{said}; of those before it these could not be taken back ({other}): {names}",
-                "manage.py migrate by hand, then the same again",
+                "run manage.py migrate yourself, then try again",
             )
         if newly:
             said += (
                 f"; the {len(newly)} before it {'was' if len(newly) == 1 else 'were'} taken back"
             )
         if not failed.atomic or not connection.features.can_rollback_ddl:
-            advice = "it was not atomic: look at what it left in the database, then the same again"
+            advice = "it was not atomic: check what it left in the database, then try again"
         return SchemaFailed(asked, said, advice)
 
     def _unapply(self, keys: list[Key]) -> None:

@@ -125,7 +125,9 @@ class DjangoRoutes(RouteList):
         """The same pattern with another view."""
         if options:
             told = ", ".join(options)
-            raise PatchRefused(asked, f"a pattern is told nothing but its view ({told})", "f only")
+            raise PatchRefused(
+                asked, f"only the view of a pattern can be replaced ({told})", "f only"
+            )
         view = endpoint.as_view() if hasattr(endpoint, "as_view") else endpoint
         if not callable(view):
             raise PatchRefused(asked, f"{endpoint!r} cannot be called", "give a view function")

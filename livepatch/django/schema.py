@@ -45,7 +45,7 @@ def alias_of(database: str | None) -> str:
         raise LivepatchError(
             f"use the database {alias!r}",
             f"the settings have: {', '.join(connections.databases)}",
-            "database=… one of these",
+            "give database=… one of these",
         )
     return alias
 
@@ -185,7 +185,7 @@ def refuse_without_default(connection: Any, model: Any, name: str) -> None:
     raise SchemaFailed(
         f"add the field {model._meta.label}.{name}",
         f"the table {model._meta.db_table} has rows, and the field has neither a default nor "
-        "null=True: nothing can stand in them",
+        "null=True: those rows would have no value for it",
         f"give {name} a default=… or null=True, or write a migration",
     )
 

@@ -127,7 +127,7 @@ class DjangoStack(MiddlewareStack):
             raise PatchRefused(
                 asked,
                 f"{type(error).__name__}: {' '.join(str(error).split())} ({layer.place})",
-                "a middleware of Django is called with get_response, and its options; nothing "
+                "Django calls a middleware with get_response, and with its options; nothing "
                 "has changed",
             ) from error
         if layer not in tried:
@@ -215,8 +215,9 @@ class DjangoStack(MiddlewareStack):
             held_by = links[0]
         raise PatchRefused(
             asked,
-            f"{_dotted(_class_of(found[-1].instance))} hides what it passes requests on to",
-            "keep it in self.get_response, as Django's own middleware does; nothing was touched",
+            f"{_dotted(_class_of(found[-1].instance))} hides the handler that it passes requests "
+            "to",
+            "keep it in self.get_response, as Django's own middleware does; nothing was changed",
         )
 
 

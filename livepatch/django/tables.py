@@ -55,7 +55,7 @@ class Created(TableStep):
             self.made, beyond = schema.create_missing(self.version.config, self.alias)
         self.facts = [f"made {', '.join(self.made)}"] if self.made else []
         if beyond:
-            self.facts.append(f"columns that no field has: {', '.join(beyond)}")
+            self.facts.append(f"columns without a field: {', '.join(beyond)}")
 
     def give_up(self) -> None:
         """Drop what was made."""
@@ -204,7 +204,7 @@ class told_as:  # noqa: N801 - a context manager, named as it reads
             raise SchemaFailed(
                 self.asked,
                 f"the tables of {self.label} could not be changed: {type(error).__name__}: {said}",
-                "fix the models or the rows, then the same again",
+                "fix the models or the rows, then try again",
             ) from error
 
 

@@ -149,9 +149,10 @@ def reload_app(label: str) -> AppLayer:
         others = list(labels)
         others.remove(label)
         if others:
-            facts.append(f"with {', '.join(others)}, which depend on it")
+            verb = "depends" if len(others) == 1 else "depend"
+            facts.append(f"with {', '.join(others)}, which {verb} on it")
         if version.at_start:
-            facts.append("receivers that it connected at the start were found by their module")
+            facts.append("receivers that it connected at the start were recognised by their module")
         return _told(f"reloaded {label}", label, change, facts, begun)
 
 
@@ -190,8 +191,9 @@ def disable_app(label: str) -> AppLayer:
         refuse_ourselves(asked, label)
         said = _dependents_that_are_on(label)
         if said:
+            verb = "depends" if len(said) == 1 else "depend"
             raise DependencyError(
-                asked, f"{', '.join(said)} depend on it", f"%django_app disable {min(said)} first"
+                asked, f"{', '.join(said)} {verb} on it", f"%django_app disable {min(said)} first"
             )
         before = live.placement(label)
         assert before is not None
@@ -296,8 +298,8 @@ def unload_app(label: str) -> AppLayer:
             said = ", ".join(f"{table} (to {target})" for table, target in referring.items())
             raise DependencyError(
                 asked,
-                f"rows of tables that are not its own refer to its rows: {said}",
-                f"load the app that has them, or %django_app disable {label}",
+                f"rows of other tables refer to its rows: {said}",
+                f"load the app that has those tables, or %django_app disable {label}",
             )
         steps = [AppStep(label, before, None)]
         change = _apply(steps, "unload", owner, f"unload_app({label!r})")
@@ -368,4 +370,4 @@ def _connected_still(placement: LoadedVersion) -> list[str]:
     version = placement.version
     if not version.at_start:
         return []
-    return ["what it registered elsewhere at the start than in Django's registries stays"]
+    return ["what it registered at the start outside Django's registries stays"]

@@ -135,7 +135,7 @@ def in_server(command: Command, name: str) -> str:
         listing = ", ".join(sorted({webui.name for webui in running_webuis()})) or "none"
         raise WebuiNotFound(
             f"{command.verb} {command.app} in the server {name}",
-            f"no process of that name runs with a kernel; running: {listing}",
+            f"no process of that name has a kernel; running: {listing}",
             'INSTALLED_APPS += ["livepatch.django"] and start the server, or: --name '
             f"NAME; {HOW_TO_START}",
         )
@@ -178,7 +178,7 @@ def _failed(command: Command, outcome: Outcome, taken_back: str) -> WorkerFailed
     return WorkerFailed(
         lines[0] or str(command),
         f"in pid {outcome.pid}: {lines[1] if len(lines) > 1 else 'it gave no answer'}{taken_back}",
-        lines[2] if len(lines) > 2 else "livepatch list shows what runs",
+        lines[2] if len(lines) > 2 else "livepatch list shows what is running",
     )
 
 

@@ -118,7 +118,9 @@ def _names(asked: str, name: str, flavor: str) -> Names:
     adapter = adapter_of(flavor)
     if adapter is None:
         raise ExportRefused(
-            asked, f"nothing is known of the flavor {flavor!r}", f"one of: {', '.join(flavors())}"
+            asked,
+            f"livepatch does not know the flavor {flavor!r}",
+            f"one of: {', '.join(flavors())}",
         )
     package = f"{name.replace('-', '_').lower()}_changes"
     if not _NAME.fullmatch(name) or name.lower() in _RESERVED or keyword.iskeyword(name):
@@ -163,5 +165,5 @@ def _not_writable(asked: str, error: OSError) -> ExportRefused:
     return ExportRefused(
         asked,
         f"{type(error).__name__}: {error.strerror}: {shown(error.filename or '')}",
-        "name a folder that can be written to",
+        "give a folder that you can write to",
     )

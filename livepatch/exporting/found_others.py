@@ -58,7 +58,7 @@ def collect_other_changes(asked: str, adapter: type[Host], live: Live) -> None:
             raise ExportRefused(
                 asked,
                 f"changes of {changed.path} are not exported ({what})",
-                "take them back for the export, or replace the functions that are called there",
+                "take them back before the export, or replace the functions that are called there",
             )
 
 
@@ -69,7 +69,7 @@ def _check_app(
         raise ExportRefused(
             asked,
             f"{stack.path} is changed, and {adapter.layout.unreachable_app}",
-            "take that back for the export; lp.wrap the function behind the route instead",
+            "take that back before the export; lp.wrap the function behind the route instead",
         )
     finds_it_itself = type(adapter.runtime).app is not WebuiRuntime.app
     is_this_webui = finds_it_itself and host().flavor == adapter.flavor
@@ -83,7 +83,7 @@ def _check_app(
         raise ExportRefused(
             asked,
             f"{stack.path} is changed, which is not the app that the extension will be given",
-            "take those changes back for the export",
+            "take those changes back before the export",
         )
 
 
@@ -99,7 +99,7 @@ def _take_stack(asked: str, stack: MiddlewareStack, live: Live) -> None:
         raise ExportRefused(
             asked,
             f"the order of {stack.path} is changed, and moves are not exported",
-            "take the move back for the export: lp.undo(), or add a middleware in its place",
+            "take the move back before the export: lp.undo(), or add a middleware in its place",
         )
     for layer in base:
         if layer not in kept:
@@ -152,7 +152,7 @@ def _take_point(asked: str, adapter: type[Host], point: HookPoint, live: Live) -
         raise ExportRefused(
             asked,
             f"{point.path} is changed, which belongs to a model that another process does not have",
-            "take that back for the export, and replace the function where the model is loaded",
+            "take that back before the export, and replace the function where the model is loaded",
         )
 
 
@@ -228,13 +228,14 @@ def _take_hook(
             raise ExportRefused(
                 asked,
                 f"{about} is added, and extensions of a {adapter.flavor} webui have no such hooks",
-                "take that back for the export, and replace or wrap a function of the webui",
+                "take that back before the export, and replace or wrap a function of the webui",
             )
         if hook in live.hooks:
             raise ExportRefused(
                 asked,
-                f"two functions are to be the hook {hook}, and an extension has one",
-                "make one function of them",
+                f"two functions are registered as the hook {hook}, but an extension can have only "
+                "one",
+                "combine them into one function",
             )
         live.hooks[hook] = new
         return
@@ -258,5 +259,5 @@ def _path_of_class(asked: str, cls: type) -> str:
     raise ExportRefused(
         asked,
         f"no dotted name leads to the class {cls.__qualname__} ({place(cls)})",
-        "take the change of its hook back for the export",
+        "take the change of its hook back before the export",
     )

@@ -175,8 +175,9 @@ class Gatherer:
     def _check_not_ours(self, name: str, module: str, needed_by: str) -> None:
         if module.partition(".")[0] == "livepatch" and not module.startswith("livepatch.demo"):
             raise self._refused(
-                f"{needed_by} uses {name!r} of livepatch, which is not there where it will run",
-                "keep what uses livepatch in the notebook, outside of the changes",
+                f"{needed_by} uses {name!r} of livepatch, which is not installed where the export "
+                "will run",
+                "keep code that uses livepatch in the notebook, outside the changes",
             )
 
     def _import_from(self, name: str, value: Any, needed_by: str) -> None:
@@ -199,7 +200,8 @@ class Gatherer:
             text = _lambda_as_def(definition, name)
         elif text is None or not isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
             raise self._refused(
-                f"the source of {name!r} cannot be had ({place(function)}); {needed_by} needs it",
+                f"the source of {name!r} is not available ({place(function)}); {needed_by} needs "
+                "it",
                 "write it as a def in a cell or a file, and make the change again",
             )
         elif definition.name != name:
@@ -239,7 +241,7 @@ class Gatherer:
     ) -> None:
         text = text_of_class(cls)
         if text is None or "<locals>" in cls.__qualname__ or cls.__name__ != name:
-            found = f"the source of the class {name!r} cannot be had"
+            found = f"the source of the class {name!r} is not available"
             if text is not None:
                 found = f"the class {name!r} is {cls.__qualname__}, not a class of the notebook"
             raise self._refused(

@@ -197,13 +197,13 @@ def _usable(asked: str, folder: str | Path) -> Path:
         mode = os.stat(present).st_mode
     except (OSError, ValueError, RuntimeError) as error:
         said = getattr(error, "strerror", None) or str(error)
-        advice = "name a folder that can be written to"
+        advice = "give a folder that you can write to"
         raise ExportRefused(asked, f"{shown(folder)}: {said}", advice) from error
     if not stat.S_ISDIR(mode):
         what = "it is a file" if stat.S_ISREG(mode) else f"it is {kind_of(mode)}"
         raise ExportRefused(asked, f"{shown(present)}: {what}", "name a folder")
     if not os.access(present, os.W_OK | os.X_OK):
-        advice = "name another folder, or change its mode"
+        advice = "give another folder, or change its mode"
         raise ExportRefused(asked, f"{shown(present)} cannot be written to", advice)
     return wanted
 

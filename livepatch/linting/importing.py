@@ -224,6 +224,6 @@ def preload_only_defines(file: PythonFile) -> Iterator[Finding]:
             continue
         if not is_definition:
             kind = type(statement).__name__.lower()
-            yield file.finding(statement, "LP104", f"a statement of its own ({kind})")
+            yield file.finding(statement, "LP104", f"another statement ({kind})")
         elif isinstance(statement, FUNCTIONS) and statement.name != "preload":
             yield file.finding(statement, "LP104", f"it defines {statement.name}() as well")

@@ -70,7 +70,7 @@ def javascript(
     root = parser.parse(script.source).root_node
     broken = _first_error(root)
     if broken is not None:
-        return [script.finding(broken, "LP001", "the file is not JavaScript from here on")]
+        return [script.finding(broken, "LP001", "the file is not valid JavaScript from here on")]
     statements = root.named_children
     is_module = any(n.type in ("import_statement", "export_statement") for n in statements)
     found = [*_globals(script, statements)] if not is_module else []
@@ -244,4 +244,4 @@ def _one_time(script: _Script, root: Any) -> Iterator[Finding]:
     for node in _walk(root):
         name = _called(script, node) if node.type == "call_expression" else ""
         if name in ONE_TIME:
-            yield script.finding(node, "LP203", f"{name} is called at every change of the page")
+            yield script.finding(node, "LP203", f"{name} is called on every change of the page")

@@ -111,7 +111,7 @@ def _given(asked: str, path: str | Path) -> Path:
         raise LivepatchError(asked, found, "check the path") from error
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         found = f"it is {kind_of(mode)}, neither a folder nor a regular file"
-        raise LivepatchError(asked, found, "name the folder of an extension, or a file of it")
+        raise LivepatchError(asked, found, "give the folder of an extension, or one of its files")
     return given
 
 

@@ -101,7 +101,7 @@ class Reader:
             told = [first or b"", *process.rest()]
             process.kill()
             last = b"".join(told)[-_TOLD:].decode(errors="replace").strip().split("\n")[-1]
-            raise self._cannot_start(last or "it ended without a word")
+            raise self._cannot_start(last or "it ended without an answer")
         self._process = process
         return process
 
@@ -161,10 +161,10 @@ class _Process:
         try:
             code = self._process.wait(_LAST_WORDS)
         except subprocess.TimeoutExpired:
-            return "made the process that read it answer nonsense"
+            return "made the process that reads it return an invalid answer"
         if -code == getattr(signal, "SIGXCPU", None):
             return f"takes longer than {SECONDS} s to read"
-        return f"ended the process that read it ({_name_of(code)})"
+        return f"ended the process that reads it ({_name_of(code)})"
 
     def kill(self) -> None:
         """End it now."""

@@ -32,7 +32,9 @@ def requirements(shown: str, text: str) -> Iterator[Finding]:
         if not bare:
             continue
         if bare.split()[0] in _OPTIONS:
-            yield _finding(shown, number, f"{bare.split()[0]} renews what the webui has")
+            yield _finding(
+                shown, number, f"{bare.split()[0]} upgrades what the webui has installed"
+            )
             continue
         match = _REQUIREMENT.match(bare)
         if match is None or bare.startswith("-"):

@@ -35,14 +35,13 @@ _RULES = (
     Rule(
         "LP002",
         "an ignore comment names known codes and says why",
-        "who reads it later cannot tell whether it still holds",
+        "a later reader cannot tell whether it still applies",
         "# livepatch: ignore[LP101] the reason",
     ),
     Rule(
         "LP003",
-        "everything can be looked at: readable regular files, in the extension's own folder, of a "
-        "usual size",
-        "what is not looked at is not checked, and a named pipe or a device holds up whoever opens "
+        "lint can read everything: regular files of a usual size, in the extension's own folder",
+        "what lint cannot read is not checked, and a named pipe or a device blocks whoever opens "
         "it",
         "leave it out of the extension, or make it a regular file of less than 2 MB",
     ),
@@ -68,7 +67,7 @@ _RULES = (
     Rule(
         "LP104",
         "preload.py only defines preload(parser)",
-        "it runs before the webui is there, on every start",
+        "it runs before the webui is loaded, on every start",
         "keep def preload(parser): parser.add_argument(…), move the rest into scripts/",
     ),
     Rule(
@@ -93,7 +92,8 @@ _RULES = (
     Rule(
         "LP108",
         "one-time work in a callback that fires once",
-        "what runs at each step or for each component slows every generation or the whole page",
+        "code that runs at each step or for each component slows every generation or the whole "
+        "page",
         "do it in on_app_started or on_model_loaded, and keep the result",
     ),
     Rule(
@@ -105,7 +105,7 @@ _RULES = (
     Rule(
         "LP110",
         "a patch keeps and calls the original",
-        "another extension may have patched it before; overwriting it takes that patch away",
+        "another extension may have patched it before; overwriting it removes that patch",
         "original = module.f, and call original(*args, **kwargs) in the new function",
     ),
     Rule(
@@ -136,25 +136,27 @@ _RULES = (
     Rule(
         "LP115",
         "no shell",
-        "its commands differ from system to system, and what a user typed may end in them",
+        "its commands differ from system to system, and text that a user typed may end up in them",
         'subprocess.run(["program", argument], check=True)',
     ),
     Rule(
         "LP120",
-        "importing has no effect that can be seen from outside",
-        "seen in a run: importing it wrote files, opened sockets, or started threads or programs",
+        "importing has no visible effect outside the module",
+        "observed in a run: importing it wrote files, opened sockets, or started threads or "
+        "programs",
         "do it in a function that is registered",
     ),
     Rule(
         "LP201",
         "JavaScript: no bare global names",
-        "all files of all extensions share one global scope: two functions of a name are one",
+        "all files of all extensions share one global scope: a function replaces another of the "
+        "same name",
         "begin each global name with the extension's own, or (function () {…})() around it all",
     ),
     Rule(
         "LP202",
         "JavaScript: no work outside callbacks",
-        "the page is not there yet when the file is read",
+        "the page does not exist yet when the file is loaded",
         "onUiLoaded(() => {…})",
     ),
     Rule(

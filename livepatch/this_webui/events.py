@@ -36,7 +36,7 @@ def events(page: Any = None) -> Events:
         Traceback (most recent call last):
             ...
         livepatch.engine.errors.PatchRefused: look at the events of int
-        a builtins.int is not a Gradio page and serves none
+        a builtins.int is not a Gradio page and does not serve one
         give a gradio.Blocks, or the app that it is mounted in
     """
     found = host()

@@ -199,7 +199,7 @@ def test_a_webui_without_any_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         lp.callbacks()
     with pytest.raises(lp.HostUnsupported, match="has none that livepatch knows"):
         lp.extensions()
-    with pytest.raises(lp.HostUnsupported, match="nothing is known of how a webui"):
+    with pytest.raises(lp.HostUnsupported, match="livepatch does not know how a webui"):
         lp.host().interrupt()
 
 

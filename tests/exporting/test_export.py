@@ -292,7 +292,7 @@ def test_a_folder_that_is_not_writable(tmp_path):
     folder = pathlib.Path("/proc") if os.geteuid() == 0 else tmp_path
     tmp_path.chmod(0o500)
     try:
-        _refused("folder that can be written" if folder != tmp_path else "cannot", folder=folder)
+        _refused("folder that you can write" if folder != tmp_path else "cannot", folder=folder)
     finally:
         tmp_path.chmod(0o700)
 
@@ -306,7 +306,7 @@ def test_a_name_that_is_no_folder_or_module(name, tmp_path):
 
 def test_a_flavor_that_is_not_known_or_takes_no_single_file(tmp_path):
     lp.replace(f"{T}.SCALE", 9)
-    _refused("nothing is known of the flavor", folder=tmp_path, flavor="winamp")
+    _refused("livepatch does not know the flavor", folder=tmp_path, flavor="winamp")
     _refused("takes packages", folder=tmp_path, single_file=True)
 
 
@@ -320,7 +320,7 @@ def test_code_whose_source_cannot_be_had(tmp_path):
     namespace = {"__name__": "__main__"}
     exec("new = lambda a: ('typed', a)", namespace)
     lp.replace(f"{T}.wrapped", namespace["new"])
-    _refused("cannot be had", f"replace {T}.wrapped", folder=tmp_path)
+    _refused("is not available", f"replace {T}.wrapped", folder=tmp_path)
     lp.restore_all()
     lp.replace(f"{T}.wrapped", functools.partial(export_support.another, str))
     _refused("a partial", "write a def", folder=tmp_path)

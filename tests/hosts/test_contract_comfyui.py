@@ -442,7 +442,7 @@ def test_what_loaded_nodes_have_is_their_own(webui: Webui, live: Path) -> None:
     assert "1 node" in said
     assert "2 modules" in said
     assert "1 change of livepatch" in said  # the route
-    assert "pages that are open" in said
+    assert "open pages show its nodes" in said
     assert webui.run("[r.name for r in lp.extensions()['live_nodes'].hooks]") == ["LiveNode"]
     owner = webui.run("lp.hooks()['FUNCTION']['LiveNode'].owner")
     assert owner == "extension live_nodes"
@@ -452,7 +452,7 @@ def test_names_that_comfyui_has_are_not_taken(webui: Webui, tmp_path: Path) -> N
     file = tmp_path / "taker.py"
     file.write_text("class Mine: pass\nNODE_CLASS_MAPPINGS = {'ImageInvert': Mine}\n")
     said = webui.run(f"str(lp.extensions().load({str(file)!r}))")
-    assert "not taken, the names are: ImageInvert" in said
+    assert "skipped, as these names are taken: ImageInvert" in said
     assert webui.run("run()") == 191
 
 

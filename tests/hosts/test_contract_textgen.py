@@ -342,7 +342,7 @@ def test_what_a_loaded_extension_has_is_its_own(webui: Webui, live: Path) -> Non
     assert "1 extension" in said
     assert "1 route" in said
     assert "ui: called when the page is built again" in said
-    assert "a restart does not find it" in said
+    assert "a restart will not find it" in said
     hooks = webui.run("[r.event for r in lp.extensions()['live_extension'].hooks]")
     assert hooks == ["output_modifier", "ui"]
     webui.run("lp.replace('user_ext_live_extension.WORD', 'second')")

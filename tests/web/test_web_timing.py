@@ -386,7 +386,7 @@ def test_a_stack_that_cannot_be_mapped_is_not_timed_and_serves_on():
     with Server(app) as server:
         assert server.seen() == ["own"]
         stack = app.middleware_stack
-        with pytest.raises(lp.PatchRefused, match="cannot be mapped"):
+        with pytest.raises(lp.PatchRefused, match="cannot map the running stack"):
             lp.timing(app)
         assert app.middleware_stack is stack
         assert server.seen() == ["own"]

@@ -94,7 +94,7 @@ def test_dependencies_between_apps(apps_folder: Path) -> None:
     needing.write("apps.py", config("shop", 'depends_on = ["stock~=1.3"]'))
     lp.django.load_app("shop")
     refused(lambda: lp.django.unload_app("stock"), "shop (depends_on)", "unload first: shop")
-    refused(lambda: lp.django.disable_app("stock"), "shop depend on it", "disable shop first")
+    refused(lambda: lp.django.disable_app("stock"), "shop depends on it", "disable shop first")
     lp.django.disable_app("shop")
     lp.django.disable_app("stock")
     refused(lambda: lp.django.enable_app("shop"), "which is disabled", "enable stock")
@@ -103,7 +103,7 @@ def test_dependencies_between_apps(apps_folder: Path) -> None:
 def test_apps_that_need_each_other_in_a_circle(apps_folder: Path) -> None:
     small_app(apps_folder, "hen", apps=config("hen", 'depends_on = ["egg"]'))
     small_app(apps_folder, "egg", apps=config("egg", 'depends_on = ["hen"]'))
-    refused(lambda: lp.django.load_app("hen"), "in a circle", "hen needs egg needs hen")
+    refused(lambda: lp.django.load_app("hen"), "in a cycle", "hen needs egg needs hen")
     small_app(apps_folder, "alone", apps=config("alone", 'depends_on = ["alone"]'))
     refused(lambda: lp.django.load_app("alone"), "alone needs alone")
 

@@ -212,7 +212,7 @@ def test_a_table_from_elsewhere_is_brought_to_the_models(notes_app: App) -> None
         cursor.execute(f"{create}, size integer)")
     said = str(lp.django.load_app("notes"))
     assert "notes_note.user_id" in said
-    assert "columns that no field has: notes_note.size" in said
+    assert "columns without a field: notes_note.size" in said
     assert greeting() == "notes"
 
 

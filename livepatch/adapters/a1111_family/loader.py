@@ -163,7 +163,7 @@ class ScriptsLoader(Loader):
             runner.alwayson_scripts.append(script)
             script.alwayson = True
         drawn = getattr(cls, "ui", None) is not getattr(scripts.Script, "ui", None)
-        said = "its controls are drawn by the page's Reload UI; until then its hooks get no values"
+        said = "the page's Reload UI draws its controls; until then its hooks get no values"
         if (drawn or visibility is not scripts.AlwaysVisible) and said not in loading.facts:
             loading.facts.append(said)
 

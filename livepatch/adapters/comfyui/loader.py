@@ -79,9 +79,9 @@ class ComfyuiLoader(Loader):
             nodes.EXTENSION_WEB_DIRS[loading.name] = str((file.parent / folder).resolve())
         self._add_routes([route for route in routes or () if route not in before])
         if taken:
-            loading.facts.append(f"not taken, the names are: {', '.join(taken)}")
+            loading.facts.append(f"skipped, as these names are taken: {', '.join(taken)}")
         if found:
-            loading.facts.append("pages that are open know its nodes after they are loaded again")
+            loading.facts.append("open pages show its nodes after they are reloaded")
 
     def _add_routes(self, new: list[Any]) -> None:
         for route in new:

@@ -69,7 +69,7 @@ class TextgenLoader(Loader):
             loading.facts.append(f"{', '.join(drawn)}: called when the page is built again")
         folder = self.host.extension_folder
         if folder is not None and loading.path.absolute().parent != folder:
-            loading.facts.append(f"a restart does not find it: it is not in {folder}")
+            loading.facts.append(f"a restart will not find it: it is not in {folder}")
 
     def own_thing(self, item: Any) -> Any:
         """The module in ``[active, order, module]``."""

@@ -20,10 +20,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         """``VERB APP`` and options."""
-        parser.add_argument("verb", choices=[*VERBS, "apps"], help="what to do; apps lists them")
+        parser.add_argument(
+            "verb", choices=[*VERBS, "apps"], help="what to do; apps lists the apps"
+        )
         parser.add_argument("app", nargs="?", help="its label or dotted name")
         parser.add_argument("--name", help="the server's name (default: the project's)")
-        parser.add_argument("--url-prefix", help="of load: where its URLs begin")
+        parser.add_argument("--url-prefix", help="of load: the prefix of its URLs")
         parser.add_argument("--database", help="of load: the alias of its database")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -52,7 +54,7 @@ class Command(BaseCommand):
 
         found = others_of(name)
         if not found:
-            raise CommandError(f"no process of the name {name} runs with a kernel")
+            raise CommandError(f"no process named {name} has a kernel")
         for webui in found:
             if len(found) > 1:
                 self.stdout.write(f"pid {webui.pid}")
