@@ -1,4 +1,4 @@
-"""What livepatch knows of each webui: one adapter for each flavor."""
+"""Adapters: what livepatch knows of each flavor of webui."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which app is meant, and whether this process can change it."""
+"""Finds the app that the user means, and checks that this process can change it."""
 
 from __future__ import annotations
 

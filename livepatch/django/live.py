@@ -1,4 +1,4 @@
-"""What is published: the versions of apps in this process, and the steps from some to others."""
+"""The published versions of apps in this process, and the step from one set to another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who implements what: receivers of signals, implementations of pluggy hooks, entry points."""
+"""Lists who implements what: receivers of signals, pluggy hooks, entry points."""
 
 from __future__ import annotations
 

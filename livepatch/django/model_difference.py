@@ -1,4 +1,4 @@
-"""The step between two states of an app's models, for an app without migrations.
+"""Finds the difference between two states of an app's models, for an app without migrations.
 
 The difference is worked out by Django's autodetector, and made in two steps. *Expand* comes before
 anybody sees the new models and leaves everything that the old code needs: the database itself fills

@@ -1,4 +1,4 @@
-"""An app that is other than it was when the server started: what the verbs answer."""
+"""The record of an app that livepatch has changed: what the verbs answer."""
 
 from __future__ import annotations
 

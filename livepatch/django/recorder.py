@@ -1,4 +1,4 @@
-"""What an app puts into Django beside its models: written down while it loads, not done.
+"""Records what an app registers with Django while it loads, instead of doing it.
 
 While a thread loads an app, its receivers are not connected, and the accessors that its models
 would put on other apps' models (``User.note_set``) are not set: other threads serve requests, and

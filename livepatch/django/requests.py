@@ -1,4 +1,4 @@
-"""Which requests run: so that nothing is taken away under one of them.
+"""Counts running requests, so that a change can wait for them.
 
 Every request is counted with the *epoch* it began in. What a change takes away is taken away when
 the requests of earlier epochs have ended. A change of the database that the old code cannot stand

@@ -1,4 +1,4 @@
-"""Is this process one that serves? A kernel belongs there, and into no other command.
+"""Tells whether this process serves requests: only such a process gets a kernel.
 
 ``AppConfig.ready()`` runs for ``migrate`` and ``shell`` too, in the parent of ``runserver``'s
 autoreloader and in gunicorn's master. Who called it is on the stack of the thread that sets Django

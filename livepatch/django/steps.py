@@ -1,4 +1,4 @@
-"""What becomes of one app, and what has to be said of it."""
+"""One step of one app, and the facts that its answer line tells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of one app, taken along by a change of it; and the way back."""
+"""Changes the tables of one app together with the app, and changes them back."""
 
 from __future__ import annotations
 

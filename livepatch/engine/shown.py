@@ -1,4 +1,4 @@
-"""How a text that others have chosen is shown: with nothing in it that a terminal obeys.
+"""Shows a text that others have chosen, with nothing in it that a terminal would obey.
 
 Whoever can make a file, a module or an error chooses its name or its words: a newline in them
 forges a line of ours, an escape sequence clears the screen or renames the window, a character that

@@ -1,4 +1,4 @@
-"""Layers that call on: the target still runs, with something of ours around it."""
+"""Wrapping layers: the target still runs, with a function of the user's around it."""
 
 from __future__ import annotations
 

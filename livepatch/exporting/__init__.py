@@ -1,1 +1,1 @@
-"""From what is live to an extension that other webuis load."""
+"""Writes what is live as an extension that other webuis load."""

@@ -1,4 +1,4 @@
-"""What is live in this process, as the changes of an extension."""
+"""Finds what is live in this process, as the changes of an extension."""
 
 from __future__ import annotations
 

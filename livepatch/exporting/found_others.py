@@ -1,4 +1,4 @@
-"""Middleware, callbacks and hooks that are changed, as the changes of an extension."""
+"""Finds changed middleware, callbacks and hooks, as the changes of an extension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is live, ready to be written down as an extension."""
+"""The live changes, ready to be written as an extension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kinds of files there are, in words for people."""
+"""Names the kinds of files in words for people."""
 
 from __future__ import annotations
 

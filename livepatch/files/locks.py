@@ -1,4 +1,4 @@
-"""A mark on a file that its process has it open: it goes with the process, however that ends.
+"""Marks a file as open in its process; the mark goes when the process ends, however it ends.
 
 For where no pid can be asked: a process in another container writes into a folder of both.
 Windows locks a part of a file against reading, so there it is left alone.

@@ -1,4 +1,4 @@
-"""What was done: the journal of every change, undo and redo."""
+"""The journal of every change; undo, redo and replay."""
 
 from __future__ import annotations
 

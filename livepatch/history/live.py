@@ -1,4 +1,4 @@
-"""What was live at the end of a session: its steps followed one by one.
+"""Finds what was live at the end of a session, by following its steps one by one.
 
 A layer on a function comes with its step and goes with the step that names it as gone. Of anything
 else (middleware, routes, callbacks, extensions, apps) the verbs say what takes back what.

@@ -1,4 +1,4 @@
-"""Replaying: what was live before a restart, laid again where nothing stands against it."""
+"""Replays what was live before a restart, where nothing prevents it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of old sessions: they go whole, and never one that may still be written to.
+"""Removes old sessions, always whole, and never one that may still be written to.
 
 Of each webui name the last sessions that have ended are kept, up to a number, a size and an age;
 the last one of all is kept however old it is.

@@ -1,4 +1,4 @@
-"""The shape of a journal's lines: whatever a file holds, what is taken from it can be worked with.
+"""Checks the shape of a journal's lines, so that no content of a file can break a reader.
 
 A line is cut off when a disk is full or a process is killed, and files are edited by hand.
 """

@@ -1,4 +1,4 @@
-"""Whether a session is over: by its own word, its process, or the mark on its file."""
+"""Tells whether a session has ended: by its own entry, its process, or the mark on its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which code belongs to a cell: the context of its execution, in whatever thread it goes on.
+"""Tells which code belongs to a cell, by its context, in whatever thread it runs.
 
 Everything that the kernel answers differently for a notebook than for the webui (``sys.stdout``,
 ``get_ipython()``, ``comm.create_comm``) asks :func:`in_cell`. The mark is a ``ContextVar``, so a

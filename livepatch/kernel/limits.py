@@ -1,4 +1,4 @@
-"""What a kernel needs of its process's limits, asked for before the first of it is taken.
+"""Checks the process's limits before a kernel takes any descriptor, thread or memory.
 
 libzmq calls ``abort()`` where it finds no descriptor for a poller (epoll.cpp), none for a client
 that connects (ipc_listener.cpp) or no thread (thread.cpp): the webui would be gone. So a start is

@@ -1,4 +1,4 @@
-"""What holds in the process while a cell runs, and only then."""
+"""What is changed in the process while a cell runs, and only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the process that reads is asked, and what it answers: one line of JSON each."""
+"""The jobs and answers of the process that reads files: one line of JSON each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has files read by a process of their own, whatever they are made of: ours goes on in any case."""
+"""Lets a separate process read a stranger's files, so that this process survives any of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What importing a file does, seen in a clean process: LP120."""
+"""Observes what importing a file does, in a clean process: LP120."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be a change of others, told by the objects alone: few of the values are.
+"""Picks the few values that may be a foreign change, from the objects alone.
 
 Most are data, functions that the module's own source made and nobody touched, and what is imported
 from the module's own people. Every value of every module is asked here, so this is the inner loop

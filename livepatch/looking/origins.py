@@ -1,4 +1,4 @@
-"""Whose code a piece of code is: the standard library's, a package's, the webui's, an extension's.
+"""Tells whose code it is: the standard library's, a package's, the webui's, an extension's.
 
 Decided by where its file lies. The order is who may know whom: a library never knows the webui it
 is used in, and a webui does not know the extensions it will load.

@@ -1,4 +1,4 @@
-"""Whose the functions are that one look at all modules comes by: asked often, answered once."""
+"""Remembers the owners of functions during one look at all modules."""
 
 from __future__ import annotations
 

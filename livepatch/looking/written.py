@@ -1,4 +1,4 @@
-"""What a module's own source text says of a name: how it binds it, and where.
+"""Reads how and where a module's own source text binds a name.
 
 Read from the file, not from the running objects: so it can be told from what somebody else put
 there since.

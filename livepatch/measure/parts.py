@@ -1,4 +1,4 @@
-"""What one recording has noted: the parts whose calls have ended while it ran."""
+"""The calls that one recording has recorded, by part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time of one call, and what of it is its own."""
+"""The time of one call, and its self time."""
 
 from __future__ import annotations
 

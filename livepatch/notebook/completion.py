@@ -1,4 +1,4 @@
-"""What the Tab key offers after our magics."""
+"""Completes the arguments of the magics for the Tab key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The magics of what a webui answers: ``%routes`` and ``%events``."""
+"""The magics of routes and Gradio events: ``%routes``, ``%events``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The magics of what the webui calls by itself: ``%callbacks``, ``%hooks``, ``%extensions``."""
+"""The magics of callbacks, hooks and extensions: ``%callbacks``, ``%hooks``, ``%extensions``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``--time`` does (``%middleware``, ``%routes``, ``%events``, ``%callbacks``, ``%hooks``)."""
+"""``--time`` of ``%middleware``, ``%routes``, ``%events``, ``%callbacks`` and ``%hooks``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the words of a magic's line stand for."""
+"""Reads the words of a magic's line as names and values of the notebook."""
 
 from __future__ import annotations
 

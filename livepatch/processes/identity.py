@@ -1,4 +1,4 @@
-"""Which process something is from, written down so that others can tell whether it has ended."""
+"""The identity of a process, written down so that others can tell whether it has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is that process: alive, still the same one, whose, and a Python of which version?
+"""Facts of a process: whether it lives, is still the same one, whose it is, which Python it runs.
 
 Pids are reused; the start time tells one process from its successor. Linux tells it all in
 ``/proc``, which takes no import and shows what psutil does not (a start that no clock moves, users

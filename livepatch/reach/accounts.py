@@ -1,4 +1,4 @@
-"""What is to be known where a webui's files and its process belong to different accounts."""
+"""Advice for a webui whose files and process belong to different accounts."""
 
 from __future__ import annotations
 

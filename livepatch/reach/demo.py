@@ -1,4 +1,4 @@
-"""``livepatch demo``: the webui that comes along, and the tour notebook attached to it."""
+"""``livepatch demo``: the built-in webui, with the tour notebook attached to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the two ends of ``livepatch attach PID`` know each other, and speak.
+"""How the two ends of ``livepatch attach PID`` prove who they are, and exchange messages.
 
 Its text runs on both ends: here, and in the webui before livepatch is there. So it needs the
 standard library only, and nothing in it may depend on being imported.

@@ -1,4 +1,4 @@
-"""Whether kernels hear: all are asked at once, and who says nothing is looked at from outside.
+"""Asks all kernels at once whether they answer, and looks at silent ones from outside.
 
 The control channel answers while a cell runs. A kernel that leaves it unanswered is deaf, unless
 its process cannot get to it: it is stopped, or held up by code that keeps the interpreter to

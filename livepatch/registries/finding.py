@@ -1,4 +1,4 @@
-"""What a reference means among the registrations of a point: itself, a name, a number."""
+"""Finds a registration at a hook point: by itself, a name or a number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a webui has at one point, followed: what it registers and drops, and what is ours."""
+"""Follows what a webui registers and drops at one hook point, beside livepatch's changes."""
 
 from __future__ import annotations
 

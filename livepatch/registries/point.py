@@ -1,4 +1,4 @@
-"""One point at which the webui calls what is registered there, and the changes of it."""
+"""A hook point: a place where the webui calls what is registered, and the changes of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The points that were looked at: the same object for the same data of the webui."""
+"""The known hook points: one object for the same data of the webui."""
 
 from __future__ import annotations
 

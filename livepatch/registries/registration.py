@@ -1,4 +1,4 @@
-"""One callable that the webui calls at one point, and what it asks of that point."""
+"""A registration: one callable that the webui calls at a hook point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a webui keeps what it calls at one point: data that can be read and written.
+"""Stores: the data in which a webui keeps what it calls at one hook point.
 
 An adapter describes its webui's data by these classes, or by subclasses of them. They know nothing
 of layers, owners or undo.

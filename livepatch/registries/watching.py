@@ -1,4 +1,4 @@
-"""Looks whether a webui has made its registries anew, as at a reload of its page.
+"""Notices when a webui has rebuilt its registries, as on a reload of its page.
 
 What is muted, replaced or added shall stay so although nobody looks. While something is, a thread
 compares what the webui has with what it should have. It acts when two looks in a row have seen the

@@ -1,4 +1,4 @@
-"""From what the user gave, an app, a router, a mount or a route, to what is live of it."""
+"""Finds the live stack or routes of what the user gave: an app, a router, a mount or a route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What requests go through in an app, followed: what the webui makes of it, and what is ours."""
+"""Follows what requests go through in an app: the webui's own changes, beside livepatch's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which event loop is the webui's: the one that owns the server that listens.
+"""Finds the webui's event loop: the one that owns the listening server.
 
 uvicorn's servers (Gradio's is one) are found on the stacks of their threads. Of other loops the
 sockets are looked at that they wait for: who listens on one, serves. uvloop shows no sockets; there

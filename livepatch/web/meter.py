@@ -1,4 +1,4 @@
-"""The meter of a live stack: what of it is timed, and from when to when."""
+"""The meter of a live stack: times its requests while a recording runs."""
 
 from __future__ import annotations
 

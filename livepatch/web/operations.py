@@ -1,4 +1,4 @@
-"""Changes of a thing of the webui as a list of operations, each of them a layer's.
+"""Changes of a thing of the webui, as a list of operations that each belong to a layer.
 
 The webui's own state is the *base*. What requests see is the base with the operations that are on,
 worked out again at every change and shown at once.

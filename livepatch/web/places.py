@@ -1,4 +1,4 @@
-"""Finds the layer of a stack that is meant, and the place that is said."""
+"""Finds the layer of a stack that the user means, and the place that the user gives."""
 
 from __future__ import annotations
 

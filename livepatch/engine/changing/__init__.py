@@ -1,1 +1,1 @@
-"""The protocol of a change: prepare, commit, revert; all of several or none; who is told."""
+"""The protocol of changes: prepare, commit, revert; transactions; and who is told."""

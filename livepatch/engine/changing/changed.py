@@ -1,4 +1,4 @@
-"""What else of the webui has changes of ours on it: middleware, routes, callbacks.
+"""The changed things beside functions: middleware, routes, callbacks.
 
 The engine replaces functions. Whoever changes something else puts it into ``registry.changed`` for
 as long as a change of ours is on it; so ``restore_all()`` takes those back too, and ``patches()``

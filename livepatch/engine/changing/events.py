@@ -1,4 +1,4 @@
-"""What the engine tells others, so that it need not know them.
+"""Events: how the engine tells other rooms something without knowing them.
 
 ``before_commit`` and ``after_commit`` carry the changes that are about to become, or have become,
 true (a revert included); ``step`` carries a finished :class:`~.change.Step`, which history records.

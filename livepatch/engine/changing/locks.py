@@ -1,4 +1,4 @@
-"""The lock of every part that a notebook's interrupt may find at work.
+"""A lock that a notebook's interrupt cannot leave locked.
 
 It is safe in ``with``; what takes it by ``acquire`` there goes through ``masking.holding``.
 """

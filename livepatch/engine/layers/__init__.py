@@ -1,1 +1,1 @@
-"""The layers over one thing: what lies on it, what is below, and what runs around a call."""
+"""The layers on one thing: their stacks, what lies below, and what runs around a call."""

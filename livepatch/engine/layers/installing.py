@@ -1,4 +1,4 @@
-"""Laying a layer: from a target and new code to the changes that make it true, and the answer."""
+"""Puts a layer on a target: finds the changes that this takes, makes them, and answers."""
 
 from __future__ import annotations
 

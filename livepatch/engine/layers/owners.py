@@ -1,4 +1,4 @@
-"""Whose a layer is."""
+"""Finds the owner of a layer."""
 
 from __future__ import annotations
 

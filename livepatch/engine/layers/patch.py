@@ -1,4 +1,4 @@
-"""What a layer puts in its target's place."""
+"""The patch: what a layer puts in its target's place."""
 
 from __future__ import annotations
 

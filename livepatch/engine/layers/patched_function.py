@@ -1,4 +1,4 @@
-"""One function object under a stack: its original, what we installed, and what it runs now."""
+"""One patched function: its original, what livepatch installed, and what it runs now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands under the layers counts as the webui's own by now: the step that makes it so."""
+"""Rebasing: the change that makes what lies below the layers their new original."""
 
 from __future__ import annotations
 

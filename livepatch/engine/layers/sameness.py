@@ -1,4 +1,4 @@
-"""Whether two functions are the same but for where they were written."""
+"""Tells whether two functions differ only in where they were written."""
 
 from __future__ import annotations
 

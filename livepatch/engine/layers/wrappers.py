@@ -1,4 +1,4 @@
-"""From what the user gave to wrap a target with to a wrapper that its callers can use."""
+"""Turns what the user gave to wrap a target with into a wrapper that its callers can use."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From what the user names to the thing itself, and to the place that holds it."""
+"""Finds the thing that the user names, and the place that holds it."""

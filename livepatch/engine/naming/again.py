@@ -1,4 +1,4 @@
-"""Whether what stands in a place is the webui's own again, though nobody of ours has put it back.
+"""Tells whether a place holds the webui's own thing again, though livepatch did not restore it.
 
 A module that is loaded again assigns its names anew. ``unittest.mock`` puts back what it found:
 where it came before us and leaves before us, that takes our work out of the place. What is gone so

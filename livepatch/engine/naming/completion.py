@@ -1,4 +1,4 @@
-"""Dotted names that a beginning can go on to, for the Tab key."""
+"""Completes dotted names for the Tab key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``__new__`` of a class that has none of its own: put there, and taken out without a trace.
+"""Adds ``__new__`` to a class that has none of its own, and removes it without a trace.
 
 CPython never takes back that a class has had a ``__new__``: its ``tp_new`` stays the one that looks
 for it (``update_one_slot`` in Objects/typeobject.c keeps what is there; bpo-5322), and

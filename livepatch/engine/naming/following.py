@@ -1,4 +1,4 @@
-"""From a dotted name to what stands there, among the modules that the webui has loaded.
+"""Follows a dotted name to its thing, among the modules that the webui has loaded.
 
 Nothing is imported, and no attribute is computed: a property is seen as a property.
 """

@@ -1,4 +1,4 @@
-"""A function as what a change is about, where it is written in the place that is named."""
+"""A function as the target of a change, where it is defined in the place that the user names."""
 
 from __future__ import annotations
 

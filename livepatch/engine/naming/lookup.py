@@ -1,4 +1,4 @@
-"""What a dotted name leads to, or why it leads nowhere, with the nearest names that do."""
+"""Looks a dotted name up; where it leads nowhere, says why and offers the nearest names."""
 
 from __future__ import annotations
 

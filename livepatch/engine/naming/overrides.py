@@ -1,4 +1,4 @@
-"""Functions of ours that stand in a place while layers lie on them.
+"""Overrides: functions of livepatch that stand in a place while layers lie on them.
 
 An inherited method, a method of one instance, a builtin, a callable instance, a partial: there is
 no code of their own to change in that place. So a function is made that calls what was there, and

@@ -1,4 +1,4 @@
-"""The dotted name of a thing: the one that it gives itself, or the one that leads there.
+"""Finds the dotted name of a thing: the one that it gives itself, or one that leads to it.
 
 Names are for people. A function is told from others by identity: several may give themselves the
 same name, and a name may lead to another one by now.

@@ -1,4 +1,4 @@
-"""Functions that several classes share: changed for one of them, they are not for the others.
+"""Functions that several classes share, and how to change one for a single class.
 
 ``functools.total_ordering`` puts one function into every class that it decorates, ``dataclasses``
 and ``enum`` do the same with some, and so does ``B.run = A.run``.

@@ -1,4 +1,4 @@
-"""What is meant: the one thing that a change is about.
+"""Targets: the one thing that a change is about.
 
 Most often a function, whose code changes. An inherited method, a method of one instance, and what
 has no Python code to change, are given a function of ours in the place that was named. A class is

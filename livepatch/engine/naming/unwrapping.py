@@ -1,4 +1,4 @@
-"""What lies below descriptors, caches and decorators: the function whose code really runs.
+"""Unwraps descriptors, caches and decorators down to the function whose code really runs.
 
 ``__wrapped__`` is a claim: ``functools.wraps`` writes down whatever it is given, and a function may
 borrow the name and the doc of another one. So a decorator is looked below only where the function

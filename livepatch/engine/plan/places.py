@@ -1,4 +1,4 @@
-"""Where in a plan something goes: before or after another, or at a number."""
+"""Finds where in a plan something goes: before or after another, or at a number."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What can be read from a running program: nothing is computed, imported or changed."""
+"""Reads facts from a running program, without computing, importing or changing anything."""

@@ -1,4 +1,4 @@
-"""Whether a definition in a text is the one that a code object was compiled from.
+"""Tells whether a code object was compiled from a given definition.
 
 A file may be edited while the program runs: what stands at a function's line by then can be
 another function. So a definition is compiled once more, and the two codes are compared in all but

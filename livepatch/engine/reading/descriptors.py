@@ -1,4 +1,4 @@
-"""What lies in a descriptor, and the same descriptor around something else.
+"""Reads what a descriptor holds, and makes the same descriptor around something else.
 
 One table for all who look into an attribute of a class: a target is found below it, new code is put
 back into it, and foreign functions are seen in it. Parts are read by the members of the built-in

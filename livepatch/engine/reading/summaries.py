@@ -1,4 +1,4 @@
-"""Values in a few words: a text made at once, so that no value is kept alive or asked to speak.
+"""Sums a value up in a few words, without keeping it alive or calling an unknown ``repr``.
 
 The ``repr`` of an unknown object may be slow, raise, print a model's weights or wait for a lock, so
 only that of built-in types is called. Arrays, tensors and images are told by the attributes that

@@ -1,4 +1,4 @@
-"""What code to install in a function so that it runs another.
+"""Makes the code to install in a function so that it runs another.
 
 A *trampoline* is a tiny code object that calls a function which it holds as a constant. It is of
 the same kind and has the same number of free variables as the code it stands for, so it can be

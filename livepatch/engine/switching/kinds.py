@@ -1,4 +1,4 @@
-"""The kind of a function: what a call of it answers.
+"""The kind of a function: plain, generator, coroutine or async generator.
 
 Whoever stored a function (FastAPI, Gradio, an ``await``) decided by its kind how to call it, so a
 replacement is of the same kind.

@@ -1,4 +1,4 @@
-"""Makes calls of a function run another one."""
+"""Makes calls of one function run another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call with something of ours around it: one loop for each of the four kinds of functions.
+"""Runs a call with layers around it: one loop for each of the four kinds of functions.
 
 A guard, a trace, ``before``, ``after``, the filters and a plain wrapper around a function of
 another kind say what they do as an :class:`ApplyContext`; how a call goes on, step by step, stands

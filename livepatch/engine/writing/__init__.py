@@ -1,1 +1,1 @@
-"""From a source text or a callable to a function that fits the place of its target."""
+"""Turns a source text or a callable into a function that fits the place of its target."""

@@ -1,4 +1,4 @@
-"""What a class body defines, and what stands for the metaclass where no class is made of it."""
+"""Runs a class body for what it defines, without making a class of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the expressions of a class body mean in the class's place, as far as that can be told.
+"""Works out what the expressions of a class body mean in the class's place.
 
 Nothing runs that could do more than compute a value.
 """

@@ -1,4 +1,4 @@
-"""What of a class is made together with it, and has to be in a text of it as it is.
+"""Checks what a class was made with, which a text of the class has to leave as it is.
 
 Bases, metaclass, decorators, slots, members and fields: whoever makes the class works something out
 of them, and instances of it exist. They are compared with the live class; only where nothing in the

@@ -1,4 +1,4 @@
-"""New code that would never end: every call of it calls what it was laid on.
+"""Finds new code that would never end, because every call of it calls its own target.
 
 What code looks up as it runs means the new code, which is how a function calls itself. Where no
 condition stands before such a call it can only go round in a circle: it was meant for the webui's

@@ -1,4 +1,4 @@
-"""New code that holds its own target: there it means the webui's code, which lies below.
+"""Finds where new code holds its own target, so that it gets the webui's code there.
 
 A closure cell, a default value, a partial, a cache may lead from the new code to the very function
 that it is for, and the webui's next call would run in a circle. So what the new code holds is

@@ -1,4 +1,4 @@
-"""Whose names a piece of code uses: its own, the module's, or the notebook's.
+"""Tells whose names a piece of code uses: its own, the module's, or the notebook's.
 
 A cell is compiled as if it stood in the target's module. A name that only the notebook has is read
 from the notebook's namespace at the moment it is used, so a value that the notebook changes is seen

@@ -1,4 +1,4 @@
-"""From what the user gave, a text or a callable, to code that fits its target."""
+"""Turns what the user gave, a text or a callable, into code that fits its target."""
 
 from __future__ import annotations
 

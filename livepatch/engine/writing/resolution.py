@@ -1,4 +1,4 @@
-"""Where a name of a text is found: in the target's module, in the notebook, among the builtins."""
+"""Finds a name of a text: in the target's module, in the notebook, or among the builtins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether something is an ASGI middleware, asked before it meets a request."""
+"""Checks that something is an ASGI middleware, before it meets a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The functions of Gradio events: what one has to look like, and how Gradio is told of it."""
+"""Checks a new function of a Gradio event, and tells Gradio of it."""
 
 from __future__ import annotations
 

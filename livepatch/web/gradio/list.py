@@ -1,4 +1,4 @@
-"""The events of one Gradio page, and what we did to them.
+"""The events of one Gradio page, and livepatch's changes of them.
 
 Gradio keeps an event in one object that every session shares, so a change of that object reaches
 open pages too. What new pages and clients are told (the config, the API description) follows.

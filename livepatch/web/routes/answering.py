@@ -1,4 +1,4 @@
-"""Says which route has answered a request, after it did."""
+"""Tells which route has answered a request."""
 
 from __future__ import annotations
 

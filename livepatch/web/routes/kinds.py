@@ -1,4 +1,4 @@
-"""What a route of Starlette or FastAPI is, read from the object without importing either."""
+"""Reads facts of a Starlette or FastAPI route, without importing either."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes of one router, and what we did to them.
+"""The routes of one router, and livepatch's changes of them.
 
 They are worked out again at every change and stored in one assignment: a request sees the list
 before or the list after. While nothing of ours is left, the router has its own list back.

@@ -1,4 +1,4 @@
-"""Where among the routes of a router one stands, or shall stand."""
+"""Finds the place of a route among the routes of a router."""
 
 from __future__ import annotations
 
