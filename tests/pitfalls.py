@@ -480,7 +480,7 @@ UNDOINGS = (
     ),
     # the webui's loop
     _undo(
-        "magics/settings.py",
+        "notebook/settings.py",
         "    if running_kernel() is not None:\n",
         "    if False:\n",
         "test_notebook_first::test_nest_asyncio_is_refused_in_a_webuis_process",

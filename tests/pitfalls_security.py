@@ -56,13 +56,13 @@ SECURITY = (
     ),
     # exports
     _undo(
-        "authoring/export_place.py",
+        "exporting/place.py",
         'Path(tempfile.mkdtemp(prefix=f".{self._name}-", dir=self._folder))',
         'self._folder / f".{self._name}-{os.getpid()}"',
         "test_export_place::test_links_made_beforehand_send_no_file_elsewhere",
     ),
     _undo(
-        "authoring/export_place.py",
+        "exporting/place.py",
         "        if not os.path.lexists(self._held):\n            return\n",
         "        return\n",
         "test_export_place::test_what_stands_in_its_place_is_left_alone",

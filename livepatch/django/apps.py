@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from livepatch.reports import Report
+
+    from .report import AppRow
 
 
 class LivepatchConfig(AppConfig):
@@ -16,8 +23,23 @@ class LivepatchConfig(AppConfig):
 
     def ready(self) -> None:
         """Attach, where this process is one that serves."""
-        # Django has imported this module as `livepatch.django.apps`: the name of a verb.
-        vars(sys.modules["livepatch.django"]).pop("apps", None)
         from .serving import attach_where_it_serves
 
         attach_where_it_serves()
+
+
+class _Verb(ModuleType):
+    """This module is the verb of its name as well.
+
+    Django looks for an AppConfig in a module called ``apps``, and whoever imports that puts it
+    where ``lp.django.apps`` is.
+    """
+
+    def __call__(self) -> Report[AppRow]:
+        """See :func:`livepatch.django.listing.apps`."""
+        from .listing import apps
+
+        return apps()
+
+
+sys.modules[__name__].__class__ = _Verb

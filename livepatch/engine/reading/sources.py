@@ -8,7 +8,6 @@ it can still be had when the file is edited later.
 from __future__ import annotations
 
 import ast
-import contextlib
 import copy
 import functools
 import inspect
@@ -360,9 +359,15 @@ def _line_of_class(cls: type, filename: str) -> int | None:
 @functools.lru_cache(maxsize=8)
 def _lines_of_classes(text: str) -> dict[str, int]:
     """On which line the first class of each qualified name begins."""
+    try:
+        return _first_lines_of_classes(parse(text))
+    except (SyntaxError, ValueError, RecursionError):
+        return {}
+
+
+def _first_lines_of_classes(module: ast.Module) -> dict[str, int]:
     found: dict[str, int] = {}
-    with contextlib.suppress(SyntaxError, ValueError, RecursionError):
-        for name, node in _definitions(parse(text), ""):
-            if isinstance(node, ast.ClassDef):
-                found.setdefault(name, _first_line(node))
+    for name, node in _definitions(module, ""):
+        if isinstance(node, ast.ClassDef):
+            found.setdefault(name, _first_line(node))
     return found
