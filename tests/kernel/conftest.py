@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel_support import Client, Notebook, Webui, clients, demo_in_a_notebook, webuis_in
+from kernel_support import Client, Notebook, Webui, clients, webuis_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,13 +20,6 @@ def notebook(kernel_folder: Path) -> Iterator[Notebook]:
     started = Notebook(kernel_folder)
     yield started
     started.close()
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Notebook]:
-    """An ordinary notebook kernel, for the tests of one file, in which the demo was started."""
-    with demo_in_a_notebook() as started:
-        yield started
 
 
 @pytest.fixture
