@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from .adapter import ComfyuiHost
+    from livepatch.adapters.base import Host
 
 PARENT = "custom_nodes"
 
@@ -25,7 +25,7 @@ PARENT = "custom_nodes"
 class ComfyuiLoader(Loader):
     """Executes the package or file and puts its nodes among the others."""
 
-    def __init__(self, host: ComfyuiHost) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
 
     def find(self, asked: str, path: Path) -> Loading:

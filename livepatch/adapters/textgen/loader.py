@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from livepatch.adapters.base import Host
     from livepatch.registries import Extension
-
-    from .adapter import TextgenHost
 
 EXTENSIONS, SHARED = "modules.extensions", "modules.shared"
 DRAWN = ("ui", "custom_css", "custom_js")
@@ -24,7 +23,7 @@ DRAWN = ("ui", "custom_css", "custom_js")
 class TextgenLoader(Loader):
     """Executes ``script.py``, calls ``setup()`` and adds it to the extensions that are called."""
 
-    def __init__(self, host: TextgenHost) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
 
     def find(self, asked: str, path: Path) -> Loading:
