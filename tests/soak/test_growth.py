@@ -15,6 +15,9 @@ from .sizes import size
 CYCLES = size("GROWTH", full=100_000, reduced=5_000)
 pytestmark = pytest.mark.timeout(3600)
 
+CACHES = 16_384
+"""Bytes that caches may still fill while it is measured; the smallest object takes 16 a cycle."""
+
 
 def changes():
     """The cycles of changes that are measured, by name."""
@@ -48,7 +51,7 @@ def test_without_the_journal(change):
     with hammer.subject(), growth.journal_off():
         slope = growth.slope(change, CYCLES)
         print(f"{change.__name__}: {slope:.3f} bytes a cycle over {CYCLES} cycles")
-        assert slope < 1
+        assert slope < 1 + CACHES / CYCLES
 
 
 def test_with_the_journal_which_is_full_by_then():
@@ -56,4 +59,4 @@ def test_with_the_journal_which_is_full_by_then():
     with hammer.subject():
         slope = growth.slope(changes()[0], cycles)
         print(f"with the journal: {slope:.3f} bytes a cycle over {cycles} cycles")
-        assert slope < 1
+        assert slope < 1 + CACHES / cycles
