@@ -29,6 +29,7 @@ def slope(cycle, cycles):
         for number in range(1, cycles + 1):
             cycle(number)
             if number >= cycles // 10 and number % (cycles // 20) == 0:
+                journal.flush()  # up to 10,000 steps wait for a busy disk, and hold what they did
                 gc.collect()
                 numbers.append(number)
                 sizes.append(tracemalloc.get_traced_memory()[0])
