@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import threading
 
 import httpx
 import uvicorn
 
-# Websockets' own deprecations are uvicorn's business.
+# Websockets' own deprecations are uvicorn's business; an environment may do without them.
 WEBSOCKETS = "websockets-sansio" if int(uvicorn.__version__.split(".")[1]) >= 35 else "websockets"
+WEBSOCKETS = WEBSOCKETS if importlib.util.find_spec("websockets") else "none"
 
 
 class Mark:

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.gradio import GradioHost, blocks_of
+from livepatch.adapters.gradio import GradioHost
 from livepatch.adapters.runtime import attribute_of
+from livepatch.web.gradio.pages import page_of
 from livepatch.web.servers import RunningServer, servers
 
 from .a1111_family import stores
@@ -78,7 +79,7 @@ class DemoHost(GradioHost):
 
     def blocks(self) -> Any:
         """The demo's page; None while it is being built."""
-        return attribute_of(SHARED, "demo") or blocks_of(self.app())
+        return attribute_of(SHARED, "demo") or page_of(self.app())
 
     def callback_stores(self) -> Sequence[Store]:
         """The events of the demo, each a list of entries with the script and the function."""

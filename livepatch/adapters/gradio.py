@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any, ClassVar
 
-from livepatch.web.servers import RunningServer, is_instance_of, servers
+from livepatch.web.gradio.pages import is_page, page_of
+from livepatch.web.servers import RunningServer, servers
 
 from .base import names_of_main
 from .runtime import WebuiRuntime
 from .starlette import StarletteHost
-
-BLOCKS_CLASS = ("gradio.blocks", "Blocks")
 
 
 class GradioHost(StarletteHost):
@@ -32,7 +31,7 @@ class GradioHost(StarletteHost):
     def server(self) -> RunningServer | None:
         """The server whose app holds the page; without a page the first one that runs."""
         running = servers()
-        page = next((found for found in running if blocks_of(found.app) is not None), None)
+        page = next((found for found in running if page_of(found.app) is not None), None)
         return page or (next(iter(running), None) if self.api_only else None)
 
     def app(self) -> Any:
@@ -45,25 +44,12 @@ class GradioHost(StarletteHost):
         return _page()
 
 
-def blocks_of(app: Any) -> Any:
-    """The Gradio page of an app: its own, or that of the first Gradio app mounted in it."""
-    for candidate in (app, *(getattr(route, "app", None) for route in _routes(app))):
-        blocks = getattr(candidate, "blocks", None)
-        if is_instance_of(blocks, *BLOCKS_CLASS):
-            return blocks
-    return None
-
-
-def _routes(app: Any) -> list[Any]:
-    return list(getattr(getattr(app, "router", None), "routes", None) or ())
-
-
 def _page() -> Any:
     for found in servers():
-        blocks = blocks_of(found.app)
+        blocks = page_of(found.app)
         if blocks is not None:
             return blocks
     for value in names_of_main():
-        if is_instance_of(value, *BLOCKS_CLASS):
+        if is_page(value):
             return value
     return None

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import HostUnsupported
 from livepatch.web.gradio.find import events_of
-from livepatch.web.routes.kinds import endpoint_of, router_of
+from livepatch.web.gradio.pages import is_page, pages_of
 
 from .detect import host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from livepatch.web.gradio.events import Events
 
 
@@ -40,7 +38,7 @@ def events(page: Any = None) -> Events:
         give a gradio.Blocks, or the app that it is mounted in
     """
     found = host()
-    served = _pages(found.app())
+    served = list(pages_of(found.app()))
     if page is None:
         page = found.blocks()
         page = next((blocks for blocks, _ in served), None) if page is None else page
@@ -50,26 +48,8 @@ def events(page: Any = None) -> Events:
                 f"no Gradio page was found in this process (flavor {found.flavor})",
                 "give it: lp.events(demo)",
             )
-    elif not hasattr(page, "fns"):
-        served = [*_pages(page), *served]
-        page = next((blocks for blocks, app in _pages(page)), page)
+    elif not is_page(page):
+        given = list(pages_of(page))
+        served = [*given, *served]
+        page = next((blocks for blocks, _ in given), page)
     return events_of(page, [app for blocks, app in served if blocks is page])
-
-
-def _pages(app: Any) -> list[tuple[Any, Any]]:
-    """The Gradio pages that an app serves, itself or mounted, each with the app of its own."""
-    return [(app.blocks, app) for app in _apps(app, set()) if hasattr(app.blocks, "fns")]
-
-
-def _apps(app: Any, seen: set[int]) -> Iterator[Any]:
-    router = router_of(app)
-    if router is None or id(router) in seen:
-        return
-    seen.add(id(router))
-    while app is not None and not hasattr(app, "router"):
-        app = getattr(app, "app", None)
-    if hasattr(app, "blocks"):
-        yield app
-    for route in list(router.routes):
-        if hasattr(route, "app"):
-            yield from _apps(endpoint_of(route), seen)

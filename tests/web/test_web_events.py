@@ -26,6 +26,16 @@ with warnings.catch_warnings():
 pytestmark = pytest.mark.filterwarnings("ignore", "error:unclosed event loop")
 
 
+MAJOR = int(gr.__version__.split(".")[0])
+JS = "_js" if MAJOR < 4 else "js"
+SEVERAL = {"concurrency_limit": 4} if MAJOR >= 4 else {}
+
+
+def functions_of(page):
+    """Gradio's own object of each event."""
+    return page.fns.values() if isinstance(page.fns, dict) else page.fns
+
+
 def greet(name, times):
     """Greets somebody."""
     return "hello " * int(times) + name
@@ -56,11 +66,11 @@ def build_page():
         out = gr.Textbox(label="Out")
         head = gr.Textbox(label="Head")
         go = gr.Button("Go")
-        go.click(greet, [name, times], out, api_name="greet", concurrency_limit=4)
+        go.click(greet, [name, times], out, api_name="greet", **SEVERAL)
         name.change(split, name, [head, out], api_name="split")
         times.change(count_up, times, out, api_name="count")
-        go.click(None, None, None, js="() => alert(1)")
-    return page
+        go.click(None, None, None, **{JS: "() => alert(1)"})
+    return page.queue() if MAJOR >= 4 else page.queue(concurrency_count=4)
 
 
 @contextlib.contextmanager
@@ -83,13 +93,14 @@ def shared():
 
 @pytest.fixture
 def server(shared):
-    states = [dict(vars(event)) for event in shared.page.fns.values()]
+    states = [dict(vars(event)) for event in functions_of(shared.page)]
     config = shared.page.config
     yield shared
     lp.restore_all()
     own = ("fn", "name", "types_generator", "tracks_progress", "collects_event_data")
-    for state, event in zip(states, shared.page.fns.values(), strict=True):
-        assert {n: state[n] for n in own} == {n: vars(event)[n] for n in own}
+    for state, event in zip(states, functions_of(shared.page), strict=True):
+        known = [name for name in own if name in state]
+        assert {n: state[n] for n in known} == {n: vars(event)[n] for n in known}
     assert shared.page.config is config
 
 
@@ -158,6 +169,7 @@ def test_a_replaced_function_answers_open_and_new_clients(server, client):
     assert client.predict("you", 2, api_name="/greet") == "hello hello you"
 
 
+@pytest.mark.skipif(MAJOR < 4, reason="Gradio 3 describes components, and no parameters")
 def test_the_description_that_clients_get_follows(server):
     def shout(who, how_often=3):
         """Shouts at somebody."""
@@ -312,6 +324,79 @@ def test_a_new_session_of_the_page_is_told_what_is_there(server):
     assert '"generator":true' in httpx.get(server.url).text.replace(" ", "")
     layer.remove()
     assert config() is False
+
+
+def test_a_page_with_many_components_is_a_table_that_can_be_read():
+    """A1111's first button reads two hundred components: its line had 33,825 characters."""
+
+    def build():
+        with gr.Blocks() as page:
+            boxes = [gr.Textbox(label=f"box {number} " + "of many " * 20) for number in range(40)]
+            for box in boxes:
+                box.submit(lambda *texts: texts, boxes, boxes)
+            boxes[0].change(split, boxes[0], boxes[:2]).then(split, boxes[0], boxes[:2])
+        return page
+
+    page = in_a_loop(build)
+    events = lp.events(page)
+    assert len(events[0].inputs) == 40
+    lines = str(events).splitlines()
+    assert max(map(len, lines)) < 700
+    assert "… 40 in all" in lines[2]
+    assert events[40].targets[0].endswith(".change")
+    assert events[41].targets[0].endswith("then")
+    assert "but the event passes 40: " in refusal(lambda: events[0].replace(split)).found
+    assert len(refusal(lambda: events[0].replace(split)).found) < 700
+
+
+def test_a_function_that_takes_event_data_is_announced(server):
+    """The page sends the data of an event only where the config asks for it."""
+
+    def chosen(name, times, data: gr.SelectData):
+        return str(data.index)
+
+    def asks():
+        return httpx.get(f"{server.url}config").json()["dependencies"][0]["collects_event_data"]
+
+    assert asks() is False
+    layer = lp.events(server.page)["/greet"].replace(chosen)
+    assert asks() is True
+    layer.remove()
+    assert asks() is False
+
+
+@pytest.mark.skipif(MAJOR >= 4, reason="from Gradio 4 on every page has a queue")
+def test_a_stream_needs_a_queue():
+    def build():
+        with gr.Blocks() as page:
+            box = gr.Textbox(label="Name")
+            box.submit(split, box, [box, box], api_name="split")
+        return page
+
+    def steps(text):
+        yield text, text
+
+    page = in_a_loop(build)
+    assert "without a queue" in refusal(lambda: lp.events(page)["/split"].replace(steps)).found
+    assert page.fns[0].fn is split
+
+
+def test_the_page_is_built_again(server):
+    """A1111's Reload UI: another page in another app, in the same process."""
+    layer = lp.events(server.page)["/greet"].replace(lambda name, times: "new")
+    again = in_a_loop(build_page)
+    with served(again) as rebuilt:
+        client = connect(rebuilt)
+        events = lp.events(rebuilt.app)
+        assert events["/greet"].event is not layer.holder.events()[0]
+        assert client.predict("you", 1, api_name="/greet") == "hello you"
+        events["/greet"].replace(lambda name, times: "again")
+        assert client.predict("you", 1, api_name="/greet") == "again"
+        events["/split"].mute()
+        lp.restore_all()
+        assert client.predict("you", 1, api_name="/greet") == "hello you"
+        assert tuple(client.predict("abc", api_name="/split")) == ("a", "bc")
+        assert [event.fn for event in functions_of(again)][:2] == [greet, split]
 
 
 def test_bad_input_is_refused_in_three_lines_and_changes_nothing(server):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.adapters.base import WEBUI
 from livepatch.adapters.checkout import Checkout
-from livepatch.adapters.gradio import GradioHost, blocks_of
+from livepatch.adapters.gradio import GradioHost
 from livepatch.adapters.runtime import attribute_of
 from livepatch.errors import HostUnsupported
 from livepatch.registries.extension import Extension
 from livepatch.registries.store import AttributeStore
+from livepatch.web.gradio.pages import page_of
 
 from .layout import TextgenLayout
 from .loader import TextgenLoader
@@ -110,7 +111,7 @@ class TextgenHost(GradioHost):
         """The app of the page; where there is none, that of the API."""
         page = self.blocks()
         app = getattr(page, "server_app", None) or getattr(page, "app", None)
-        if app is not None and blocks_of(app) is not None:
+        if app is not None and page_of(app) is not None:
             return app
         return super().app() or attribute_of("modules.api.script", "app")
 

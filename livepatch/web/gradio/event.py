@@ -14,6 +14,8 @@ from livepatch.web.operations import OperationLayer
 from .functions import describe, streams
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from livepatch.web.operations import OperationPlacement
 
     from .list import EventLayer, EventList
@@ -49,9 +51,7 @@ class LiveEvent:
     @property
     def targets(self) -> tuple[str, ...]:
         """What triggers it: ``button 'Go'.click``."""
-        targets = getattr(self.event, "targets", None)
-        targets = self._entry.get("targets", ()) if targets is None else targets
-        return tuple(self._trigger(*target) for target in targets)
+        return tuple(self._trigger(*target) for target in self._triggers())
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -137,6 +137,17 @@ class LiveEvent:
         told = getattr(self.table.events.blocks, "dependencies", None)
         known = isinstance(told, list) and self.index < len(told)
         return cast("dict[str, Any]", told[self.index]) if told and known else {}
+
+    def _triggers(self) -> Iterable[tuple[int | None, str]]:
+        """The component of each trigger, by its number, and what happens to it."""
+        targets = getattr(self.event, "targets", None)
+        if targets is not None:
+            return cast("Iterable[tuple[int | None, str]]", targets)
+        told = self._entry.get("targets", ())
+        if "trigger" not in self._entry:
+            return cast("Iterable[tuple[int | None, str]]", told)
+        # Before Gradio 4: one trigger of all of its components, or of none.
+        return [(number, self._entry["trigger"]) for number in told or (None,)]
 
     def _trigger(self, number: int | None, name: str) -> str:
         block = self.table.events.blocks.blocks.get(number)

@@ -61,7 +61,7 @@ class Events(EventTable, Sequence[LiveEvent]):
         asked = f"replace {_shown(event)} by {_shown(function)} in {self.path}"
         with registry.lock:
             found = self._changeable(asked, event)
-            check_function(asked, function, found.event)
+            check_function(asked, function, found.event, has_queue=self.events.has_queue)
             layer = self._put("replace", found, function, _shown(function))
             kind = ["streams"] if streams(function) else []
             muted = ["it stays muted"] if found.muted else []

@@ -11,6 +11,7 @@ from livepatch.web.find import path_of
 
 from .events import Events
 from .list import EventList, with_apps
+from .pages import is_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,7 @@ def events_of(blocks: Any, apps: Iterable[Any] = ()) -> Events:
     Raises:
         PatchRefused: it is no page.
     """
-    if not any(cls.__name__ == "Blocks" for cls in type(blocks).__mro__):
+    if not is_page(blocks):
         cls = type(blocks)
         raise PatchRefused(
             f"look at the events of {cls.__name__}",

@@ -14,16 +14,17 @@ from livepatch.engine.reading.sources import definition_of, place
 from livepatch.looking.callables import undecorated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 
-def check_function(asked: str, function: Any, block_fn: Any) -> None:
+def check_function(asked: str, function: Any, block_fn: Any, *, has_queue: bool = True) -> None:
     """Refuse a function that the event cannot call, or whose answer has other outputs.
 
     Args:
         asked: the user's request in words.
         function: the new function.
         block_fn: Gradio's own object for the event.
+        has_queue: whether the page has the queue that streams need.
 
     Raises:
         PatchRefused: it does not fit; outputs are counted where the text of the function tells.
@@ -35,6 +36,9 @@ def check_function(asked: str, function: Any, block_fn: Any) -> None:
     if not callable(function):
         found = f"{function!r} cannot be called"
         raise PatchRefused(asked, found, "give a function: def f(…): …")
+    if streams(function) and not has_queue:
+        found = f"{_shown(function)} streams, and the page was launched without a queue"
+        raise PatchRefused(asked, found, "return one value; or launch the page with demo.queue()")
     inputs, outputs = len(block_fn.inputs), len(block_fn.outputs)
     given = 1 if getattr(block_fn, "inputs_as_dict", False) else inputs
     least, most = _takes(function)
@@ -43,7 +47,7 @@ def check_function(asked: str, function: Any, block_fn: Any) -> None:
         raise PatchRefused(
             asked,
             f"{_shown(function)} takes {takes} inputs, but the event passes {given}: "
-            f"{', '.join(describe(block) for block in block_fn.inputs) or 'none'}",
+            f"{listed([describe(block) for block in block_fn.inputs]) or 'none'}",
             "take the same number; inputs and outputs of an event belong to the page",
         )
     answered = next((n for n in _answers(function) if outputs > 1 and n != outputs), None)
@@ -51,18 +55,21 @@ def check_function(asked: str, function: Any, block_fn: Any) -> None:
         raise PatchRefused(
             asked,
             f"{_shown(function)} returns {answered} outputs, but the event has {outputs}: "
-            f"{', '.join(describe(block) for block in block_fn.outputs)}",
+            f"{listed([describe(block) for block in block_fn.outputs])}",
             "return the same number; gr.skip() leaves an output as it is",
         )
 
 
 MANY = 1 << 30
+MOST_LISTED = 3
+LONGEST_LABEL = 30
+"""In characters; a label may be a paragraph of HTML."""
 
 
 def attributes_for(block_fn: Any, function: Any) -> dict[str, Any]:
     """What Gradio keeps of a function with its event, in this version of Gradio."""
-    helpers, blocks = sys.modules.get("gradio.helpers"), sys.modules.get("gradio.blocks")
-    _, progress, event_data, *more = helpers.special_args(function) if helpers else ([], None, None)
+    blocks = sys.modules.get("gradio.blocks")
+    progress, event_data, *more = _special(function)
     keyword_names = list(getattr(block_fn, "input_keyword_names", ()))
     positional = len(block_fn.inputs) - len(keyword_names)
     found = {
@@ -81,6 +88,26 @@ def attributes_for(block_fn: Any, function: Any) -> dict[str, Any]:
         at = positions(function, positional, keyword_names)
         found["component_prop_inputs"] = props(function, more[0] if more else [], at)
     return {name: value for name, value in found.items() if name in vars(block_fn)}
+
+
+def config_of(entry: dict[str, Any], function: Any) -> dict[str, Any]:
+    """What the config of a page says of a function, where the event itself does not know.
+
+    Args:
+        entry: what the config says of the event.
+        function: what the event runs now.
+    """
+    _, event_data, *_ = _special(function)
+    return {
+        "types": {**entry.get("types", {}), "generator": streams(function)},
+        "collects_event_data": event_data is not None,
+    }
+
+
+def _special(function: Any) -> tuple[Any, ...]:
+    """Where Gradio gives a function its progress bar and its event data by itself, and more."""
+    helpers = sys.modules.get("gradio.helpers")
+    return tuple(helpers.special_args(function)[1:]) if helpers else (None, None)
 
 
 def silent(function: Any, block_fn: Any) -> Any:
@@ -178,7 +205,25 @@ def describe(block: Any) -> str:
     if not isinstance(label, str) or not label:
         value = getattr(block, "value", None)
         label = value if kind == "button" and isinstance(value, str) else None
+    if label and len(label) > LONGEST_LABEL:
+        label = f"{label[: LONGEST_LABEL - 1]}…"
     return f"{kind} {label!r}" if label else str(kind)
+
+
+def listed(components: Sequence[str]) -> str:
+    """The first components in words, and how many there are.
+
+    A button of A1111 reads two hundred, and a table shows hundreds of events.
+
+    Example:
+        >>> listed(["textbox 'Name'", "number"])
+        "textbox 'Name', number"
+        >>> listed(["number"] * 200)
+        'number, number, … 200 in all'
+    """
+    if len(components) <= MOST_LISTED:
+        return ", ".join(components)
+    return ", ".join([*components[: MOST_LISTED - 1], f"… {len(components)} in all"])
 
 
 def _takes(function: Any) -> tuple[int, int]:

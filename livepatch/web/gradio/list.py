@@ -17,7 +17,7 @@ from livepatch.web.operations import (
 )
 from livepatch.web.routes.openapi import await_calls
 
-from .functions import Streams, attributes_for, fitting, silent, streams
+from .functions import Streams, attributes_for, config_of, fitting, silent, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,6 +49,7 @@ class EventList(OperationList):
         self._written: dict[int, Any] = {}
         self._streams: dict[int, Streams] = {}
         self._own_config: Any = None
+        self._shown_config: Any = None
         self.meter: Meter | None = None
         self.timed: Timed | None = None
 
@@ -56,6 +57,11 @@ class EventList(OperationList):
         """Gradio's own object of each event, by the number that clients call it by."""
         events = self.blocks.fns
         return dict(events) if isinstance(events, dict) else dict(enumerate(events))
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether the page has a queue, which streams need: before Gradio 4 it may have none."""
+        return bool(getattr(self.blocks, "enable_queue", True))
 
     def refresh(self) -> None:
         """Nothing to carry over: an event is the webui's again as soon as someone assigns it."""
@@ -165,21 +171,22 @@ class EventList(OperationList):
         config = getattr(self.blocks, "config", None)
         if isinstance(config, dict):
             numbers = {number: e for number, e in self.events().items() if id(e) in touched}
-            entries = config.get("dependencies", [])
-            described = [
-                _described(entry, numbers.get(entry.get("id", position)))
-                for position, entry in enumerate(entries)
-            ]
-            if self._own_config is None:
+            if config is not self._shown_config:  # nothing of ours is in it
                 self._own_config = config
-            own, new = self._own_config, {**config, "dependencies": described}
+            own = self._own_config
+            described = [
+                self._described(entry, own_entry, numbers.get(entry.get("id", position)))
+                for position, (entry, own_entry) in enumerate(
+                    zip(config.get("dependencies", []), own.get("dependencies", []), strict=True)
+                )
+            ]
+            new = {**config, "dependencies": described}
             if not self.published and described == own.get("dependencies"):
                 # Gradio notes other things in whichever it finds, at a request.
                 own.update((name, config[name]) for name in config if name != "dependencies")
-                new, self._own_config = own, None
-            elif not self._own:
-                self._own_config = None
+                new = own
             self.blocks.config = new
+            self._own_config, self._shown_config = (own, new) if self._own else (None, None)
         await_calls(getattr(type(self.blocks), "get_api_info", None))
         for app in self.apps:
             _forget_descriptions(app)
@@ -187,15 +194,23 @@ class EventList(OperationList):
         if getattr(server, "api_info", None):
             server.api_info = self.blocks.get_api_info()
 
+    def _described(
+        self, entry: dict[str, Any], own_entry: dict[str, Any], event: Any
+    ) -> dict[str, Any]:
+        """What the config says of an event.
 
-def _described(entry: dict[str, Any], event: Any) -> dict[str, Any]:
-    """What the config says of an event."""
-    if event is None:
-        return entry
-    if hasattr(event, "get_config"):
-        return {**entry, **event.get_config()}
-    types = {**entry.get("types", {}), "generator": streams(event.fn)}
-    return {**entry, "types": types}  # before Gradio 4.30
+        Args:
+            entry: what it says now.
+            own_entry: what it said before livepatch changed anything.
+            event: Gradio's own object; None where nothing has changed.
+        """
+        if event is None:
+            return entry
+        if hasattr(event, "get_config"):
+            return {**entry, **event.get_config()}
+        if id(event) not in self._own:  # before Gradio 4.30: only the config knows of these
+            return own_entry
+        return {**entry, **config_of(entry, event.fn)}
 
 
 def _forget_descriptions(app: Any) -> None:

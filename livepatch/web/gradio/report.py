@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from livepatch.reports.report import Report
 
+from .functions import listed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,9 +29,9 @@ def events_table(path: str, events: Sequence[LiveEvent]) -> Report[LiveEvent]:
     columns: Columns[LiveEvent] = {
         "": lambda event: event.index,
         "api name": lambda event: event.api_name or "",
-        "trigger": lambda event: ", ".join(event.targets),
-        "inputs": lambda event: ", ".join(event.inputs),
-        "outputs": lambda event: ", ".join(event.outputs),
+        "trigger": lambda event: listed(event.targets),
+        "inputs": lambda event: listed(event.inputs),
+        "outputs": lambda event: listed(event.outputs),
         "function": _function,
         "owner": lambda event: event.owner,
         "where": lambda event: event.place,

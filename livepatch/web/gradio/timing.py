@@ -44,8 +44,8 @@ class EventMeter(Meter):
 
         def make() -> Part:
             code = undecorated(function)
-            name = getattr(event, "api_name", None) or getattr(code, "__qualname__", "event")
-            return Part(GROUP, f"/{name}", owner_of(code), place(code))
+            label = next((live.label for live in self.table if live.event is event), "event")
+            return Part(GROUP, label, owner_of(code), place(code))
 
         return timed(function, self, id(event), make)
 
