@@ -335,12 +335,16 @@ def _add_export(commands: Commands) -> None:
     parser = _add(commands, "export", _export, "write what is live in a webui as an extension")
     parser.add_argument("name", metavar="NAME", help="the extension's name")
     parser.add_argument("--webui", metavar="NAME|PID", help="default: the only running webui")
-    parser.add_argument("--to", metavar="FOLDER", type=Path, default=Path(), help="default: here")
+    parser.add_argument(
+        "--to", metavar="FOLDER", type=Path, help="default: where the webui has its extensions"
+    )
     parser.add_argument(
         "--for", dest="flavor", metavar="FLAVOR", help="default: the webui's flavor"
     )
     parser.add_argument("--single-file", action="store_true", help="one self-contained file")
     parser.add_argument("--with-values", nargs="*", default=[], metavar="N", help="values as well")
+    parser.add_argument("--timeout", type=float, metavar="S", help="of the check, in seconds")
+    parser.add_argument("--no-check", action="store_true", help="write it without the check")
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -348,12 +352,14 @@ def _export(options: argparse.Namespace) -> int:
     from .reach.webuis import choose
 
     # The webui has a working folder of its own.
-    folder = str(options.to.expanduser().absolute())
+    folder = None if options.to is None else str(options.to.expanduser().absolute())
     given = {
         "name": options.name,
         "flavor": options.flavor,
         "single_file": options.single_file,
         "with_values": options.with_values,
+        "check": not options.no_check,
+        **({} if options.timeout is None else {"timeout": options.timeout}),
     }
     code = f"import livepatch\nlivepatch.export({folder!r}, **{given!r})"
     return 0 if execute(choose(options.webui), code) else 1

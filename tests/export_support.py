@@ -317,7 +317,7 @@ def check_round_trip(flavor, single, live, folder):
         folder, name="my-garden", flavor=flavor, single_file=single, with_values=["FACTOR"]
     )
     assert "lints clean" in str(exported)
-    seen, told = round_trip(exported, flavor, "my_garden_changes")
+    seen, told = round_trip(exported, flavor, "my_garden")
     assert told == "", told
     assert seen["loaded"] is True  # nothing happens at import
     assert seen["applied"] == patched

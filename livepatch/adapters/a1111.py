@@ -70,6 +70,15 @@ class A1111Host(GradioHost):
         )
         return Path(str(folder)).absolute() if folder else None
 
+    def export_folder(self, *, single_file: bool) -> Path | None:
+        """The folder of extensions; of a single file that of scripts."""
+        root = attribute_of("modules.paths_internal", "script_path") or attribute_of(
+            "modules.paths", "script_path"
+        )
+        if single_file and root:
+            return Path(str(root)).absolute() / "scripts"
+        return self.extension_folder
+
     def is_idle(self) -> bool | None:
         """Whether the lock that serialises generations is free."""
         lock = attribute_of("modules.call_queue", "queue_lock")

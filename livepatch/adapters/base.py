@@ -131,6 +131,14 @@ class Host:
         """Where extensions of this webui lie; None when the flavor has no such folder."""
         return None
 
+    def export_folder(self, *, single_file: bool) -> Path | None:  # noqa: ARG002
+        """Where an export belongs; None when the flavor has no such folder.
+
+        Args:
+            single_file: whether the export is one file.
+        """
+        return self.extension_folder
+
     def server(self) -> RunningServer | None:
         """The server that serves the webui; None when none runs."""
         return next(iter(servers()), None)
@@ -185,6 +193,13 @@ class Host:
     def modules(self) -> Mapping[str, ModuleType]:
         """The loaded modules that no dotted name in ``sys.modules`` leads to, by such a name."""
         return self.runtime.named_modules(None)
+
+    def path_elsewhere(self, path: str) -> str:
+        """What other processes of this flavor call what has a dotted name here.
+
+        The same, unless the name depends on how the module was loaded.
+        """
+        return path
 
     def after_commit(self, changes: Sequence[Change]) -> None:
         """What changes need to become true here: caches to be emptied. Reverts are told as well."""

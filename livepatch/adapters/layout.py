@@ -85,11 +85,35 @@ class Layout:
     """Where in the extension's folder its package lies."""
 
     check: ClassVar[str] = ""
-    """Python that stands in for the webui when an export is checked, before the entry file runs.
+    """Python that stands in for the webui when an export is checked, before it is loaded.
 
     It may call ``stand_in_module(name)`` and ``callback(name)``, and use ``app`` and ``events``:
-    pairs of event and name of the registrations that are there and that the extension changes.
+    pairs of event and name of the registrations that are there, of events that the extension
+    changes. It may define how the webui does things; what is left out is done in a plain way:
+
+    - ``WAYS``: functions that load the export as the webui does and answer the entry module. They
+      may use ``name``, ``path`` (what was exported) and ``folder`` (the webui's), and call
+      ``put(where)``, which copies the export below a folder of the webui's and answers its place
+      there, and ``execute(name, file)``;
+    - ``start(entry)`` and ``stop(entry)``: what happens when the webui has started, and when it
+      unloads or switches off the extension;
+    - ``place(given, module)``: puts a module of the webui where the webui keeps it, if that is not
+      ``sys.modules``: ``given`` has ``name``, ``file`` and ``key``;
+    - ``called(event)``: the list of what the webui calls at an event.
     """
+
+    def package_of(self, name: str) -> str:
+        """The name of an extension's package.
+
+        One that is installed is imported by the extension's name. A folder that a webui puts on
+        the path has a name besides, so that the package takes no name from another module.
+
+        Example:
+            >>> Layout().package_of("my-patch")
+            'my_patch'
+        """
+        own = name.replace("-", "_").lower()
+        return own if self.folder else f"{own}_changes"
 
     def files(self, code: ExportedCode) -> dict[str, str]:
         """The files of the extension's folder, by their paths in it."""

@@ -5,6 +5,7 @@ Nothing of the webui is imported: what it has loaded is looked up in ``sys.modul
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,17 @@ def attribute_of(module: str, *names: str) -> Any:
     for name in names:
         found = getattr(found, name, None)
     return found
+
+
+def identifier(text: str) -> str:
+    """A name of a folder or file as a part of a dotted name.
+
+    Example:
+        >>> identifier("sd-webui-controlnet"), identifier("3d.view")
+        ('sd_webui_controlnet', '_3d_view')
+    """
+    name = re.sub(r"\W", "_", text)
+    return f"_{name}" if name[:1].isdigit() else name
 
 
 @dataclass(frozen=True)

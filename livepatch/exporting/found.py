@@ -60,10 +60,23 @@ def find_live(asked: str, adapter: type[Host], with_values: Collection[str]) -> 
 def _take_layers(asked: str, live: Live) -> None:
     for layer in _in_order():
         if layer.owner not in registry.kept_owners:
+            if layer.verb == "trace":
+                continue  # it looks at calls, and changes nothing
             if layer.state == "active":
                 _take_layer(asked, layer, live)
             else:
-                live.left_out.append(f"{layer.target} ({layer.whose()}) is {layer.state}")
+                live.left_out.append(_left_out(layer))
+
+
+def _left_out(layer: Layer) -> str:
+    """That a layer is not exported, with what helps."""
+    helps = {
+        "off": f"%patches --on {layer.target}",
+        "stale": f"%restore {layer.target}, and make the change again",
+        "pending": f"import {layer.target.partition('.')[0]} first",
+    }
+    told = f"{layer.target} ({layer.whose()}) is {layer.state}"
+    return f"{told}: {helps[layer.state]}" if layer.state in helps else told
 
 
 def _in_order() -> list[Layer]:
@@ -112,14 +125,15 @@ def _take_layer(asked: str, layer: Layer, live: Live) -> None:
     if layer.verb != "replace" and layer.name == layer.verb:
         name = layer.verb
     change: Change
+    path = live.path_elsewhere(layer.target)
     if form is not None:
-        change = form(layer.target, new, original, name, **({"future": future} if future else {}))
+        change = form(path, new, original, name, **({"future": future} if future else {}))
     else:
-        change = CarriedLayer(
-            layer.verb, layer.target, new, original, name, guard, future, is_value
-        )
+        change = CarriedLayer(layer.verb, path, new, original, name, guard, future, is_value)
     live.changes.append(change)
-    live.stand_ins[layer.target] = _stand_in(target)
+    live.stand_ins[path] = _stand_in(target)
+    if isinstance(target, ValueTarget):
+        live.originals[path] = value_stack_of(target.path, target.slot).own
 
 
 def _target_of(asked: str, layer: Layer) -> Target | ValueTarget | ClassTarget:

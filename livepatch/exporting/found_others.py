@@ -52,14 +52,33 @@ def collect_other_changes(asked: str, adapter: type[Host], live: Live) -> None:
             _take_point(asked, adapter, changed, live)
         elif not isinstance(changed, OperationList):
             # An extension that was loaded, a guard, apps of a project.
-            live.left_out.append(changed.path)
+            live.left_out.append(f"{changed.path}: exports have none of that kind")
         else:
-            what = ", ".join(f"{layer.verb} {layer.target}" for layer in changed.own_layers())
-            raise ExportRefused(
-                asked,
-                f"changes of {changed.path} are not exported ({what})",
-                "take them back before the export, or replace the functions that are called there",
-            )
+            _check_operations(asked, changed, live)
+
+
+def _check_operations(asked: str, changed: OperationList, live: Live) -> None:
+    """Refuse routes and events; those that are off are only left out."""
+    layers = [layer for layer in changed.own_layers() if layer.state != "removed"]
+    on = [layer for layer in layers if layer.state == "active"]
+    for layer in layers:
+        if layer not in on:
+            told = f"{layer.verb} {layer.target} ({layer.whose()}) is {layer.state}"
+            live.left_out.append(f"{told}: exports have no {changed.path}")
+    if not on:
+        return
+    what = ", ".join(f"{layer.verb} {layer.target}" for layer in on)
+    off = "; ".join(f"%patches --off {_typed(target)}" for target in {o.target: 0 for o in on})
+    raise ExportRefused(
+        asked,
+        f"changes of {changed.path} are not exported ({what})",
+        f"{off} leaves that out, and --on brings it back after the export; "
+        "or replace the functions that are called there",
+    )
+
+
+def _typed(target: str) -> str:
+    return f'"{target}"' if " " in target else target
 
 
 def _check_app(
@@ -101,6 +120,8 @@ def _take_stack(asked: str, stack: MiddlewareStack, live: Live) -> None:
             f"the order of {stack.path} is changed, and moves are not exported",
             "take the move back before the export: lp.undo(), or add a middleware in its place",
         )
+    own = [[layer.name for layer in ls if layer.kind != "framework"] for ls in (base, on)]
+    live.middleware = {"base": own[0], "live": own[1]}
     for layer in base:
         if layer not in kept:
             live.changes.append(Middleware("remove", layer.name))
@@ -163,6 +184,9 @@ def _take_list(adapter: type[Host], point: HookPoint, live: Live) -> None:
     kept = [r for r in on if not r.is_ours]
     ours = [r for r in on if r.is_ours]
     replaced = {r.name: r for r in base if all(r is not p.layer for p in point.plan)}
+    added = [mine for mine in ours if mine.name not in replaced]
+    others = [r.name for r in on if r not in added]
+    live.called[event] = ([r.name for r in base], [*others, *("*" for _ in added)])
     for registration in base:
         is_replaced = any(registration.name == mine.name for mine in ours)
         if registration not in kept and not is_replaced:
@@ -198,7 +222,7 @@ def _take_attributes(asked: str, adapter: type[Host], point: HookPoint, live: Li
         if isinstance(holder, ModuleType):
             _take_hook(asked, adapter, holder, attribute, before, now, live)
             continue
-        path = f"{_path_of_class(asked, holder)}.{attribute}"
+        path = live.path_elsewhere(f"{_path_of_class(asked, holder)}.{attribute}")
         source = source_of(before.callback) if before is not None else None
         if now is None:
             new = live.gatherer.own_text("do_nothing", NOTHING)
@@ -219,7 +243,8 @@ def _take_hook(
     live: Live,
 ) -> None:
     if now is None:
-        live.changes.append(Hook(module.__name__, hook))
+        home = live.path_elsewhere(f"{module.__name__}.{hook}").removesuffix(f".{hook}")
+        live.changes.append(Hook(home, hook))
         return
     about = f"hook {hook}"
     new = live.gatherer.take_callable(now.callback, now.owner, about)
@@ -238,8 +263,9 @@ def _take_hook(
                 "combine them into one function",
             )
         live.hooks[hook] = new
+        live.functions[new] = now.callback
         return
-    path = f"{module.__name__}.{hook}"
+    path = live.path_elsewhere(f"{module.__name__}.{hook}")
     source = source_of(before.callback)
     original = digest(source) if source is not None else None
     live.changes.append(CarriedLayer("replace", path, new, original, hook))

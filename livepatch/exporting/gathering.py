@@ -13,6 +13,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.registry import registry
+from livepatch.engine.layers.owners import OWNER
 from livepatch.engine.reading.sources import definition_of, place
 from livepatch.errors import ExportRefused
 from livepatch.looking.origins import Rank, origin_of
@@ -37,6 +38,7 @@ class Gatherer:
         values: literals by their names.
         texts: definitions by their names, what they need first.
         modules: the modules that are imported.
+        taken_from: what is imported from modules: module and name.
     """
 
     asked: str
@@ -45,6 +47,7 @@ class Gatherer:
     values: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
+    taken_from: set[tuple[str, str]] = field(default_factory=set)
     _known: dict[str, Any] = field(default_factory=dict)
 
     def names_of(
@@ -185,6 +188,7 @@ class Gatherer:
         self._check_not_ours(name, module, needed_by)
         self.modules.add(module)
         first, _, rest = path.partition(".")
+        self.taken_from.add((module, first))
         if rest:
             self.imports[f"{name} = "] = f"from {module} import {first} as _{name}_holder"
             self.values[name] = f"_{name}_holder.{rest}"
@@ -303,11 +307,14 @@ def module_is_notebooks(name: str) -> bool:
 def _is_users(name: str) -> bool:
     """Whether a module is the user's own: another process of the webui does not have it.
 
-    It is neither installed nor lies in the folder that the webui was started from.
+    It is neither installed nor lies in the folder that the webui was started from, or livepatch
+    runs it as a watched file.
     """
     if name == "__main__" or module_is_notebooks(name):
         return True
     module = sys.modules.get(name)
+    if OWNER in getattr(module, "__dict__", ()):
+        return True  # a watched file: livepatch made its module
     file = getattr(module, "__file__", None)
     if module is None or file is None or origin_of(vars(module)).rank <= Rank.PACKAGE:
         return False

@@ -38,7 +38,7 @@ def complete_export(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: 
         from livepatch.adapters.known import flavors
 
         return flavors()
-    return ["--to", "--for", "--single-file", "--with-values"]
+    return ["--to", "--for", "--single-file", "--with-values", "--timeout", "--no-check"]
 
 
 def complete_lint(shell: InteractiveShell, event: Any) -> list[str]:  # noqa: ARG001 - IPython's
@@ -60,7 +60,11 @@ class LivepatchAuthoringMagics(Magics):
 
     @magic_arguments()
     @argument("name", help="the extension's name: letters, digits, _ and -")
-    @argument("--to", default=".", metavar="FOLDER", help="where its folder is made; default: here")
+    @argument(
+        "--to",
+        metavar="FOLDER",
+        help="where its folder is made; default: where this webui has its extensions, else here",
+    )
     @argument(
         "--for", dest="flavor", metavar="FLAVOR", help="the flavor of webui; default: this webui's"
     )
@@ -72,11 +76,14 @@ class LivepatchAuthoringMagics(Magics):
         metavar="N",
         help="values of the notebook to export too",
     )
+    @argument("--timeout", type=float, metavar="S", help="how long the check may take, in seconds")
+    @argument("--no-check", action="store_true", help="write it without the check")
     @line_magic
     def export(self, line: str) -> Answer:
         """Write what is live as an extension that needs no livepatch.
 
-        It is linted, and applied and removed in a clean process, before it is put in place::
+        It is linted, and loaded, applied and taken back in a process of its own, before it is put
+        in place; what is changed there is compared with what is live::
 
             %export my-look
             %export my-look --to ~/webui/extensions --for a1111
@@ -85,16 +92,20 @@ class LivepatchAuthoringMagics(Magics):
         from livepatch.exporting.export import export
 
         args = parse_argstring(self.export, line)
-        folder = Path(unquoted(args.to)).expanduser()
+        folder = [str(Path(unquoted(args.to)).expanduser())] if args.to else []
         options: dict[str, Any] = {
             "name": args.name,
             "flavor": args.flavor,
             "single_file": args.single_file,
             "with_values": args.with_values or (),
         }
-        done = export(folder, **options)
+        if args.timeout is not None:
+            options["timeout"] = args.timeout
         said = {name: value for name, value in options.items() if value}
-        return Answer(str(done), call_text("lp.export", str(folder), **said))
+        if args.no_check:
+            options["check"] = said["check"] = False
+        done = export(*folder, **options)
+        return Answer(str(done), call_text("lp.export", *folder, **said))
 
     @magic_arguments()
     @argument("path", nargs="?", help="an extension's folder, or one file")

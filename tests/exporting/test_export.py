@@ -40,10 +40,10 @@ def test_it_carries_what_it_uses_and_nothing_else(live, tmp_path):
     source = made.path / "src"
     script = """
         sys.path.insert(0, sys.argv[2])
-        import mine_changes
-        assert mine_changes.apply() == []
-        mine_changes.remove()
-        loaded = [m.__file__ for n, m in sys.modules.items() if n.startswith("mine_changes.")]
+        import mine
+        assert mine.apply() == []
+        mine.remove()
+        loaded = [m.__file__ for n, m in sys.modules.items() if n.startswith("mine.")]
         print(json.dumps(loaded))
     """
     loaded, _ = fresh(script, source)
@@ -63,9 +63,9 @@ def test_two_of_them_on_the_same_functions_end_in_either_order(tmp_path):
     script = """
         import itertools
         sys.path[:0] = sys.argv[2:4]
-        import first_changes, second_changes
+        import first, second
         seen = []
-        both = (first_changes, second_changes)
+        both = (first, second)
         for begin, end in itertools.product(itertools.permutations(both), repeat=2):
             for package in begin:
                 assert package.apply() == []
@@ -101,9 +101,9 @@ def test_a_changed_original_is_skipped_with_a_warning_that_names_it(live, tmp_pa
     script = """
         del sys.modules["samples.exported"], sys.modules["samples"]
         sys.path[:0] = sys.argv[2:4]
-        import mine_changes, samples.exported as newer
-        warnings = mine_changes.apply()
-        print(json.dumps([warnings, newer.outputs(), mine_changes.remove()]))
+        import mine, samples.exported as newer
+        warnings = mine.apply()
+        print(json.dumps([warnings, newer.outputs(), mine.remove()]))
     """
     (warnings, outputs, stays), told = fresh(script, exported.path / "src", newer)
     assert sorted(w.partition(": ")[2].partition(" is ")[0][:40] for w in warnings) == sorted(
@@ -129,17 +129,17 @@ def test_a_module_that_is_loaded_later_is_changed_then(tmp_path):
     script = """
         del sys.modules["samples.exported"], sys.modules["samples"]
         sys.path.insert(0, sys.argv[2])
-        import early_changes
-        extension, finders = early_changes.EXTENSION, [*sys.meta_path]
-        seen = [early_changes.apply(), extension.applied, sorted(extension.waits_for)]
+        import early
+        extension, finders = early.EXTENSION, [*sys.meta_path]
+        seen = [early.apply(), extension.applied, sorted(extension.waits_for)]
         import samples.exported as late
         seen += [len(extension.applied), late.wrapped(1), late.SCALE, sys.meta_path == finders,
                  type(late.__loader__).__name__, type(late.__spec__.loader).__name__]
-        early_changes.remove()
+        early.remove()
         seen += [late.wrapped(1), late.SCALE]
         del sys.modules["samples.exported"], sys.modules["samples"]
-        early_changes.apply()
-        early_changes.remove()
+        early.apply()
+        early.remove()
         import samples.exported as unchanged
         seen += [sys.meta_path == finders, unchanged.SCALE]
         print(json.dumps(seen))
@@ -172,7 +172,7 @@ def exports_that_wait(tmp_path_factory):
 SEVERAL_WAIT = """
     import importlib, itertools
     sys.path[:0] = sys.argv[2:]
-    names = [f"{name}_changes" for name in ("first", "second", "third")]
+    names = [name for name in ("first", "second", "third")]
     packages = [importlib.import_module(name) for name in names]
     finders, failed = [*sys.meta_path], []
     def seen():
@@ -221,10 +221,10 @@ def test_it_belongs_to_itself_beside_a_notebook(tmp_path, monkeypatch):
     exported = lp.export(tmp_path, name="own", flavor="plain")
     lp.restore_all()
     monkeypatch.syspath_prepend(str(exported.path / "src"))
-    import own_changes  # type: ignore[import-not-found]
+    import own  # type: ignore[import-not-found]
 
     steps = len(lp.journal)
-    own_changes.apply()
+    own.apply()
     try:
         assert len(lp.journal) == steps  # undo is the notebook's
         layer = lp.replace(f"{T}.wrapped", lambda a: "notebook's")
@@ -235,7 +235,7 @@ def test_it_belongs_to_itself_beside_a_notebook(tmp_path, monkeypatch):
         with pytest.raises(lp.ExportRefused, match="nothing is changed"):
             lp.export(tmp_path, name="second", flavor="plain")
     finally:
-        own_changes.remove()
+        own.remove()
     assert sample.wrapped(1) == ("wrapped", 1)
 
 
@@ -244,7 +244,7 @@ def test_what_is_off_is_left_out_and_said(tmp_path):
     lp.replace(f"{T}.SCALE", 9).off()
     exported = lp.export(tmp_path, name="partly", flavor="plain")
     assert f"left out: {T}.SCALE (" in str(exported)
-    assert "SCALE" not in (exported.path / "src/partly_changes/changes.py").read_text()
+    assert "SCALE" not in (exported.path / "src/partly/changes.py").read_text()
 
 
 @pytest.mark.parametrize("single", [False, True])
@@ -328,7 +328,7 @@ def test_code_whose_source_cannot_be_had(tmp_path):
     lp.replace(f"{T}.wrapped", len)  # C code is imported, where it has a home
     lp.filter_result(f"{T}.noted", str.upper)
     exported = lp.export(tmp_path, name="mine", flavor="plain")
-    text = (exported.path / "src/mine_changes/names.py").read_text()
+    text = (exported.path / "src/mine/names.py").read_text()
     assert "from builtins import len" in text
     assert "upper = _upper_holder.upper" in text
 
@@ -338,7 +338,7 @@ def test_values_are_written_down_only_when_they_are_named(tmp_path):
     _refused("the value 'FACTOR'", 'with_values=["FACTOR"]', folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
     exported = lp.export(tmp_path, name="mine", flavor="plain", with_values="FACTOR")
-    assert "FACTOR = 3" in (exported.path / "src/mine_changes/names.py").read_text()
+    assert "FACTOR = 3" in (exported.path / "src/mine/names.py").read_text()
     lp.restore_all()
     secret = object()
     lp.wrap(f"{T}.wrapped", lambda original, a: (secret, original(a)))

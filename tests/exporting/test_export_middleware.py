@@ -42,7 +42,7 @@ async def within(request, handler):
 
 STARLETTE = """
 sys.path[:0] = sys.argv[2:4]
-import itertools, first_changes, second_changes
+import itertools, first, second
 import samples.exported_apps as apps
 from starlette.testclient import TestClient
 
@@ -55,17 +55,17 @@ def nodes(app):
 
 seen = []
 for is_built, end in itertools.product((False, True), itertools.permutations((0, 1))):
-    app, packages = apps.starlette_app(), (first_changes, second_changes)
+    app, packages = apps.starlette_app(), (first, second)
     client = TestClient(app)
     own, declared = None, [*app.user_middleware]
     if is_built:
         client.get("/")
         own = nodes(app)
-    seen.append([[*first_changes.apply(app), *second_changes.apply(app)]])
+    seen.append([[*first.apply(app), *second.apply(app)]])
     seen[-1].append(client.get("/").text)
-    first_changes.switch(on=False)
+    first.switch(on=False)
     seen[-1].append(client.get("/").text)
-    first_changes.switch(on=True)
+    first.switch(on=True)
     seen[-1].append(client.get("/").text)
     for number in end:
         packages[number].remove()
@@ -77,27 +77,27 @@ print(json.dumps(seen))
 
 AIOHTTP = """
 sys.path[:0] = sys.argv[2:4]
-import asyncio, itertools, first_changes, second_changes
+import asyncio, itertools, first, second
 import samples.exported_apps as apps
 from aiohttp.test_utils import TestClient, TestServer
 
 async def look(is_started, end):
-    app, packages = apps.aiohttp_app(), (first_changes, second_changes)
+    app, packages = apps.aiohttp_app(), (first, second)
     client, seen = TestClient(TestServer(app)), []
     async def text():
         seen.append(await (await client.get("/")).text())
     if not is_started:
-        warnings = [*first_changes.apply(app), *second_changes.apply(app)]
+        warnings = [*first.apply(app), *second.apply(app)]
     async with client:
         if is_started:
             await text()
             seen.clear()
-            warnings = [*first_changes.apply(app), *second_changes.apply(app)]
+            warnings = [*first.apply(app), *second.apply(app)]
         seen.append(warnings)
         await text()
-        first_changes.switch(on=False)
+        first.switch(on=False)
         await text()
-        first_changes.switch(on=True)
+        first.switch(on=True)
         for number in end:
             packages[number].remove()
             await text()
@@ -164,19 +164,19 @@ def test_beside_a_stack_that_livepatch_has_changed(tmp_path, monkeypatch):
     exported = lp.export(tmp_path, name="beside", flavor="starlette")
     lp.restore_all()
     monkeypatch.syspath_prepend(str(exported.path / "src"))
-    import beside_changes  # type: ignore[import-not-found]
+    import beside  # type: ignore[import-not-found]
 
     app = apps.starlette_app()
     client = TestClient(app)
     assert client.get("/").text == "Counted 1 > Other own"
     layer = lp.middleware(app).add(Inner, say=loud)
     assert client.get("/").text == "INNER > Counted 2 > Other own"
-    assert beside_changes.apply(app) == []
+    assert beside.apply(app) == []
     both = client.get("/").text
     assert sorted(both.split(" > ")) == ["Counted 3", "INNER", "Other own", "Outer exported"]
     layer.remove()
     assert client.get("/").text == "Outer exported > Counted 4 > Other own"
-    assert beside_changes.remove() == []
+    assert beside.remove() == []
     assert client.get("/").text == "Counted 5 > Other own"
 
 
@@ -187,15 +187,15 @@ def test_within_a_wrapper_that_hides_what_it_holds(tmp_path, monkeypatch):
     exported = lp.export(tmp_path, name="hidden", flavor="starlette")
     lp.restore_all()
     monkeypatch.syspath_prepend(str(exported.path / "src"))
-    import hidden_changes  # type: ignore[import-not-found]
+    import hidden  # type: ignore[import-not-found]
 
     app = apps.starlette_app()
     client = TestClient(app)
-    hidden_changes.apply(app)
+    hidden.apply(app)
     assert client.get("/").text == "Outer exported > Counted 1 > Other own"
     inner = app.middleware_stack
     app.middleware_stack = lambda scope, receive, send: inner(scope, receive, send)
-    hidden_changes.remove()
+    hidden.remove()
     assert client.get("/").text == "Counted 2 > Other own"  # past it, with no work of ours
 
 

@@ -113,8 +113,8 @@ def test_a_layer_of_a_small_export_is_a_layer_to_every_engine(replaced, tmp_path
     script = """
         sys.meta_path.pop(0)  # livepatch may be there as well
         sys.path.insert(0, sys.argv[2])
-        import small_changes
-        assert small_changes.apply() == []
+        import small
+        assert small.apply() == []
         new = sample.wrapped(2)
         import livepatch as lp
         (layer,) = lp.patches()
@@ -125,14 +125,14 @@ def test_a_layer_of_a_small_export_is_a_layer_to_every_engine(replaced, tmp_path
         seen += [sample.wrapped(2), layer.state]
         layer.on()
         seen += [sample.wrapped(2) == ("above", new)]
-        small_changes.remove()
+        small.remove()
         seen += [sample.wrapped(2), layer.state]
         above.remove()
-        small_changes.apply()
+        small.apply()
         lp.restore_all()
         seen += [sample.wrapped(2) == new]
         lp.restore("samples.exported.wrapped")
-        seen += [sample.is_original(), small_changes.remove(), sample.is_original()]
+        seen += [sample.is_original(), small.remove(), sample.is_original()]
         print(json.dumps(seen))
     """
     seen, told = fresh(script, made.path / "src")
@@ -149,17 +149,17 @@ def test_a_small_export_follows_a_reload_and_leaves_others_alone(replaced, tmp_p
     script = """
         import importlib
         sys.path.insert(0, sys.argv[2])
-        import small_changes
-        small_changes.apply()
+        import small
+        small.apply()
         new, held = sample.wrapped(2), sample.wrapped
         importlib.reload(sample)
-        again = small_changes.switch(on=False), small_changes.switch(on=True)
+        again = small.switch(on=False), small.switch(on=True)
         seen = [sample.wrapped(2) == new]
-        small_changes.remove()
+        small.remove()
         seen += [sample.wrapped(2), held(2), again]
-        small_changes.apply()
+        small.apply()
         sample.wrapped.__code__ = (lambda a: "theirs").__code__
-        (stays,) = small_changes.remove()
+        (stays,) = small.remove()
         seen += [sample.wrapped(2), stays]
         print(json.dumps(seen))
     """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import samples.functions
 from reach_support import place
 
-TARGET = "samples.functions.uses_module"
+TARGET = f"{samples.functions.__name__}.uses_module"
 
 
 def test_export_of_a_cell_with_a_helper_and_a_value(notebook, tmp_path):
@@ -19,10 +20,10 @@ def test_export_of_a_cell_with_a_helper_and_a_value(notebook, tmp_path):
     assert (
         f'= lp.export("{tmp_path}", name="mine", flavor="plain", with_values=[\'factor\'])' in shown
     )
-    names = (tmp_path / "mine/src/mine_changes/names.py").read_text()
+    names = (tmp_path / "mine/src/mine/names.py").read_text()
     assert "factor = 3" in names
     assert "def helper(a):" in names
-    assert "return helper(a)" in (tmp_path / "mine/src/mine_changes/layers.py").read_text()
+    assert "return helper(a)" in (tmp_path / "mine/src/mine/layers.py").read_text()
     shown = notebook.run(f"%lint {tmp_path / 'mine'}")
     assert "no findings" in shown
     assert "= lp.lint(" in shown
@@ -42,4 +43,4 @@ def test_export_from_a_shell(tmp_path):
         again = here.livepatch("export", "no name", "--to", str(tmp_path))
         assert again.returncode == 1
         assert "cannot be the name" in again.stderr
-    assert "def shout" in (tmp_path / "mine/src/mine_changes/names.py").read_text()
+    assert "def shout" in (tmp_path / "mine/src/mine/names.py").read_text()

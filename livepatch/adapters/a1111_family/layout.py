@@ -14,31 +14,72 @@ Entry = collections.namedtuple("Entry", "script callback name")
 
 
 class Callbacks(Anything):
-    """Records what is registered."""
-
-    def __init__(self, name):
-        super().__init__(name)
-        self.registered, self.callback_map = {}, {}
-        for event, label in events:
-            entries = self.callback_map.setdefault(f"callbacks_{event}", [])
-            entries.append(Entry("", print, label))
+    """Keeps what is registered."""
 
     def __getattr__(self, name):
         if not name.startswith("on_"):
             raise AttributeError(name)
-        return lambda callback, **_: self.registered.setdefault(name, callback)
+        entries = self.callback_map.setdefault(f"callbacks_{name[3:]}", [])
+        return lambda callback, **_: entries.append(Entry("", callback, None))
 
 
-root = stand_in_module("ROOT")
-sys.modules["ROOT.script_callbacks"] = root.script_callbacks = Callbacks("ROOT.script_callbacks")
+callbacks = stand_in_module("ROOT.script_callbacks")
+callbacks.__class__ = Callbacks
+callbacks.callback_map = {}
+for event, label in events:
+    callbacks.callback_map.setdefault(f"callbacks_{event}", []).append(Entry("", print, label))
+loading = stand_in_module("ROOT.script_loading")
+known = stand_in_module("ROOT.extensions")
+loading.loaded_scripts, known.extensions = {}, []
+
+
+def called(event):
+    return callbacks.callback_map.get(f"callbacks_{event}")
+
+
+def place(given, module):
+    file = folder / given["file"]
+    loading.loaded_scripts[str(file)] = module
+    homes = ("extensions", "extensions-builtin")
+    home = next((one for one in file.parents if one.parent.name in homes), None)
+    if home is not None and all(one.path != str(home) for one in known.extensions):
+        known.extensions.append(types.SimpleNamespace(name=home.name, path=str(home)))
+
+
+def load_script():
+    if path.is_dir():
+        home = put("extensions")
+        file = home / "scripts" / f"{name}.py"
+    else:
+        file = put("scripts")
+        home = folder
+    sys.path.insert(0, str(home))
+    try:
+        return execute(file.name, file)
+    finally:
+        sys.path.remove(str(home))
+
+
+WAYS = (load_script,)
+
+
+def start(entry):
+    for event, given in (("ui_settings", ()), ("app_started", (None, app))):
+        for one in called(event) or ():
+            one.callback(*given)
+
+
+def stop(entry):
+    for one in reversed(called("script_unloaded") or ()):
+        one.callback()
+    for entries in callbacks.callback_map.values():
+        entries[:] = [one for one in entries if one.name is not None]
 '''
 
 STARTED = '''\
 def when_started(demo, app):
-    """The webui has started, or has loaded its page again: make the changes."""
-{read}    if not EXTENSION.is_on:
-        return
-    apply(app)
+    """The webui has started, or has loaded its page again: make the changes, unless it is off."""
+{read}    apply(app)
 '''
 UNLOADED = '''\
 def when_unloaded():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.runtime import WebuiRuntime, attribute_of
+from livepatch.adapters.runtime import WebuiRuntime, attribute_of, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,14 +118,3 @@ def named_scripts(
             parts = [SCRIPT_FOLDER, path.stem]
         named.setdefault(".".join(map(identifier, parts)), module)
     return named
-
-
-def identifier(text: str) -> str:
-    """A name of a folder or file as a part of a dotted name.
-
-    Example:
-        >>> identifier("sd-webui-controlnet"), identifier("3d.view")
-        ('sd_webui_controlnet', '_3d_view')
-    """
-    name = re.sub(r"\W", "_", text)
-    return f"_{name}" if name[:1].isdigit() else name

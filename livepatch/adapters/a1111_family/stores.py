@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.runtime import attribute_of
+from livepatch.adapters.runtime import attribute_of, identifier
 from livepatch.errors import HostUnsupported
 from livepatch.looking.callables import file_of
 from livepatch.registries.extension import Extension
 from livepatch.registries.store import AttributeStore, ListStore, UnknownStore
 
-from .runtime import PREFIX, forget_methods, identifier
+from .runtime import PREFIX, forget_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping, Sequence

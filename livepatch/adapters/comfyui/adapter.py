@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.a1111_family.runtime import identifier
 from livepatch.adapters.aiohttp import AiohttpHost
 from livepatch.adapters.base import WEBUI
 from livepatch.adapters.checkout import Checkout
-from livepatch.adapters.runtime import attribute_of
+from livepatch.adapters.runtime import attribute_of, identifier
 from livepatch.addresses import url_text
 from livepatch.engine.answers import counted
 from livepatch.looking.callables import name_of, place_of

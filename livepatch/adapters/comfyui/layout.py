@@ -46,13 +46,54 @@ PublisherId = ""
 DisplayName = "{name}"
 """
 CHECK = """
-server = stand_in_module("server")
-server.PromptServer = type("PromptServer", (), {})
-server.PromptServer.instance = types.SimpleNamespace(on_prompt_handlers=[])
+import asyncio
+
+prompts = stand_in_module("server")
+prompts.PromptServer = type("PromptServer", (), {})
+server = prompts.PromptServer.instance = types.SimpleNamespace(on_prompt_handlers=[])
 if app is not None:
-    server.PromptServer.instance.app = app
+    server.app = app
 for event, label in events:
-    server.PromptServer.instance.on_prompt_handlers.append(callback(label))
+    server.on_prompt_handlers.append(callback(label))
+
+
+def called(event):
+    return server.on_prompt_handlers
+
+
+def place(given, module):
+    inner = given["key"].replace("\\\\", "/").rpartition("/custom_nodes/")[2]
+    sys.modules[f"{folder.as_posix()}/custom_nodes/{inner}"] = module
+
+
+def load_nodes():
+    home = put("custom_nodes")
+    if home.is_dir():
+        entry = execute(str(home).replace(".", "_x_"), home / "__init__.py")
+    else:
+        entry = execute(str(home.with_suffix("")), home)
+    assert entry.NODE_CLASS_MAPPINGS == {}
+    return entry
+
+
+WAYS = (load_nodes,)
+
+
+async def tell(hooks):
+    for hook in hooks:
+        await hook(app)
+
+
+def start(entry):
+    if app is not None:
+        asyncio.run(tell([*app.on_startup]))
+
+
+def stop(entry):
+    if app is not None:
+        asyncio.run(tell([*app.on_cleanup][::-1]))
+    else:
+        entry.remove()
 """
 
 

@@ -6,8 +6,7 @@ import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
-from livepatch.adapters.a1111_family.runtime import identifier
-from livepatch.adapters.runtime import WebuiRuntime, attribute_of
+from livepatch.adapters.runtime import WebuiRuntime, attribute_of, identifier
 from livepatch.engine.switching.frames import all_stacks
 
 if TYPE_CHECKING:

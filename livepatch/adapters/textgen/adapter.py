@@ -17,7 +17,7 @@ from livepatch.web.gradio.pages import page_of
 
 from .layout import TextgenLayout
 from .loader import TextgenLoader
-from .runtime import TextgenRuntime
+from .runtime import FOLDER, TextgenRuntime, named_extensions
 from .settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class TextgenHost(GradioHost):
     flavor = "textgen"
     specificity = WEBUI
     module = EXTENSIONS
+    names = (FOLDER,)
     checkout = Checkout(
         ("extensions", "server.py", "modules/text_generation.py"),
         "extensions",
@@ -131,6 +132,13 @@ class TextgenHost(GradioHost):
         """The model that is loaded."""
         model = attribute_of(SHARED, "model")
         return {"model": model} if model is not None else {}
+
+    def path_elsewhere(self, path: str) -> str:
+        """The name that extensions have from whichever of the two folders they were loaded."""
+        for stable, module in named_extensions().items():
+            if path.startswith(f"{module.__name__}."):
+                return f"{stable}{path.removeprefix(module.__name__)}"
+        return path
 
     def loader(self) -> Loader | None:
         """Executes ``script.py`` as its start does."""

@@ -32,12 +32,17 @@ SWITCH = '''\
 def setup():
     """The webui has loaded this file: make the changes, unless it is switched off."""
     switch(params["activate"])
+    late = {name.split(".")[1] for name in EXTENSION.waits_for if name.startswith("extensions.")}
+    for name in sorted(late):
+        print(f"{EXTENSION.name}: name {name} before {EXTENSION.name} behind --extensions")
 
 
 def ui():
-    """The switch on the page."""
+    """The switch on the page; all extensions are loaded by now."""
     import gradio as gr
 
+    if EXTENSION.waits_for:
+        EXTENSION.apply()
     switched = gr.Checkbox(value=params["activate"], label=params["display_name"])
     switched.change(switch, switched, None)
 
@@ -50,14 +55,53 @@ def switch(on):
             globals()[name] = hook
         else:
             globals().pop(name, None)
-    if EXTENSION.is_on != on or not EXTENSION.applied:
+    if EXTENSION.is_on != bool(on) or not EXTENSION.applied:
         EXTENSION.switch(on=on)
 '''
+
+
+CHECK = """
+import importlib
+
+known = stand_in_module("modules.extensions")
+known.state = {}
+stand_in_module("extensions")
+home = "" if path.is_dir() else f"/{name}"
+
+
+def place(given, module):
+    sys.modules[given["key"]] = module
+    extension = given["name"].split(".")[1]
+    known.state[extension] = [True, len(known.state), module]
+
+
+def of_the_user():
+    put(f"user_data/extensions{home}")
+    return execute(f"user_ext_{name}", folder / "user_data/extensions" / name / "script.py")
+
+
+def of_the_webui():
+    put(f"extensions{home}")
+    sys.modules.pop(f"extensions.{name}.script", None)
+    return importlib.import_module(f"extensions.{name}.script")
+
+
+WAYS = (of_the_user, of_the_webui)
+
+
+def start(entry):
+    entry.setup()
+
+
+def stop(entry):
+    entry.switch(False)
+"""
 
 
 class TextgenLayout(Layout):
     """A folder with ``script.py``, whose functions the webui looks up by the names of its hooks."""
 
+    check = CHECK
     entry = "script.py"
     single_file = "{name}/script.py"
     has_hooks = True
@@ -68,7 +112,7 @@ class TextgenLayout(Layout):
     )
     how_to = (
         "Put this folder into `user_data/extensions` and start the webui with "
-        "`--extensions {name}`. The switch is on its page."
+        "`--extensions {name}`, behind the extensions that it changes. The switch is on its page."
     )
 
     def files(self, code: ExportedCode) -> dict[str, str]:

@@ -76,9 +76,12 @@ class Extension:
             A warning for each change that does not fit this webui and was left out.
         """
         with self._lock:
+            if app is not None:
+                self.app = app  # while it is off too: it may be switched on later
             if not self.is_on:
                 return []
-            self.app = app if app is not None else self.app or self.webui.app()
+            if self.app is None:
+                self.app = self.webui.app()
             self.warnings = []
             if self._end is None:
                 registry.kept_owners.add(self.owner)
