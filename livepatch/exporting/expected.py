@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -172,8 +173,9 @@ def _given_arguments(path: str) -> int:
     """How many arguments a call has to give."""
     target = _function_at(path)
     assert target is not None
-    function = target.function
-    return function.__code__.co_argcount - len(function.__defaults__ or ())
+    parameters = inspect.signature(target.function, follow_wrapped=False).parameters.values()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in positional and one.default is one.empty for one in parameters)
 
 
 def _new_of(placement: Any) -> FunctionType | None:

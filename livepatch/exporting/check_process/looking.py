@@ -89,29 +89,23 @@ def kind_of(function: types.FunctionType) -> str:
 
 def signature_of(function: types.FunctionType) -> str:
     """The parameters with their defaults; annotations are no part of how a function is called."""
-    code = function.__code__
-    count = code.co_argcount
-    names = code.co_varnames[: count + code.co_kwonlyargcount]
-    rest = code.co_varnames[len(names) :]
-    defaults = function.__defaults__ or ()
-    given = dict(zip(names[count - len(defaults) : count], defaults, strict=True))
-    given.update(function.__kwdefaults__ or {})
-    told = [_parameter(name, given) for name in names]
-    if code.co_posonlyargcount:
-        told.insert(code.co_posonlyargcount, "/")
-        count += 1
-    if code.co_flags & inspect.CO_VARARGS:
-        told.insert(count, f"*{rest[0]}")
-        rest = rest[1:]
-    elif code.co_kwonlyargcount:
-        told.insert(count, "*")
-    if code.co_flags & inspect.CO_VARKEYWORDS:
-        told.append(f"**{rest[0]}")
+    signature = inspect.signature(function, follow_wrapped=False)
+    told: list[str] = []
+    former: Any = None
+    for parameter in signature.parameters.values():
+        kind = parameter.kind
+        if former is parameter.POSITIONAL_ONLY and kind is not former:
+            told.append("/")
+        is_marked = former in (parameter.VAR_POSITIONAL, parameter.KEYWORD_ONLY)
+        if kind is parameter.KEYWORD_ONLY and not is_marked:
+            told.append("*")
+        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(kind, "")
+        given = "" if parameter.default is parameter.empty else f"={text_of(parameter.default)}"
+        told.append(f"{star}{parameter.name}{given}")
+        former = kind
+    if former is inspect.Parameter.POSITIONAL_ONLY:
+        told.append("/")
     return f"({', '.join(told)})"
-
-
-def _parameter(name: str, given: Mapping[str, Any]) -> str:
-    return f"{name}={text_of(given[name])}" if name in given else name
 
 
 def text_of(value: Any) -> str:
