@@ -99,7 +99,7 @@ def signature_of(function: types.FunctionType) -> str:
         is_marked = former in (parameter.VAR_POSITIONAL, parameter.KEYWORD_ONLY)
         if kind is parameter.KEYWORD_ONLY and not is_marked:
             told.append("*")
-        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(kind, "")
+        star = "*" * (kind is parameter.VAR_POSITIONAL) + "**" * (kind is parameter.VAR_KEYWORD)
         given = "" if parameter.default is parameter.empty else f"={text_of(parameter.default)}"
         told.append(f"{star}{parameter.name}{given}")
         former = kind
