@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import traceback
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,11 @@ from livepatch.errors import PatchRefused
 from livepatch.files.untrusted import Unreadable, entries_of, read_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
     from livepatch.registries import Extension
+    from livepatch.registries.containers import Put
 
 LONGEST = 16_000_000
 """In bytes, of a file that is executed; single-file exports of many changes are large."""
@@ -32,17 +34,24 @@ class Loading:
         name: its name.
         path: its folder, or its file where it is a single one.
         facts: what has to be said of what a running webui cannot do with it.
+        old: what the webui had of it until now, where it is reloaded.
+        puts: what was put where a comparison of the containers does not see it.
     """
 
     name: str
     path: Path
     facts: list[str] = field(default_factory=list)
+    old: Sequence[Put] = ()
+    puts: list[Put] = field(default_factory=list)
 
     def belongs(self, file: str) -> bool:
-        """Whether a file is the extension's."""
-        own = self.path.absolute()
-        found = Path(file).absolute()
-        return own == found or own in found.parents
+        """Whether a file is the extension's; of webuis that keep relative paths, too."""
+        own, found = os.path.abspath(self.path), os.path.abspath(file)
+        return own == found or found.startswith(os.path.join(own, ""))
+
+    def old_in(self, *places: str) -> list[Any]:
+        """What the webui had of it in some containers, until now."""
+        return [put.item for put in self.old if put.where in places]
 
 
 class Loader(ABC):
@@ -70,12 +79,30 @@ class Loader(ABC):
         What it raises is the extension's fault, and all of it is taken back.
         """
 
-    def on_unload(self, extension: Extension) -> None:  # noqa: B027 - most webuis say none
-        """Tell the extension that it goes, as the webui does."""
+    def on_unload(self, extension: Extension) -> Sequence[str] | None:  # noqa: ARG002
+        """Tell the extension that it goes, as the webui does; most webuis say nothing.
+
+        Returns:
+            What has to be said: what it raises does not keep it.
+        """
+        return None
+
+    def unroute(self, loading: Loading) -> None:  # noqa: B027 - most have the routes in a list
+        """Take out the routes of an extension that the webui itself has loaded."""
 
     def own_thing(self, item: Any) -> Any:
         """What an item of a container holds of an extension; here: the item itself."""
         return item
+
+    def is_named(self, where: str, item: Any, loading: Loading) -> bool:  # noqa: ARG002
+        """Whether an item of a container is an extension's that no file of it tells.
+
+        Args:
+            where: the container, in words.
+            item: the item.
+            loading: the extension.
+        """
+        return False
 
     def forget_orders(self, touched: set[int]) -> None:  # noqa: B027 - most work out nothing
         """Drop what the webui worked out from containers that changed.
@@ -87,6 +114,31 @@ class Loader(ABC):
     def left(self, extension: Extension) -> list[str]:  # noqa: ARG002
         """What stays of an extension that was unloaded, and what to do about it."""
         return []
+
+
+def raised(error: BaseException, loading: Loading) -> str:
+    """What an extension has raised, and where in its files: ``ValueError: no (file:line)``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if loading.belongs(frame.filename)]
+    where = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f" ({error.filename}:{error.lineno})"
+    return ": ".join(filter(None, [type(error).__name__, str(error)])) + where
+
+
+def told(callback: Callable[[], object], what: str, loading: Loading) -> list[str]:
+    """Call what an extension has for its end; what that raises is said, and nothing else.
+
+    Args:
+        callback: what is called.
+        what: its name, for people.
+        loading: the extension.
+    """
+    try:
+        callback()
+    except (Exception, SystemExit) as error:
+        return [f"its {what} raised {raised(error, loading)}"]
+    return []
 
 
 def refuse(asked: str, found: str, advice: str) -> PatchRefused:
@@ -137,12 +189,12 @@ def lists_of(**known: Any) -> dict[str, Any]:
     return {where: found for where, found in known.items() if isinstance(found, (list, dict, set))}
 
 
-def runners_lists(runners: Iterable[Any]) -> dict[str, list[Any]]:
-    """The lists of scripts of some runners."""
+def runners_lists(runners: Mapping[str, Any]) -> dict[str, Any]:
+    """Where runners keep their scripts, by words for it: ``_scripts scripts_txt2img``."""
     found = {}
-    for number, runner in enumerate(runners):
-        for name in ("scripts", "alwayson_scripts", "selectable_scripts"):
+    for runner_name, runner in runners.items():
+        for name in ("scripts", "alwayson_scripts", "selectable_scripts", "title_map"):
             listed = getattr(runner, name, None)
-            if isinstance(listed, list):
-                found[f"_{name} {number}"] = listed
+            if isinstance(listed, (list, dict)):
+                found[f"_{name} {runner_name}"] = listed
     return found

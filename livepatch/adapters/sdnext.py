@@ -28,7 +28,7 @@ class SdnextHost(A1111Host):
     )
     backwards = frozenset({"script_unloaded", "before_ui", "after_ui"})
     runner_names = ("scripts_txt2img", "scripts_img2img", "scripts_control")
-    hook_note = "scripts without controls on the page are not called"
+    hook_note = "scripts that the page has not drawn are not called"
 
     @classmethod
     def is_detected(cls) -> bool:

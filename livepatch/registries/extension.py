@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,8 @@ class Owners:
         """Whose a file is."""
         owner = self._known.get(file)
         if owner is None:
-            owner = self._known[file] = self._look(Path(file))
+            # Absolute: some webuis keep the paths of their own extensions relative.
+            owner = self._known[file] = self._look(Path(os.path.abspath(file)))
         return owner
 
     def _look(self, file: Path) -> str:

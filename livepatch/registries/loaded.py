@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from livepatch.engine.answers import counted
 from livepatch.engine.changing.change import Change, ChangeDescription, apply
 from livepatch.engine.changing.registry import registry
+from livepatch.errors import PatchRefused
 
-from .containers import InDict, InList
 from .points import look_again
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from .containers import Put
+    from .containers import Contents, Put
+
+
+class Registries(Protocol):
+    """The webui's data, as the loader of its flavor knows them."""
+
+    def contents(self) -> Contents:
+        """The lists, dictionaries and sets, as they are now."""
+
+    def found(self, loaded: LoadedExtension) -> list[Put]:
+        """What is there of an extension, by its files."""
+
+    def changed(self, loaded: LoadedExtension) -> None:
+        """Learn that an extension has come or gone."""
 
 
 @dataclass(eq=False)
@@ -45,7 +58,7 @@ class LoadedExtension:
     exports: list[Any] = field(default_factory=list)
     owner: str = "notebook"
     is_there: bool = False
-    on_change: Callable[[LoadedExtension], None] | None = field(default=None, repr=False)
+    registries: Registries | None = field(default=None, repr=False)
 
     verb = "load"
 
@@ -56,8 +69,45 @@ class LoadedExtension:
 
     @property
     def state(self) -> str:
-        """``active``, or ``off`` when it was the webui's own and was unloaded."""
-        return "active" if self.is_there else "off"
+        """``active``; ``off`` when it was unloaded; ``stale`` when the webui has dropped it."""
+        if not self.is_there:
+            return "off"
+        return "stale" if self.is_dropped() or self.is_outdated() else "active"
+
+    def is_dropped(self) -> bool:
+        """Whether it was there and the webui has nothing of it any more.
+
+        So it is after a reload of the page, of what the webui does not load itself. Its modules
+        stay in ``sys.modules``.
+        """
+        was = self.is_there and any(map(is_registered, self.puts))
+        return was and not any(map(is_registered, self.present()))
+
+    def is_outdated(self) -> bool:
+        """Whether the webui has loaded it itself since, as at a reload of its page.
+
+        It is the webui's own then, whatever livepatch did with it before.
+        """
+        if self.registries is None or not any(map(is_registered, self.puts)):
+            return False
+        contents = self.registries.contents()
+        if self.is_there and any(p.is_in(contents) for p in self.puts if is_registered(p)):
+            return False
+        return any(map(is_registered, self.registries.found(self)))
+
+    def present(self) -> list[Put]:
+        """What the webui has of it now.
+
+        That is what was recorded, as far as it is there, and what has come under its files since:
+        a reload of the page registers other objects, in other lists.
+        """
+        if self.registries is None:
+            return self.puts
+        contents = self.registries.contents()
+        kept = [put for put in self.puts if put.is_in(contents)]
+        known = {(put.where, id(put.item)) for put in kept}
+        found = self.registries.found(self)
+        return [*kept, *(put for put in found if (put.where, id(put.item)) not in known)]
 
     def off(self) -> None:
         """Take it out."""
@@ -71,16 +121,25 @@ class LoadedExtension:
 
     def remove(self) -> None:
         """Make it as it was before livepatch loaded or unloaded it."""
-        apply(self.change(comes=not self.is_whole))
+        apply(self.way_back())
+
+    def way_back(self) -> ExtensionChange:
+        """The change that makes it as it was before livepatch loaded or unloaded it.
+
+        What the webui itself has loaded since is left alone, and only noted.
+        """
+        change = self.change(comes=not self.is_whole)
+        change.is_recorded = not self.is_outdated()
+        return change
 
     def change(self, *, comes: bool) -> ExtensionChange:
         """The change that brings it in or takes it out."""
-        assert self.on_change is not None
-        return ExtensionChange(self, comes=comes, on_change=self.on_change)
+        assert self.registries is not None
+        return ExtensionChange(self, comes=comes, registries=self.registries)
 
-    def touched(self) -> set[int]:
+    def touched(self, contents: Contents) -> set[int]:
         """The containers it put something into, by identity."""
-        return {id(put.container) for put in self.puts if isinstance(put, (InDict, InList))}
+        return {id(contents[put.where]) for put in self.puts if put.where in contents}
 
 
 class ExtensionChange(Change):
@@ -89,18 +148,34 @@ class ExtensionChange(Change):
     Args:
         loaded: the extension.
         comes: whether the change brings it in.
-        on_change: learns that the extension has come or gone.
+        registries: the webui's data.
+
+    Attributes:
+        is_recorded: False where it only notes that the extension is the webui's own by now.
     """
 
-    def __init__(
-        self, loaded: LoadedExtension, *, comes: bool, on_change: Callable[[LoadedExtension], None]
-    ) -> None:
+    def __init__(self, loaded: LoadedExtension, *, comes: bool, registries: Registries) -> None:
         self.loaded = loaded
         self.comes = comes
-        self.on_change = on_change
+        self.registries = registries
+        self.is_recorded = True
+        self._going: list[Put] | None = None
 
     def prepare(self) -> None:
-        """Nothing stands against it: what others changed meanwhile is left alone."""
+        """Note what goes; what others changed meanwhile is left alone.
+
+        Raises:
+            PatchRefused: the webui has loaded the extension anew itself.
+        """
+        loaded = self.loaded
+        if self.is_recorded and loaded.is_outdated():
+            raise PatchRefused(
+                f"bring in or take out the extension {loaded.name} as it was",
+                "the webui has loaded it anew since, as at a reload of its page",
+                f"lp.extensions().reload({loaded.name!r}) or .unload({loaded.name!r})",
+            )
+        # By its files others are found as well that come back in the same step.
+        self._going = loaded.present() if loaded.is_there else None
 
     def commit(self) -> None:
         """Bring it in, or take it out."""
@@ -119,21 +194,29 @@ class ExtensionChange(Change):
         )
 
     def _make(self, *, is_there: bool) -> None:
-        if is_there:
-            for put in self.loaded.puts:
-                put.put_back()
-        else:
-            for put in reversed(self.loaded.puts):
-                put.take_out()
+        self.loaded.registries = self.registries
+        if self.is_recorded:
+            self._move(is_there=is_there)
         self.loaded.is_there = is_there
-        self.loaded.on_change = self.on_change
-        self.on_change(self.loaded)
-        look_again()
+        if self.is_recorded:
+            self.registries.changed(self.loaded)
+            look_again()
         # One that livepatch loaded was not there before, one of the webui's own was.
         if is_there is not self.loaded.is_whole:
             registry.changed.pop(id(self.loaded), None)
         else:
             registry.changed[id(self.loaded)] = ChangedExtension(self.loaded)
+
+    def _move(self, *, is_there: bool) -> None:
+        contents = self.registries.contents()
+        if is_there:
+            for put in self.loaded.puts:
+                put.put_back(contents)
+            return
+        if self._going is not None:  # an interrupt may have it run again, half done
+            self.loaded.puts = self._going
+        for put in reversed(self.loaded.puts):
+            put.take_out(contents)
 
 
 class ChangedExtension:
@@ -153,14 +236,23 @@ class ChangedExtension:
 
     def way_back(self) -> Change:
         """The change that makes it as it was."""
-        return self.loaded.change(comes=not self.loaded.is_whole)
+        return self.loaded.way_back()
+
+
+def is_registered(put: Put) -> bool:
+    """Whether the webui works with what was put somewhere: it is no module, nor a note of one."""
+    return put.where != "module" and not put.where.startswith("_") and not _is_patch(put)
+
+
+def _is_patch(put: Put) -> bool:
+    return type(put).__name__ == "InAttribute"
 
 
 def in_words(puts: Sequence[Put]) -> list[str]:
     """What was put somewhere, in words: ``2 callbacks``, ``1 route``."""
     counts: dict[str, int] = {}
     for put in puts:
-        word = "patch" if type(put).__name__ == "InAttribute" else put.where
+        word = "patch" if _is_patch(put) else put.where
         if not word.startswith("_"):
             word = word.partition(" ")[0] if word.startswith("callback ") else word
             counts[word] = counts.get(word, 0) + 1

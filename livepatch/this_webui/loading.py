@@ -6,21 +6,26 @@ import os
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
-from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from livepatch.adapters.loader import Loading
-from livepatch.engine import LivepatchError, live_layers, transaction
+from livepatch.adapters.loader import Loading, raised, told
+from livepatch.engine import LivepatchError, transaction
 from livepatch.engine.answers import AnswerLine, answer, counted
 from livepatch.engine.changing.change import apply, taken_back
 from livepatch.engine.changing.masking import certainly
-from livepatch.engine.naming.slots import ABSENT
+from livepatch.engine.changing.registry import registry
 from livepatch.errors import HostUnsupported, PatchRefused
-from livepatch.registries.containers import InAttribute, InDict, InList, InSet, Snapshot
-from livepatch.registries.loaded import ExtensionChange, LoadedExtension, in_words
+from livepatch.registries.containers import Snapshot, in_place_of
+from livepatch.registries.loaded import (
+    ChangedExtension,
+    ExtensionChange,
+    LoadedExtension,
+    in_words,
+    is_registered,
+)
 
+from .belongings import belongings, modules_of, without_ours
 from .detect import host
 
 if TYPE_CHECKING:
@@ -29,14 +34,15 @@ if TYPE_CHECKING:
     from livepatch.adapters.loader import Loader
     from livepatch.engine.changing.change import Change
     from livepatch.registries import Extension
-    from livepatch.registries.containers import Put
+    from livepatch.registries.containers import Contents, Put
 
 _loaded: dict[str, LoadedExtension] = {}
 
 
 def loaded_extension(name: str) -> LoadedExtension | None:
     """What is known of an extension that livepatch has loaded; None of others."""
-    return _loaded.get(name)
+    loaded = _loaded.get(name)
+    return None if loaded is None or loaded.is_outdated() else loaded
 
 
 def load(path: str | Path, known: Sequence[Extension]) -> AnswerLine:
@@ -53,14 +59,13 @@ def load(path: str | Path, known: Sequence[Extension]) -> AnswerLine:
     asked = f"load the extension {path}"
     loader = _loader(asked)
     loading = loader.find(asked, Path(os.path.abspath(os.path.expanduser(path))))
-    present = next((e for e in known if e.name == loading.name), None)
-    is_there = loading.name in _loaded or (present is not None and _has_something(loader, present))
-    if is_there:
+    if _is_loaded(loader, loading, known):
         raise PatchRefused(
             asked,
             f"an extension called {loading.name} is loaded already",
             f"lp.extensions().reload({loading.name!r})",
         )
+    _forget_what_was(loading.name)
     loaded, ours = _brought_in(asked, loader, loading)
     return _answer("loaded", loaded, _counts(loaded, ours))
 
@@ -75,14 +80,19 @@ def unload(extension: Extension) -> AnswerLine:
     loader = _loader(asked)
     begun = time.perf_counter()
     left = loader.left(extension)
-    with transaction():
-        loaded = _taken_out(loader, extension)
-    words = [*in_words(loaded.puts), *_layers_in_words(loaded.changes)]
+    own = _own(extension)
+    with transaction() as step:
+        before = len(step.changes)
+        loaded = _taken_out(loader, extension, own)
+        made = step.changes[before:]
+    routes = [change for change in made if not isinstance(change, ExtensionChange)]
+    words = [*in_words(loaded.puts), *_layers_in_words(routes)]
     milliseconds = f"{(time.perf_counter() - begun) * 1000:.0f} ms"
     stays = [] if loaded.is_whole else ["what it assigned to the webui's names at start stays"]
     return answer(
         f"unloaded {extension.name}",
-        *(words or ["it had registered nothing"]),
+        *(words or ["nothing of it was there"]),
+        *own.facts,
         *left,
         *stays,
         milliseconds,
@@ -102,11 +112,61 @@ def reload(extension: Extension) -> AnswerLine:
     loading = loader.find(asked, extension.path)
     loading.name = extension.name
     left = loader.left(extension)
+    lists = {w: [*held] for w, held in loader.containers().items() if isinstance(held, list)}
     with transaction():
-        _taken_out(loader, extension)
-        loaded, ours = _brought_in(asked, loader, loading)
+        loading.old = _taken_out(loader, extension, loading).puts
+        loaded, ours = _brought_in(asked, loader, loading, lists)
     loaded.facts += [fact for fact in left if fact not in loaded.facts]
     return _answer("reloaded", loaded, _counts(loaded, ours))
+
+
+def follow_reload() -> list[str]:
+    """Make loads and unloads true again, when a reload of the webui's page has ended.
+
+    Call it once the webui has registered everything and has started its app: without
+    ``registry.lock``, as it executes extensions. What the webui has loaded itself is its own by
+    now. What it does not know is loaded again, what was unloaded is taken out again. None of it is
+    a step of the journal, and records stay the same objects.
+
+    Returns:
+        What could not be made true, for people.
+    """
+    said: list[str] = []
+    records = _records()
+    for loaded in records:
+        try:
+            if loaded.is_there and loaded.is_outdated():
+                for same in records:
+                    if same.name == loaded.name:
+                        _forget(same)
+            elif loaded.is_dropped():
+                _again(loaded)
+        except LivepatchError as error:
+            said.append(f"{loaded.target} is not loaded again: {error.found}")
+    for loaded in _records():
+        if not loaded.is_there and loaded.is_outdated():
+            _out_again(loaded)
+    return said
+
+
+def _again(loaded: LoadedExtension) -> None:
+    asked = f"load the extension {loaded.name} again"
+    loader = _loader(asked)
+    loading = loader.find(asked, loaded.path)
+    loading.name = loaded.name
+    with transaction(recorded=False):
+        _brought_in(asked, loader, loading, record=loaded)
+
+
+def _out_again(loaded: LoadedExtension) -> None:
+    loader = _loader(f"unload the extension {loaded.name} again")
+    own = Loading(loaded.name, loaded.path)
+    extension = next((e for e in host().extensions() if e.name == loaded.name), None)
+    loaded.facts = _told(loader, extension, own) if extension is not None else []
+    loaded.puts, loaded.is_there, loaded.registries = belongings(loader, own), True, None
+    with transaction(recorded=False):
+        loader.unroute(own)
+        apply(ExtensionChange(loaded, comes=False, registries=_Registries(loader)))
 
 
 def _loader(asked: str) -> Loader:
@@ -121,30 +181,85 @@ def _loader(asked: str) -> Loader:
     return loader
 
 
+def _own(extension: Extension) -> Loading:
+    return Loading(extension.name, extension.path or Path("/nowhere"))
+
+
+def _is_loaded(loader: Loader, loading: Loading, known: Sequence[Extension]) -> bool:
+    loaded = loaded_extension(loading.name)
+    if loaded is not None and not loaded.is_dropped():
+        return True
+    present = next((e for e in known if e.name == loading.name), None)
+    return present is not None and any(map(is_registered, belongings(loader, _own(present))))
+
+
+class _Registries:
+    """What records of loaded extensions ask the webui; see ``registries/loaded.py``."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def contents(self) -> Contents:
+        return self.loader.containers()
+
+    def found(self, loaded: LoadedExtension) -> list[Put]:
+        other = _loaded.get(loaded.name)
+        if other is not None and other is not loaded and not other.is_outdated():
+            return []  # it is all the other's
+        return belongings(self.loader, Loading(loaded.name, loaded.path))
+
+    def changed(self, loaded: LoadedExtension) -> None:
+        if loaded.is_there and loaded.is_whole:
+            _loaded[loaded.name] = loaded
+        elif _loaded.get(loaded.name) is loaded:
+            del _loaded[loaded.name]
+        _switch_exports(loaded)
+        self.loader.forget_orders(loaded.touched(self.contents()))
+
+
 def _brought_in(
-    asked: str, loader: Loader, loading: Loading
+    asked: str,
+    loader: Loader,
+    loading: Loading,
+    lists: Contents | None = None,
+    record: LoadedExtension | None = None,
 ) -> tuple[LoadedExtension, Sequence[Change]]:
+    """Load an extension.
+
+    Args:
+        asked: the user's request, in words.
+        loader: the flavor's.
+        loading: the extension.
+        lists: of one that is reloaded, the webui's lists with the old one in them.
+        record: of one that the webui has dropped, what is known of it.
+    """
     begun = time.perf_counter()
     threads = {*threading.enumerate()}
     before = Snapshot(loader.containers())
-    loaded = LoadedExtension(loading.name, loading.path, facts=loading.facts)
+    loaded = record or LoadedExtension(loading.name, loading.path)
+    was = loaded.puts, loaded.changes, loaded.is_there, loaded.registries
+    loaded.is_there, loaded.registries, loaded.facts = False, None, loading.facts
 
     def take_back() -> None:
         if loaded.is_there:  # an interrupt came when it was all in, and in the journal
             return
-        for put in reversed(before.differences(loading.belongs)):
-            put.take_out()
-        loader.forget_orders({id(c) for c in loader.containers().values()})
+        loaded.puts, loaded.changes, loaded.is_there, loaded.registries = was
+        contents = loader.containers()
+        for put in reversed(_puts(before, loading, contents)):
+            put.take_out(contents)
+        loader.forget_orders({id(c) for c in contents.values()})
 
     try:
         with transaction() as step:
             loader.load(loading)
             made = tuple(step.changes)
-            loaded.puts = _of_others(before.differences(loading.belongs))
+            contents = loader.containers()
+            loaded.puts = without_ours(_puts(before, loading, contents))
+            in_place_of(loading.old, loaded.puts, lists or {}, contents)
             loaded.changes = list(made)
             loaded.milliseconds = (time.perf_counter() - begun) * 1000
-            loader.forget_orders(loaded.touched())
-            apply(ExtensionChange(loaded, comes=True, on_change=_know_by(loader)))
+            loader.forget_orders(loaded.touched(contents))
+            apply(ExtensionChange(loaded, comes=True, registries=_Registries(loader)))
             loaded.exports = _exports_of(loading)
     except BaseException as error:  # an end of the process or of the cell, too, leaves no half
         certainly(take_back)
@@ -157,48 +272,64 @@ def _brought_in(
     return loaded, made
 
 
+def _puts(before: Snapshot, loading: Loading, contents: Contents) -> list[Put]:
+    return [*before.differences(loading.belongs, contents), *loading.puts]
+
+
 def _refuse(asked: str, loading: Loading, error: Exception | SystemExit) -> NoReturn:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if loading.belongs(frame.filename)]
-    where = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
-    if isinstance(error, SyntaxError) and error.filename:
-        where = f" ({error.filename}:{error.lineno})"
-    said = ": ".join(filter(None, [type(error).__name__, str(error)]))
-    found = error.found if isinstance(error, LivepatchError) else said
+    said = raised(error, loading)
+    if isinstance(error, LivepatchError):
+        said = said.replace(f"{type(error).__name__}: {error}", error.found)
     raise PatchRefused(
         asked,
-        f"it raised {found}{where}; all that it registered was taken back",
+        f"it raised {said}; all that it registered was taken back",
         "fix it and load it again; what was loaded before keeps running",
     ) from error
 
 
-def _taken_out(loader: Loader, extension: Extension) -> LoadedExtension:
-    """Take an extension out; inside a transaction."""
-    loaded = _loaded.get(extension.name)
-    exports = _exports_of(Loading(extension.name, extension.path or Path("/nowhere")))
-    loader.on_unload(extension)
+def _taken_out(loader: Loader, extension: Extension, own: Loading) -> LoadedExtension:
+    """Take an extension out; inside a transaction. What has to be said goes to its facts."""
+    _forget_what_was(own.name)
+    loaded = _loaded.get(own.name)
+    exports = _exports_of(own)
+    own.facts += _told(loader, extension, own)
     if loaded is None:
-        loaded = LoadedExtension(
-            extension.name, extension.path or Path(), _puts_of(loader, extension), is_whole=False
-        )
+        puts = belongings(loader, own)
+        loaded = LoadedExtension(own.name, own.path, puts, is_whole=False, is_there=True)
+        loader.unroute(own)
     loaded.exports = exports or loaded.exports
     apply(
-        ExtensionChange(loaded, comes=False, on_change=_know_by(loader)),
+        ExtensionChange(loaded, comes=False, registries=_Registries(loader)),
         *(taken_back(change) for change in reversed(loaded.changes)),
     )
     return loaded
 
 
-def _know_by(loader: Loader) -> Any:
-    def know(loaded: LoadedExtension) -> None:
-        if loaded.is_there and loaded.is_whole:
-            _loaded[loaded.name] = loaded
-        elif _loaded.get(loaded.name) is loaded:
-            del _loaded[loaded.name]
-        _switch_exports(loaded)
-        loader.forget_orders(loaded.touched())
+def _told(loader: Loader, extension: Extension, own: Loading) -> list[str]:
+    """Tell an extension that it goes; what has to be said of that."""
+    said: list[str] = []
+    raises = told(lambda: said.extend(loader.on_unload(extension) or ()), "end", own)
+    return [*said, *raises]
 
-    return know
+
+def _forget_what_was(name: str) -> None:
+    """Forget what livepatch did with an extension before the webui's page was reloaded."""
+    for loaded in _records():
+        if loaded.name == name and (loaded.is_outdated() or loaded.is_dropped()):
+            _forget(loaded)
+
+
+def _forget(loaded: LoadedExtension) -> None:
+    registry.changed.pop(id(loaded), None)
+    if _loaded.get(loaded.name) is loaded:
+        del _loaded[loaded.name]
+
+
+def _records() -> list[LoadedExtension]:
+    """What livepatch has loaded, and what of the webui's own it has unloaded."""
+    changed = list(registry.changed.values())
+    found = [thing.loaded for thing in changed if isinstance(thing, ChangedExtension)]
+    return [*found, *(loaded for loaded in _loaded.values() if loaded not in found)]
 
 
 def _switch_exports(loaded: LoadedExtension) -> None:
@@ -216,7 +347,7 @@ def _switch_exports(loaded: LoadedExtension) -> None:
 
 def _exports_of(own: Loading) -> list[Any]:
     """What of an extension livepatch has exported once."""
-    found = {id(e): e for e in map(_export_in, _modules_of(own)) if e is not None}
+    found = {id(e): e for e in map(_export_in, modules_of(own)) if e is not None}
     return [*found.values()]
 
 
@@ -224,71 +355,6 @@ def _export_in(name: str) -> Any:
     exported = getattr(sys.modules.get(name), "EXTENSION", None)
     is_ours = all(hasattr(exported, part) for part in ("applied", "apply", "remove"))
     return exported if is_ours else None
-
-
-def _of_others(puts: list[Put]) -> list[Put]:
-    """Without what livepatch itself put there for the extension: that has changes of its own."""
-    ours = {id(getattr(layer, "item", layer)) for layer in live_layers()}
-    return [put for put in puts if id(put.item) not in ours and not _is_a_trampoline(put)]
-
-
-def _is_a_trampoline(put: Put) -> bool:
-    return isinstance(put, InAttribute) and hasattr(put.item, "__livepatch__")
-
-
-def _puts_of(loader: Loader, extension: Extension) -> list[Put]:
-    """What an extension that the webui itself loaded has in the webui's data, by its files."""
-    own = Loading(extension.name, extension.path or Path("/nowhere"))
-    puts: list[Put] = []
-
-    def is_its(item: Any, key: Any = None) -> bool:
-        return _is_of(loader.own_thing(item), own, key)
-
-    for where, container in loader.containers().items():
-        if isinstance(container, dict):
-            puts += [
-                InDict(where, item, container, key)
-                for key, item in list(container.items())
-                if is_its(item, key)
-            ]
-        elif isinstance(container, list):
-            previous: Any = ABSENT
-            for item in list(container):
-                if is_its(item):
-                    puts.append(InList(where, item, container, previous))
-                previous = item
-        else:
-            puts += [InSet(where, item, container) for item in container if is_its(item)]
-    return puts
-
-
-def _has_something(loader: Loader, extension: Extension) -> bool:
-    registered = _puts_of(loader, extension)
-    return any(not put.where.startswith("_") for put in registered)
-
-
-def _is_of(item: Any, own: Loading, key: Any = None) -> bool:
-    """Whether something in the webui's data is of an extension's files."""
-    for name in ("script", "path", "filename", "__file__"):
-        file = getattr(item, name, None)
-        if isinstance(file, (str, Path)) and str(file):
-            return own.belongs(str(file))
-    module = getattr(item, "__module__", None)
-    if isinstance(item, type) and module in _modules_of(own):
-        return True
-    if isinstance(item, str) and isinstance(key, str) and Path(item).is_absolute():
-        return own.belongs(item)
-    code = getattr(getattr(item, "endpoint", item), "__code__", None)
-    return isinstance(code, CodeType) and own.belongs(code.co_filename)
-
-
-def _modules_of(own: Loading) -> set[str]:
-    found = set()
-    for name, module in sys.modules.copy().items():
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and own.belongs(file):
-            found.add(name)
-    return found
 
 
 def _is_its(thread: threading.Thread, loading: Loading) -> bool:

@@ -177,9 +177,11 @@ def webuis_of(*flavors: str) -> list[Any]:
     return found
 
 
-def started(parameter: tuple[str, list[str] | None], begin: str) -> Iterator[Webui]:
+def started(
+    parameter: tuple[str, list[str] | None], begin: str, extensions: Path | None = None
+) -> Iterator[Webui]:
     """The webui of a parameter, for the tests of one file, after a first cell."""
-    webui = Webui(*parameter)
+    webui = Webui(*parameter, extensions)
     try:
         webui.run(begin)
         yield webui

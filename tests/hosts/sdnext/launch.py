@@ -1,14 +1,16 @@
-"""Starts a stand-in of SD.Next: a registry without names, scripts without controls are passed by,
-output of scripts is swallowed while they load.
+"""Starts a stand-in of SD.Next: a registry without names, scripts that no page has drawn are passed
+by, output of scripts is swallowed while they load, paths of extensions are relative.
 
 Its structures were compared with the sources of 2025-03; no SD.Next was run against it.
 """
 
+import os
 import sys
 from pathlib import Path
 
 STAND_INS = Path(__file__).parent.parent
 sys.path.insert(1, str(STAND_INS / "a1111"))
+os.chdir(STAND_INS / "a1111")  # where its extensions lie
 
 import installer  # noqa: E402, F401
 import modules  # noqa: E402

@@ -42,8 +42,8 @@ class Extension:
         self.enabled = enabled
         self.is_builtin = is_builtin
         self.version = ""
-        self.metadata = metadata or ExtensionMetadata(path, name.lower())
-        self.canonical_name = self.metadata.canonical_name
+        self.metadata = metadata if metadata else ExtensionMetadata(self.path, name.lower())
+        self.canonical_name = metadata.canonical_name
 
     def list_files(self, subdir, extension):
         folder = os.path.join(self.path, subdir)
@@ -68,7 +68,7 @@ def list_extensions():
                 extension = Extension(name, path, enabled, is_builtin, metadata)
                 extensions.append(extension)
                 extension_paths[path] = extension
-                loaded_extensions[metadata.canonical_name] = extension
+                loaded_extensions[name] = extension
 
 
 def find_extension(filename):

@@ -5,11 +5,12 @@ from modules.call_queue import queue_lock
 
 
 class Processing:
-    def __init__(self, prompt, steps):
+    def __init__(self, prompt, steps, script_args):
         self.prompt = prompt
         self.steps = steps
         self.scripts = scripts.scripts_txt2img
-        self.script_args = []
+        self.script_args = tuple(script_args)
+        self.per_script_args = {}
         self.seen = []
 
 
@@ -22,11 +23,15 @@ def create_infotext(p):
     return f"{p.prompt}, steps: {p.steps}"
 
 
-def txt2img(prompt, steps=2):
+def txt2img(prompt, steps=2, script_args=None, per_script_args=None):
+    """A generation with the values of all controls: those of the page where none are given."""
+    values = [control.value for control in shared.page] if script_args is None else script_args
     with queue_lock:
         shared.state.begin("txt2img")
         try:
-            return process_images(Processing(prompt, steps))
+            p = Processing(prompt, steps, values)
+            p.per_script_args.update(per_script_args or {})
+            return process_images(p)
         finally:
             shared.state.end()
 

@@ -5,16 +5,22 @@ import sys
 from collections import namedtuple
 
 from modules import errors, extensions, script_callbacks, script_loading
+from modules.script_places import UNDRAWN
 from modules.script_runner import ScriptRunner
 
 AlwaysVisible = object()
 METHODS = (
-    *("setup", "before_process", "process", "before_process_batch"),
-    *("after_extra_networks_activate", "process_batch", "process_before_every_sampling"),
-    *("before_hr", "on_mask_blend", "post_sample", "postprocess_batch", "postprocess_batch_list"),
-    *("postprocess_image", "postprocess_maskoverlay", "postprocess_image_after_composite"),
-    *("postprocess", "before_component", "after_component"),
+    *("setup(p, *args)", "before_process(p, *args)", "process(p, *args)"),
+    *("before_process_batch(p, *args, **kwargs)", "process_batch(p, *args, **kwargs)"),
+    "after_extra_networks_activate(p, *args, **kwargs)",
+    *("process_before_every_sampling(p, *args, **kwargs)", "before_hr(p, *args)"),
+    *("on_mask_blend(p, mba, *args)", "post_sample(p, ps, *args)"),
+    *("postprocess_batch(p, *args, **kwargs)", "postprocess_batch_list(p, pp, *args, **kwargs)"),
+    *("postprocess_image(p, pp, *args)", "postprocess_maskoverlay(p, ppmo, *args)"),
+    *("postprocess_image_after_composite(p, pp, *args)", "postprocess(p, processed, *args)"),
+    *("before_component(component, **kwargs)", "after_component(component, **kwargs)"),
 )
+"""The methods of scripts: what they take before and after the values of their controls."""
 ScriptClassData = namedtuple("ScriptClassData", ["script_class", "path", "basedir", "module"])
 scripts_data = []
 current_basedir = None
@@ -24,9 +30,10 @@ scripts_control = None  # SD.Next's third page
 
 
 class Script:
+    name = None
     filename = None
-    args_from = None
-    args_to = None
+    args_from = UNDRAWN
+    args_to = UNDRAWN
     alwayson = False
 
     def title(self):
@@ -39,16 +46,16 @@ class Script:
         return True
 
 
-def _nothing(name):
-    def method(self, *args, **kwargs):
-        pass
+def _nothing(signature):
+    names = {}
+    exec(f"def {signature.replace('(', '(self, ', 1)}: pass", names)
+    name, method = names.popitem()
+    method.__module__, method.__qualname__ = __name__, f"Script.{name}"
+    return name, method
 
-    method.__name__, method.__qualname__ = name, f"Script.{name}"
-    return method
 
-
-for _name in METHODS:
-    setattr(Script, _name, _nothing(_name))
+for _signature in METHODS:
+    setattr(Script, *_nothing(_signature))
 
 
 def load_scripts():
@@ -82,8 +89,7 @@ def create_runners():
     global scripts_txt2img, scripts_img2img, scripts_control
     runners = [ScriptRunner(), ScriptRunner(), ScriptRunner()]
     scripts_txt2img, scripts_img2img, scripts_control = runners
-    for runner in runners:
-        runner.initialize_scripts(runner is scripts_img2img)
+    scripts_control.name = "control"
 
 
 def basedir():

@@ -59,3 +59,5 @@ cmd_opts = types.SimpleNamespace(disable_all_extensions=False)
 opts = Options()
 state = State()
 demo = None
+page = []
+"""The controls of txt2img as they were drawn: what a browser sends the values of."""

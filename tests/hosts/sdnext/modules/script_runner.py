@@ -1,4 +1,6 @@
-"""SD.Next's runner: scripts that have no controls on the page are not called."""
+"""SD.Next's runner: scripts by their titles; one that no page has drawn is passed by."""
+
+import types
 
 from modules.runner_methods import RunnerMethods
 
@@ -8,10 +10,20 @@ class ScriptRunner(RunnerMethods):
         super().__init__()
         self.name = name
 
-    def initialize_scripts(self, is_img2img=False):
-        super().initialize_scripts(is_img2img)
-        for number, script in enumerate(self.alwayson_scripts):
-            script.args_from, script.args_to = number, number + 1
+    def in_order(self, scripts_data):
+        return sorted(scripts_data, key=lambda data: data.script_class().title().lower())
+
+    def setup_ui(self):
+        """Draw the controls; they are kept by the page alone, not in `self.inputs`."""
+        inputs = [types.SimpleNamespace(label="Script", value=0)]
+        for script in [*self.alwayson_scripts, *self.selectable_scripts]:
+            if self.name != "control":  # only what an option names is drawn there
+                self.create_script_ui(script, inputs)
+        return inputs
+
+    def arguments_of(self, script, p):
+        given = getattr(p, "per_script_args", {})
+        return given.get(script.title(), super().arguments_of(script, p))
 
     def ordered_scripts(self, method_name):
-        return [s for s in self.alwayson_scripts if s.args_to and s.args_to >= s.args_from]
+        return [s for s in self.alwayson_scripts if s.args_to > 0 and s.args_to >= s.args_from]

@@ -1,6 +1,10 @@
-"""An extension that comes along: a script and two callbacks."""
+"""An extension that comes along: a script with a control, a route and two callbacks."""
+
+import types
 
 from modules import script_callbacks, scripts
+
+values = []
 
 
 def strength():
@@ -14,10 +18,14 @@ class Grain(scripts.Script):
     def show(self, is_img2img):
         return scripts.AlwaysVisible
 
-    def process(self, p, *args):
+    def ui(self, is_img2img):
+        return [types.SimpleNamespace(label="Amount", value=0.25)]
+
+    def process(self, p, amount):
+        values.append(amount)
         p.seen.append(f"grain {strength()}")
 
-    def postprocess(self, p, processed, *args):
+    def postprocess(self, p, processed, amount):
         p.seen.append("grain postprocess")
 
 
@@ -29,5 +37,13 @@ def note_image(params):
     params.p.seen.append("grain image saved")
 
 
+def add_route(demo, app):
+    def grain():
+        return values[-1:]
+
+    app.add_api_route("/grain", grain)
+
+
 script_callbacks.on_cfg_denoiser(note_step)
 script_callbacks.on_image_saved(note_image)
+script_callbacks.on_app_started(add_route)

@@ -1,0 +1,377 @@
+"""Extensions of A1111 and its forks, loaded live: controls, routes, reloads of the page, names."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from running import Webui, started, webuis_of
+from test_contract_scripts import BEGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MORE = '''
+import json, types, urllib.error, urllib.request
+from modules import extensions
+
+sys.modules["contract_probe"] = probe = types.ModuleType("contract_probe")
+probe.got, probe.ended = [], []
+FOLDER = lp.host().extension_folder
+
+def ask(path, body=None):
+    """What the webui answers at a path."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(
+        lp.host().address + path, data, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+def places():
+    """Where the values of each script are."""
+    return {(type(s).__name__, s.filename): (s.args_from, s.args_to)
+            for s in scripts.scripts_txt2img.alwayson_scripts}
+
+def of_page(size):
+    """What the hook gets of a generation for which the page sends numbers."""
+    probe.got.clear()
+    p = P()
+    p.script_args = list(range(size))
+    scripts.scripts_txt2img.process(p)
+    return list(probe.got)
+
+values_of_all = []
+
+def watch_values():
+    lp.before("modules.scripts.ScriptRunner.process",
+              lambda self, p, **_: values_of_all.append(list(p.script_args)))
+
+def by_api(**more):
+    """What the hook gets of a generation that the API is asked for."""
+    probe.got.clear()
+    body = {"prompt": "a", "steps": 1, "width": 64, "height": 64, **more}
+    assert "images" in ask("/sdapi/v1/txt2img", body)
+    return list(probe.got)
+
+def ends():
+    return max(s.args_to or 0 for s in scripts.scripts_txt2img.scripts)
+
+def listed():
+    return [(e.name, e.is_builtin, e.enabled, os.fspath(e.path)) for e in extensions.extensions]
+
+def differs(before, now):
+    """What is not as it was."""
+    raw_before, raw_now = before[0], now[0]
+    found = [(k, raw_before.get(k), v) for k, v in raw_now.items() if v != raw_before.get(k)]
+    return [*found, *((b, n) for b, n in zip(before[1:], now[1:]) if b != n)]
+
+def paths(word):
+    return [r.path for r in lp.host().app().router.routes if word in getattr(r, "path", "")]
+'''
+
+EXTENSION = """
+import sys, types
+from modules import script_callbacks, scripts
+
+WORD, COUNT = "first", 2
+gradio = sys.modules.get("gradio")
+probe = sys.modules.get("contract_probe")
+
+def control(label, value):
+    if gradio is None:  # a stand-in
+        return types.SimpleNamespace(label=label, value=value)
+    return gradio.Textbox(label=label, value=value) if isinstance(value, str) else (
+        gradio.Slider(label=label, value=value, minimum=0, maximum=1))
+
+class Controlled(scripts.Script):
+    def title(self):
+        return "Controlled"
+
+    def show(self, is_img2img):
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img):
+        return [control("Amount", 0.5), control("Way", WORD)][:COUNT]
+
+    def process(self, p, amount, way="one control"):
+        if probe is not None:
+            probe.got.append((amount, way))
+
+    def postprocess_image(self, p, pp, amount, way="one control"):
+        pass
+
+def started(demo, app):
+    def answer():
+        return WORD
+    app.add_api_route("/controlled", answer)
+
+def ended():
+    if probe is not None:
+        probe.ended.append(WORD)
+
+script_callbacks.on_app_started(started)
+script_callbacks.on_script_unloaded(ended)
+script_callbacks.on_image_saved(lambda params: None)
+"""
+
+
+@pytest.fixture(scope="module", params=webuis_of("a1111", "forge", "forge-classic", "sdnext"))
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Webui]:
+    data = tmp_path_factory.mktemp("data")
+    (data / "extensions").mkdir()
+    yield from started(request.param, f"{BEGIN}\n{MORE}", data)
+
+
+@pytest.fixture
+def webui(running: Webui) -> Iterator[Webui]:
+    """Every test leaves the webui's data as it was, to the very objects."""
+    running.run("as_it_was = raw(), listed(), places(), paths('')")
+    yield running
+    running.run("lp.restore_all()")
+    assert running.run("differs(as_it_was, (raw(), listed(), places(), paths('')))") == []
+
+
+def write(folder: Path, word: str, count: int = 2) -> Path:
+    """An extension with a script that has controls, a route and callbacks."""
+    file = folder / "scripts" / f"{folder.name}.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(EXTENSION.replace('"first", 2', f'"{word}", {count}'))
+    return folder
+
+
+@pytest.fixture
+def controlled(tmp_path: Path) -> Path:
+    return write(tmp_path / "controlled", "first")
+
+
+MINE = "tuple(range(*next(v for k, v in places().items() if k[0] == 'Controlled')))"
+"""The numbers that the page sends for its values: each its place."""
+
+
+def test_a_script_with_controls_gets_what_they_begin_with(webui: Webui, controlled: Path) -> None:
+    webui.run("size = ends(); others = places(); watch_values(); by_api()")
+    said = webui.run(f"str(lp.extensions().load({str(controlled)!r}))")
+    assert "its hooks get what its controls begin with until Reload UI draws them" in said
+    assert webui.run("{k: v for k, v in places().items() if k in others} == others")
+    assert webui.run("of_page(size)") == [(0.5, "first")]
+    assert webui.run("by_api()") == [(0.5, "first")]
+    given = {"Controlled": {"args": [0.75, "given"]}}
+    assert webui.run(f"by_api(alwayson_scripts={given})") == [(0.75, "given")]
+    # Every other script gets the values that it got before.
+    assert webui.run("[v[:size] == values_of_all[0] for v in values_of_all[-2:]]") == [True] * 2
+    webui.run("lp.undo()")
+    assert webui.run("by_api()") == []
+    assert webui.run("values_of_all[-1] == values_of_all[0]")
+
+
+def test_the_values_that_the_api_works_out_later_are_right(
+    running: Webui, controlled: Path
+) -> None:
+    """SD.Next works them out at its first request; nobody has asked it since the last reload."""
+    running.run("reload_ui(); wait_until(lambda: paths('/sdapi/v1/txt2img')); watch_values()")
+    running.run(f"lp.extensions().load({str(controlled)!r})")
+    assert running.run("by_api()") == [(0.5, "first")]
+    assert running.run("values_of_all[-1][0]") == 0
+    wrong = running.run(
+        """
+        [(s.title(), values_of_all[-1]) for s in scripts.scripts_txt2img.scripts
+         if values_of_all[-1][s.args_from:s.args_to] != [
+             c.value for c in getattr(s, "controls", None) or ()]
+         and getattr(s, "controls", None)]
+        """
+    )
+    assert wrong == []
+    running.run("lp.restore_all()")
+
+
+def test_a_script_that_is_reloaded_keeps_its_places(webui: Webui, controlled: Path) -> None:
+    webui.run(f"lp.extensions().load({str(controlled)!r}); size = ends(); had = places()")
+    mine = webui.run(MINE)
+    write(controlled, "second")
+    webui.run("lp.extensions().reload('controlled')")
+    assert webui.run("places() == had")
+    assert webui.run("of_page(size)") == [mine]  # the page sends numbers
+    assert webui.run("by_api()") == [(0.5, "second")]
+    write(controlled, "third", 1)
+    webui.run("lp.extensions().reload('controlled')")  # it has another number of controls
+    assert webui.run("by_api()") == [(0.5, "one control")]
+    assert webui.run("of_page(size)") == [(0.5, "one control")]
+
+
+@pytest.fixture
+def installed(running: Webui) -> Iterator[Path]:
+    """An extension in the webui's own folder, which it has loaded itself."""
+    from pathlib import Path
+
+    folder = write(Path(running.run("str(FOLDER)")) / "controlled", "first")
+    try:
+        running.run("reload_ui(); wait_until(lambda: paths('/controlled'))")
+        running.run("probe.got.clear(); probe.ended.clear()")
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        running.run("lp.restore_all(); reload_ui(); wait_until(lambda: paths('/sdapi/v1/txt2img'))")
+
+
+def test_what_the_webui_has_loaded_is_reloaded_in_its_place(
+    running: Webui, installed: Path
+) -> None:
+    before = running.run("before = listed(), places(), paths(''); size = ends(); before")
+    names = running.run("[d.script_class.__name__ for d in scripts.scripts_data]")
+    mine = running.run(MINE)
+    write(installed, "second")
+    said = running.run("str(lp.extensions().reload('controlled'))")
+    assert "1 route" in said
+    assert running.run("ask('/controlled')") == "second"
+    assert running.run("listed(), places(), paths('')") == before
+    assert running.run("[d.script_class.__name__ for d in scripts.scripts_data]") == names
+    assert running.run("of_page(size)") == [mine]
+    assert running.run("by_api()") == [(0.5, "second")]
+    assert running.run("probe.ended") == ["first"]
+    running.run("lp.undo()")
+    assert running.run("ask('/controlled')") == "first"
+    assert running.run("listed(), places(), paths('')") == before
+    assert running.run("of_page(size)") == [mine]
+
+
+def test_what_the_webui_has_loaded_is_unloaded_with_its_routes(
+    running: Webui, installed: Path
+) -> None:
+    assert running.run("by_api()") == [(0.5, "first")]
+    said = running.run("str(lp.extensions().unload('controlled'))")
+    assert "1 script" in said
+    assert "1 route" in said
+    assert running.run("ask('/controlled')") == 404
+    assert running.run("by_api()") == []
+    running.run("lp.undo()")
+    assert running.run("ask('/controlled')") == "first"
+    assert running.run("by_api()") == [(0.5, "first")]
+
+
+def test_what_livepatch_loaded_and_the_webui_loads_again_is_unloaded(
+    running: Webui, installed: Path
+) -> None:
+    write(installed, "second")
+    running.run("lp.extensions().reload('controlled')")
+    running.run("reload_ui(); wait_until(lambda: paths('/controlled'))")
+    assert running.run("ask('/controlled')") == "second"
+    said = running.run("str(lp.extensions().unload('controlled'))")
+    assert "1 script" in said
+    assert "1 route" in said
+    assert running.run("ask('/controlled')") == 404
+    assert running.run("by_api()") == []
+    assert running.run("[k for k in places() if k[0] == 'Controlled']") == []
+
+
+def test_what_the_webui_loads_again_is_its_own(running: Webui, installed: Path) -> None:
+    write(installed, "second")
+    running.run("lp.extensions().reload('controlled')")
+    running.run("reload_ui(); wait_until(lambda: paths('/controlled'))")
+    state = running.run("state = raw(), listed(), places(), paths(''); state")
+    refused = running.run("error(lp.undo)")
+    assert "the webui has loaded it anew since" in refused
+    assert len(refused.splitlines()) == 3
+    running.run("lp.restore_all()")
+    assert running.run("raw(), listed(), places(), paths('')") == state
+    assert "controlled" not in running.shows("%patches")
+    running.run("lp.extensions().unload('controlled'); lp.restore_all()")
+    assert running.run("raw(), listed(), places(), paths('')") == state
+
+
+FOLLOW = "from livepatch.this_webui.loading import follow_reload; follow_reload()"
+
+
+def test_loads_and_unloads_hold_over_a_reload_of_the_page(
+    running: Webui, installed: Path, tmp_path: Path
+) -> None:
+    outside = write(tmp_path / "outside", "outside")
+    file = outside / "scripts" / "outside.py"
+    file.write_text(file.read_text().replace("Controlled", "Outside").replace("/cont", "/outs"))
+    running.run(f"lp.extensions().load({str(outside)!r})")
+    running.run("lp.extensions().unload('controlled')")
+    for _ in range(2):
+        running.run("reload_ui(); wait_until(lambda: paths('/controlled')); by_api()")
+        assert running.run(FOLLOW) == []
+        assert running.run("by_api()") == [(0.5, "outside")]
+        assert running.run("ask('/outsrolled'), ask('/controlled')") == ("outside", 404)
+        assert running.run(FOLLOW) == []
+        assert running.run("by_api()") == [(0.5, "outside")]
+    assert running.run("[n for n, *_ in listed()].count('outside')") == 1
+    running.run("lp.undo()")
+    assert running.run("by_api()") in (
+        [(0.5, "outside"), (0.5, "first")],
+        [(0.5, "first"), (0.5, "outside")],
+    )
+    running.run("lp.undo()")
+    assert running.run("by_api()") == [(0.5, "first")]
+    running.run("lp.redo()")
+    file.write_text("1 / 0")
+    running.run("reload_ui(); wait_until(lambda: paths('/controlled'))")
+    (said,) = running.run(FOLLOW)
+    assert said.startswith("extension outside is not loaded again: it raised ZeroDivisionError")
+    assert "stale" in running.shows("%patches")
+
+
+def test_what_a_reload_of_the_page_has_dropped_is_said(running: Webui, controlled: Path) -> None:
+    running.run(f"lp.extensions().load({str(controlled)!r}); reload_ui()")
+    running.run("wait_until(lambda: paths('/sdapi/v1/txt2img'))")
+    assert "extension controlled" in running.shows("%patches")
+    assert "stale" in running.shows("%patches")
+    running.run("lp.restore_all()")
+    assert "extension controlled" not in running.shows("%patches")
+    running.run(f"lp.extensions().load({str(controlled)!r})")
+    assert running.run("by_api()") == [(0.5, "first")]
+    running.run("lp.restore_all()")
+
+
+def test_an_extension_that_came_along_stays_one(webui: Webui) -> None:
+    name = webui.run(
+        "next(e.name for e in lp.extensions() if e.builtin and e.callbacks and e.hooks)"
+    )
+    before = webui.run("before = listed(), places(), paths(''); before")
+    webui.run(f"lp.extensions().reload({name!r})")
+    assert webui.run("listed(), places(), paths('')") == before
+    assert webui.run(f"lp.extensions()[{name!r}].builtin")
+    owned = webui.run(f"[r.owner for r in lp.extensions()[{name!r}].callbacks]")
+    assert owned
+    assert set(owned) == {f"extension {name}"}
+    assert webui.run(f"lp.extensions()[{name!r}].hooks and 'yes'") == "yes"
+
+
+def test_what_an_extension_raises_at_its_end_does_not_keep_it(
+    webui: Webui, controlled: Path
+) -> None:
+    file = controlled / "scripts" / "controlled.py"
+    file.write_text(file.read_text().replace("probe.ended.append(WORD)", "raise SystemExit('no')"))
+    line = next(n for n, t in enumerate(file.read_text().splitlines(), 1) if "SystemExit" in t)
+    webui.run(f"lp.extensions().load({str(controlled)!r})")
+    raised = f"its script_unloaded raised SystemExit: no ({file}:{line})"
+    assert raised in webui.run("str(lp.extensions().reload('controlled'))")
+    assert webui.run("by_api()") == [(0.5, "first")]
+    assert raised in webui.run("str(lp.extensions().unload('controlled'))")
+    assert webui.run("by_api()") == []
+    assert webui.run("ask('/controlled')") == 404
+
+
+def test_nothing_lazy_is_touched(webui: Webui, controlled: Path) -> None:
+    """As torch's `reduce_op`, which warns of itself whatever it is asked."""
+    webui.run(
+        """
+        asked = []
+        class Lazy:
+            def __getattribute__(self, name):
+                asked.append(name)
+                return object.__getattribute__(self, name)
+        probe.lazy = Lazy()
+        """
+    )
+    webui.run(f"lp.extensions().load({str(controlled)!r})")
+    webui.run("lp.extensions().reload('controlled'); del probe.lazy")
+    assert webui.run("asked") == []
