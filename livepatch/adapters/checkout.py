@@ -46,6 +46,7 @@ class Checkout:
         script: the file of an extension that it runs when it starts.
         inner: folders in which packages for Windows keep the webui itself.
         pythons: where a Python of its own may be, beside the usual places for one.
+        requirements: files that say which packages it asks for; the first that is there counts.
         imports: lines at the head of our script.
         attach: the statement that attaches; ``ATTACH`` stands for the call.
         rest: what else the webui looks for in the script.
@@ -68,6 +69,7 @@ class Checkout:
     script: str
     inner: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ("requirements.txt",)
     imports: str = ""
     attach: str = "ATTACH"
     rest: str = ""

@@ -21,6 +21,9 @@ from .textgen.adapter import TextgenHost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from .checkout import Checkout
 
 # Forks come before what they were forked from, most of which they still have.
 OURS: tuple[type[Host], ...] = (
@@ -45,6 +48,27 @@ def adapter_of(flavor: str) -> type[Host] | None:
         <class 'livepatch.adapters.plain.PlainHost'>
     """
     return next((adapter for adapter in adapters() if adapter.flavor == flavor), None)
+
+
+def checkouts() -> list[tuple[str, Checkout]]:
+    """Each flavor that is installed as a folder, and what is known of such folders."""
+    return [(one.flavor, one.checkout) for one in adapters() if one.checkout is not None]
+
+
+def webui_in(path: Path) -> tuple[str, Checkout, Path] | None:
+    """The flavor of the webui that lies in a folder, what is known of such, and its own folder.
+
+    Args:
+        path: the folder; in packages for Windows the webui lies in one of its folders.
+
+    Returns:
+        None where none lies there.
+    """
+    for flavor, checkout in checkouts():
+        webui = checkout.find(path)
+        if webui is not None:
+            return flavor, checkout, webui
+    return None
 
 
 def flavors() -> list[str]:

@@ -263,14 +263,32 @@ def _host_facts() -> dict[str, object]:
 def default_name() -> str:
     """The name a webui gets when none is given.
 
-    Its script's, or its flavor where the script's name says nothing.
+    Its script's; where that says nothing its flavor. A webui that begins to start is seen by what
+    lies in its script's folder, as nothing of it is imported yet; others get that folder's name.
     """
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     module = spec.name.removesuffix(".__main__") if spec is not None else ""
-    script = module or Path(sys.argv[0] if sys.argv else "").stem
+    given = Path(sys.argv[0] if sys.argv else "")
+    script = module or given.stem
     if script not in NAMES_THAT_SAY_NOTHING:
         return script
-    return str(_host_facts()["flavor"] or script.strip("-_") or "python")
+    flavor = str(_host_facts()["flavor"] or "")
+    if flavor == "plain" and given.suffix == ".py":
+        flavor = _name_by_folder(given.absolute().parent) or flavor
+    return flavor or script.strip("-_") or "python"
+
+
+def _name_by_folder(folder: Path) -> str:
+    """The flavor of a folder's webui, else the folder's name if that says something."""
+    from livepatch.adapters.known import webui_in
+
+    try:
+        found = webui_in(folder)
+        is_its = found is not None and found[2] == folder.resolve()
+        name = found[0] if found is not None and is_its else normal_name(folder.name)
+    except Exception:  # an adapter of another package, a folder that may not be entered, no letters
+        return ""
+    return "" if name in NAMES_THAT_SAY_NOTHING else name
 
 
 def _offer_to_jupyterlab(name: str) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -21,6 +21,29 @@ if TYPE_CHECKING:
 ROOT = "livepatch"
 # For a checkout that was never installed: what pyproject.toml names.
 ROOT_REQUIRES = ("ipython", "ipykernel", "psutil")
+
+
+class Conflict(NamedTuple):
+    """A package of another environment that does not suit one of ours.
+
+    Attributes:
+        name: the package.
+        version: the version that is there.
+        asking: ours that asks for another one.
+        needs: which.
+
+    Example:
+        >>> str(Conflict("tornado", "4.5", "ipykernel", ">=6.5"))
+        'tornado 4.5 is there, ipykernel needs tornado>=6.5'
+    """
+
+    name: str
+    version: str
+    asking: str
+    needs: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} is there, {self.asking} needs {self.name}{self.needs}"
 
 
 @dataclass(frozen=True)
@@ -39,14 +62,11 @@ class Closure:
     places: Mapping[str, str]
     homes: Mapping[str, str]
 
-    def conflicts(self, theirs: Mapping[str, str]) -> list[str]:
+    def conflicts(self, theirs: Mapping[str, str]) -> list[Conflict]:
         """What keeps our packages from running beside those of another environment.
 
         Args:
             theirs: the versions of those members that the other environment has itself.
-
-        Returns:
-            One phrase for each, "tornado 4.5 is there, ipykernel needs tornado>=6.5".
         """
         found = []
         for asking, requirement in self.requirements:
@@ -54,8 +74,9 @@ class Closure:
             if version is None or asking in theirs:
                 continue
             if not requirement.specifier.contains(version, prereleases=True):
-                needed = f"{requirement.name}{requirement.specifier}"
-                found.append(f"{requirement.name} {version} is there, {asking} needs {needed}")
+                found.append(
+                    Conflict(requirement.name, version, asking, str(requirement.specifier))
+                )
         return found
 
     def check_trusted(self, asked: str) -> None:

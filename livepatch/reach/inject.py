@@ -31,6 +31,8 @@ from .ways_in import BEFORE, HERE, injected, script_for
 from .webuis import Webui, running_webuis
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from .closure import Closure
     from .ways_in import Rights
 
@@ -273,7 +275,8 @@ class _Inside:
         closure = our_closure()
         theirs = self._conversation.ask({"versions_of": sorted(closure.versions)})
         if conflicts := closure.conflicts(theirs):
-            raise self._not_lendable("; ".join(conflicts))
+            kept = dict.fromkeys(f"{one.name}=={one.version}" for one in conflicts)
+            raise self._not_lendable("; ".join(map(str, conflicts)), kept=kept)
         try:
             closure.check_trusted(self._asked)
         except FileNotTrusted as error:
@@ -282,12 +285,14 @@ class _Inside:
             raise self._not_lendable(f"{error.strerror}: {error.filename}") from error
         return closure
 
-    def _not_lendable(self, why: str, advice: str = "") -> AttachFailed:
+    def _not_lendable(self, why: str, advice: str = "", kept: Collection[str] = ()) -> AttachFailed:
+        """The refusal; an install there keeps the packages that the webui may have pinned."""
         program = self._facts["executable"] or "python"
         return AttachFailed(
             self._asked,
             f"livepatch is not installed there, and this one cannot be lent: {why}",
-            f"{advice}install it there: {program} -m pip install livepatch",
+            f"{advice}install it there: {program} -m pip install {' '.join(['livepatch', *kept])}"
+            + (" (which keeps that version)" if kept else ""),
         )
 
 

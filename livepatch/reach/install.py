@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
@@ -22,6 +21,7 @@ from livepatch.files.private import PRIVATE_FILE, make_folder
 from livepatch.files.untrusted import Unreadable, read_untrusted
 
 from .accounts import notes_on_accounts
+from .environment import environment_note
 from .folder import normal_name
 from .playground import PLAYGROUND
 
@@ -71,7 +71,8 @@ def install(path: Path, name: str | None = None) -> Installed:
     folder = webui / checkout.extensions / EXTENSION
     content = _script(checkout, called)
     with _as_its_owner(webui, asked):
-        if os.path.lexists(folder):
+        stayed = _files_in(folder / PLAYGROUND) if _is_left_over(folder) else []
+        if os.path.lexists(folder) and not _is_left_over(folder):
             _check_ours(folder, asked)
         settings = _Settings(webui, checkout)
         new_settings = settings.with_extension(asked)
@@ -79,7 +80,9 @@ def install(path: Path, name: str | None = None) -> Installed:
         manifest = _manifest_of(flavor, called, checkout.script, content, created)
         _write_folder(folder, {checkout.script: content, MANIFEST: manifest})
         settings.write(new_settings)
-    notes = (*notes_on_accounts(webui, folder), _environment_note(checkout, webui))
+    notes = [*notes_on_accounts(webui, folder), environment_note(checkout, webui)]
+    if stayed:
+        notes.insert(0, f"these stayed when it was uninstalled, and run again: {', '.join(stayed)}")
     return Installed(folder, flavor, called, "\n".join(filter(None, notes)) or None)
 
 
@@ -98,10 +101,9 @@ def uninstall(path: Path) -> Installed:
     asked = f"uninstall livepatch from {path}"
     flavor, checkout, webui = _found(path.expanduser().absolute(), asked)
     folder = webui / checkout.extensions / EXTENSION
-    if not folder.exists():
-        raise LivepatchError(
-            asked, f"it is not installed: {folder} does not exist", "nothing to do"
-        )
+    if not folder.exists() or _is_left_over(folder):
+        what = "has no file of livepatch's" if folder.exists() else "does not exist"
+        raise LivepatchError(asked, f"it is not installed: {folder} {what}", "nothing to do")
     with _as_its_owner(webui, asked):
         manifest = _check_ours(folder, asked)
         _Settings(webui, checkout).remove(created=bool(manifest.get("created_settings")))
@@ -130,17 +132,15 @@ def _found(path: Path, asked: str) -> tuple[str, Checkout, Path]:
     Raises:
         HostUnsupported: there is none, or none that is known.
     """
-    from livepatch.adapters.known import adapters  # no other command needs them
+    from livepatch.adapters.known import checkouts, webui_in  # no other command needs them
 
     if not path.is_dir():
         what = "it is a file" if path.exists() else "there is no such folder"
         raise HostUnsupported(asked, what, "give the webui's folder, the one that it is started in")
-    known = [(one.flavor, one.checkout) for one in adapters() if one.checkout is not None]
-    for flavor, checkout in known:
-        webui = checkout.find(path)
-        if webui is not None:
-            return flavor, checkout, webui
-    names = ", ".join(dict.fromkeys(flavor for flavor, _ in known))
+    found = webui_in(path)
+    if found is not None:
+        return found
+    names = ", ".join(dict.fromkeys(flavor for flavor, _ in checkouts()))
     raise HostUnsupported(
         asked,
         f"livepatch knows no webui in that folder (known: {names})",
@@ -156,6 +156,17 @@ def _script(checkout: Checkout, name: str) -> str:
     text = text.replace("ATTACH", checkout.attach.replace("ATTACH", call))
     text = text.replace("IMPORTS\n", checkout.imports and f"{checkout.imports}\n\n")
     return text.replace("\nREST\n", checkout.rest and f"\n{checkout.rest}\n")
+
+
+def _is_left_over(folder: Path) -> bool:
+    """Whether it is what ``uninstall`` leaves: the playground, with files of the user's."""
+    if folder.is_symlink() or (folder / PLAYGROUND).is_symlink() or not folder.is_dir():
+        return False
+    return set(os.listdir(folder)) <= {PLAYGROUND}
+
+
+def _files_in(folder: Path) -> list[str]:
+    return sorted(str(path) for path in folder.rglob("*") if path.is_file())
 
 
 def _check_ours(folder: Path, asked: str) -> dict[str, Any]:
@@ -263,7 +274,7 @@ def _remove_folder(folder: Path, manifest: dict[str, Any]) -> list[str]:
                 break
             with contextlib.suppress(OSError):  # not there, or files of the user's are in it
                 parent.rmdir()
-    return sorted(str(path) for path in folder.rglob("*") if path.is_file())
+    return _files_in(folder)
 
 
 class _Settings:
@@ -279,7 +290,7 @@ class _Settings:
 
     def was_created_by_us(self, folder: Path) -> bool:
         """Whether an earlier installation made the file."""
-        if not folder.exists():
+        if not os.path.lexists(folder / MANIFEST):
             return False
         return bool(_manifest(folder).get("created_settings"))
 
@@ -329,34 +340,3 @@ def _text_of(file: Path) -> str:
         return read_untrusted(file).decode().replace("\r\n", "\n")
     except (Unreadable, UnicodeDecodeError) as error:
         raise OSError(errno.EINVAL, str(error), str(file)) from error
-
-
-def _environment_note(checkout: Checkout, webui: Path) -> str | None:
-    """What is missing in the webui's own environment, as far as that can be found."""
-    python = checkout.python_of(webui)
-    if python is None:
-        return (
-            "the webui's Python needs livepatch; with that Python: python -m pip install livepatch"
-        )
-    try:
-        found = subprocess.run(
-            [python, "-c", "import livepatch, ipykernel"],
-            capture_output=True,
-            timeout=60,
-            **_user_of(webui),
-        )
-    except (OSError, subprocess.SubprocessError):
-        return f"livepatch could not find out whether the webui's Python has it: {python}"
-    return (
-        f"its Python lacks livepatch: {python} -m pip install livepatch"
-        if found.returncode
-        else None
-    )
-
-
-def _user_of(webui: Path) -> dict[str, Any]:
-    """Options for a process that runs what lies in the webui's folder: never root for others."""
-    if os.name != "posix" or os.geteuid() != 0:
-        return {}
-    status = webui.stat()
-    return {"user": status.st_uid, "group": status.st_gid, "extra_groups": []}

@@ -29,9 +29,8 @@ def watch_playground(script: Path) -> None:
     try:
         watched = watch(playground)
     except LivepatchError as error:
-        if any(playground.glob("*.py")):
-            reason = f"{error.found}; {error.advice}"
-            print(f"livepatch: {playground} is not watched: {reason}", file=sys.stderr)
+        reason = f"{error.found}; {error.advice}"
+        print(f"livepatch: {playground} is not watched: {reason}", file=sys.stderr)
     else:
         if watched.files:
             print(f"livepatch: watching {playground}", flush=True)

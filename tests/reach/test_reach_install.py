@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -128,7 +129,7 @@ def test_a_missing_dependency_is_one_line_and_the_webui_starts(here: Place, flav
     assert webui.get() == "hello"
     (line,) = (here.folder / "stderr.txt").read_text().splitlines()
     assert line.startswith("livepatch: no kernel in this webui: No module named 'livepatch'")
-    assert line.endswith(f"{python} -m pip install livepatch")
+    assert line.endswith(f"{python} -m pip install 'livepatch[watch]'")
 
 
 def test_a_kernel_that_cannot_start_is_one_line_and_the_webui_starts(here: Place) -> None:
@@ -213,16 +214,85 @@ def test_the_package_for_windows_has_its_webui_in_an_inner_folder(here: Place) -
     uninstall(outer)
 
 
-def test_what_the_webuis_environment_lacks_is_said(here: Place) -> None:
+def python_that_has(folder: Path, versions: dict[str, str], *modules: str) -> Path:
+    """A webui's Python that says it has these distributions, and these modules can be imported."""
+    told = {"installed": {n: [v, []] for n, v in versions.items()}, "modules": modules}
+    python = folder / "venv/bin/python"
+    python.parent.mkdir(parents=True, exist_ok=True)
+    python.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(told)}\nEND\n")
+    python.chmod(0o755)
+    return python
+
+
+def test_the_one_command_that_is_missing_is_said(here: Place) -> None:
     folder = webui_folder(here.folder, "a1111")
-    assert "python -m pip install livepatch" in str(install(folder).note)
+    assert "which Python starts it is not known" in str(install(folder).note)
     venv.create(folder / "venv", with_pip=False, symlinks=True)
     python = folder / "venv/bin/python"
-    assert install(folder).note == f"its Python lacks livepatch: {python} -m pip install livepatch"
+    command = f"uv pip install --python {shlex.quote(str(python))} 'livepatch[watch]'"
+    assert install(folder).note == f"its Python lacks livepatch: {command}"
     python.unlink()
-    python.write_text("#!/bin/sh\nexit 0\n")
-    python.chmod(0o755)
+    there = ("livepatch", "ipykernel")
+    python_that_has(folder, {}, *there)
+    lacking = "its Python lacks watchfiles, without which the playground is not watched"
+    assert install(folder).note == f"{lacking}: {command}"
+    python_that_has(folder, {}, *there, "watchfiles")
     assert install(folder).note is None
+    python.write_text("#!/bin/sh\nexit 1\n")
+    assert "could not find out" in str(install(folder).note)
+
+
+def test_a_pin_that_is_in_the_way_is_kept_where_pip_is_not_there_to_ask(here: Place) -> None:
+    """jupyter_client 8.10 asks for a newer typing_extensions than SD.Next's."""
+    folder = webui_folder(here.folder, "sdnext")
+    python_that_has(folder, {"ipython": "7.0", "typing_extensions": "4.16"})
+    assert str(install(folder).note).endswith(" 'livepatch[watch]' ipython==7.0")
+
+
+def test_what_an_install_has_moved_away_from_a_pin_is_said(here: Place) -> None:
+    folder = webui_folder(here.folder, "sdnext")
+    (folder / "requirements.txt").write_text(
+        "# SD.Next's\n--extra-index-url x\ngit+https://example.invalid/x\n"
+        "typing-extensions==4.12.2 # pinned\nipython==8.20\nnumpy==1.26.4\n"
+    )
+    modules = ("livepatch", "ipykernel", "watchfiles", "pip")
+    versions = {"IPython": "9.0", "numpy": "2.0", "typing_extensions": "4.12.2"}
+    python = shlex.quote(str(python_that_has(folder, versions, *modules)))
+    assert install(folder).note == (
+        "ipython 9.0 is installed there, requirements.txt asks for ==8.20: "
+        f"{python} -m pip install 'livepatch[watch]' ipython==8.20"
+    )
+
+
+def test_the_python_that_runs_it_is_known_as_the_webuis(here: Place) -> None:
+    folder = webui_folder(here.folder, "comfyui")
+    (folder / "requirements.txt").write_text("ipykernel\nipython\npsutil\nnot-to-be-found\n")
+    assert install(folder).note is None
+    (folder / "requirements.txt").write_text("ipykernel\ntorch-of-another\nnot-to-be-found\n")
+    assert "which Python starts it is not known" in str(install(folder).note)
+
+
+def test_it_can_be_installed_again_beside_what_stayed_in_the_playground(here: Place) -> None:
+    folder = webui_folder(here.folder, "comfyui")
+    playground = install(folder).folder / "playground"
+    assert playground.is_dir()
+    own = playground / "gen.py"
+    own.write_text("mine")
+    assert str(own) in str(uninstall(folder).note)
+    with pytest.raises(LivepatchError, match="it is not installed") as refused:
+        uninstall(folder)
+    assert refused.value.advice == "nothing to do"
+    again = install(folder)
+    assert f"these stayed when it was uninstalled, and run again: {own}" in str(again.note)
+    assert (again.folder / "__init__.py").is_file()
+    assert own.read_text() == "mine"
+    assert install(folder).folder == again.folder
+    uninstall(folder)
+    own.unlink()
+    playground.rmdir()
+    assert install(folder).folder == again.folder
+    uninstall(folder)
+    assert not again.folder.exists()
 
 
 @pytest.mark.parametrize(

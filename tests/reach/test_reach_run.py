@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from install_support import webui_folder
 from reach_support import Place, place
 
 if TYPE_CHECKING:
@@ -161,3 +162,28 @@ def test_what_cannot_be_run_is_three_lines_and_exit_code_2(
     assert found.stdout == ""
     assert len(found.stderr.splitlines()) == 3
     assert reason in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("flavor", "script", "name"),
+    [
+        ("comfyui", "main.py", "comfyui"),
+        ("textgen", "server.py", "textgen"),
+        ("sdnext", "launch.py", "sdnext"),
+        (None, "main.py", "my-app"),
+        (None, "cook.py", "cook"),
+    ],
+)
+def test_a_webui_is_named_by_what_it_becomes(
+    here: Place, flavor: str | None, script: str, name: str
+) -> None:
+    """The kernel starts before anything of the webui is imported."""
+    folder = here.folder / "My App"
+    folder.mkdir()
+    if flavor is not None:
+        webui_folder(here.folder, flavor, "My App")
+    (folder / script).write_text(
+        "from livepatch.reach.attach import current\nprint(current().name)\n"
+    )
+    found = here.livepatch("run", str(folder / script))
+    assert (found.stdout, found.stderr) == (f"{name}\n", "")

@@ -85,7 +85,8 @@ def test_packages_that_do_not_fit_ours_are_named_before_anything_is_loaded(
     lines = refusal(here, webui.pid)
     assert f"{package} {version} is there, " in lines[1]
     assert f"needs {package}>=" in lines[1]
-    assert lines[2].endswith("bin/python -m pip install livepatch")
+    kept = f"-m pip install livepatch {package}=={version} (which keeps that version)"
+    assert lines[2].endswith(f"bin/python {kept}")
     assert webui.get() == "hello"
 
 

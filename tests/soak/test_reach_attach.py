@@ -354,7 +354,7 @@ def test_the_closure_holds_what_livepatch_needs_and_no_more() -> None:
     assert closure.conflicts({}) == []
     assert closure.conflicts(closure.versions) == []
     (conflict,) = closure.conflicts({"pyzmq": "17.0"})[:1]
-    assert conflict.startswith("pyzmq 17.0 is there, ")
+    assert str(conflict).startswith("pyzmq 17.0 is there, ")
 
 
 def test_an_ended_process_is_said_to_have_ended(tmp_path: Path) -> None:

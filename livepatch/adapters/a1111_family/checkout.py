@@ -19,6 +19,7 @@ def scripts_checkout(*marks: str, imports: str = "", attach: str = "ATTACH") -> 
         "scripts/livepatch_attach.py",
         inner=("webui",),
         pythons=("../system/python/python.exe",),
+        requirements=("requirements_versions.txt", "requirements.txt"),
         imports=imports,
         attach=attach,
     )

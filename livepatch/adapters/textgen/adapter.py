@@ -67,6 +67,7 @@ class TextgenHost(GradioHost):
         "extensions",
         "script.py",
         pythons=("installer_files/env/bin/python", "installer_files/env/python.exe"),
+        requirements=("requirements/full/requirements.txt", "requirements.txt"),
         settings=SETTINGS,
     )
     runtime = TextgenRuntime()
