@@ -62,6 +62,13 @@ class WebuiKernelApp(IPKernelApp):
     def _session_default(self) -> SignedSession:
         return SignedSession(parent=self)
 
+    @property
+    def _curve_keys(self) -> dict[str, bytes]:
+        """The keys of an encrypted kernel; ipykernel has these traits from 7.3 on."""
+        names = ("curve_publickey", "curve_secretkey")
+        keys = {name: getattr(self, name, None) for name in names}
+        return {name: key for name, key in keys.items() if key is not None}
+
     def initialize(self, argv: Any = None) -> None:  # noqa: ARG002 - traitlets' signature
         """Make sockets, streams, kernel and shell; requests wait until ``kernel.start()``."""
         self._hanging: list[threading.Thread] = []
@@ -95,12 +102,8 @@ class WebuiKernelApp(IPKernelApp):
 
     def init_heartbeat(self) -> None:
         """Start the heartbeat, and wait until it listens: ipykernel's fails in silence."""
-        keys = {}
-        if self.curve_secretkey is not None:
-            names = ("curve_publickey", "curve_secretkey")
-            keys = {name: getattr(self, name) for name in names}
         self.heartbeat = SurveyedHeartbeat(
-            zmq.Context(), (self.transport, self.ip, self.hb_port), **keys
+            zmq.Context(), (self.transport, self.ip, self.hb_port), **self._curve_keys
         )
         self.hb_port = self.heartbeat.port
         self.heartbeat.start()
@@ -113,7 +116,7 @@ class WebuiKernelApp(IPKernelApp):
         takes_session = "session" in inspect.signature(IOPubThread).parameters  # ipykernel 7.1
         socket = context.socket(zmq.XPUB if takes_session else zmq.PUB)
         socket.linger = 1000
-        if self.curve_secretkey is not None:
+        if self._curve_keys:
             self._apply_curve_server_options(socket)
         self.iopub_port = self._bind_socket(socket, self.iopub_port)
         options = {"session": self.session} if takes_session else {}
@@ -152,9 +155,7 @@ class WebuiKernelApp(IPKernelApp):
             "signature_scheme": self.session.signature_scheme,
             "kernel_name": "livepatch",
         }
-        if getattr(self, "curve_publickey", None) is not None:
-            info["curve_publickey"] = self.curve_publickey.decode()
-            info["curve_secretkey"] = self.curve_secretkey.decode()
+        info.update({name: key.decode() for name, key in self._curve_keys.items()})
         info["livepatch"] = self.metadata
         return info
 

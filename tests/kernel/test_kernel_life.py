@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -145,3 +147,33 @@ def test_a_kernel_whose_loop_is_broken_ends_in_order_and_says_so(life_webui, fre
     assert differences(before, webui.get("/state")) == set()
     webui.get("/attach")
     assert fresh_client(webui).run("1").result == "1"
+
+
+BEFORE_7_3 = """
+import sys
+from ipykernel.kernelapp import IPKernelApp
+from livepatch.reach.attach import attach
+
+class OnlyItsOwn:
+    def __get__(self, instance, owner):
+        if sys._getframe(1).f_globals["__name__"].startswith("livepatch"):
+            raise AttributeError("before 7.3 an ipykernel has no keys")
+
+IPKernelApp.curve_publickey = IPKernelApp.curve_secretkey = OnlyItsOwn()
+print(attach(name="older"))
+"""
+
+
+def test_a_kernel_starts_on_an_ipykernel_that_cannot_encrypt(tmp_path):
+    """What a webui pins may hold it back: SD.Next's typing_extensions leads to ipykernel 7.2."""
+    environment = {**os.environ, "LIVEPATCH_RUNTIME_DIR": str(tmp_path / "rt")}
+    environment["IPYTHONDIR"] = str(tmp_path / "ipython")
+    done = subprocess.run(
+        [sys.executable, "-c", BEFORE_7_3],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "attached to 'older'" in done.stdout, done.stderr
