@@ -9,10 +9,12 @@ from pathlib import PurePath
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.changing.events import modules_named
 from livepatch.engine.changing.registry import registry
 from livepatch.engine.layers import owners
+from livepatch.engine.layers.function_stacks import patched_function
 from livepatch.engine.layers.owners import NOTEBOOK
+from livepatch.engine.naming.following import follow
+from livepatch.engine.naming.own_name import dotted_name, name_leading_to
 from livepatch.engine.reading.sources import place, source_of
 
 if TYPE_CHECKING:
@@ -65,6 +67,12 @@ def function_of(callback: Any) -> Any:
     return called if isinstance(called, FunctionType) else code
 
 
+def own_code(function: Any) -> Any:
+    """The code of a function without the layers of ours over it; None where it has none."""
+    patched = patched_function(function) if isinstance(function, FunctionType) else None
+    return getattr(function if patched is None else patched.original, "__code__", None)
+
+
 def name_of(callback: Any) -> str:
     """The name a callable gives itself, or that of its class.
 
@@ -83,7 +91,7 @@ def place_of(callback: Any) -> str:
         >>> place_of(functools.partial(print, end=""))
         'built in'
     """
-    code = getattr(function_of(callback), "__code__", None)
+    code = own_code(function_of(callback))
     if isinstance(code, CodeType):
         return place(code)
     thing = _in_source(callback)
@@ -99,7 +107,7 @@ def place_of(callback: Any) -> str:
 
 def file_of(callback: Any) -> str | None:
     """The file of a callable's code; None where it has none."""
-    code = getattr(function_of(callback), "__code__", None)
+    code = own_code(function_of(callback))
     if isinstance(code, CodeType):
         return code.co_filename
     try:
@@ -123,16 +131,25 @@ def path_of(callback: Any) -> str | None:
         'textwrap.dedent'
     """
     function = function_of(callback)
-    if not isinstance(function, (FunctionType, type)) or "<" in function.__qualname__:
+    if isinstance(function, FunctionType):
+        path, is_named = name_leading_to(function)
+        return path if is_named else None
+    if not isinstance(function, type):
         return None
-    module = sys.modules.get(function.__module__ or "")
-    namespace = getattr(function, "__globals__", None)
-    if module is not None and "/" not in module.__name__ and vars(module) is namespace:
-        return f"{module.__name__}.{function.__qualname__}"
-    for name, known in modules_named().items():
-        if vars(known) is namespace:
-            return f"{name}.{function.__qualname__}"
-    return None
+    path = dotted_name(function)
+    found, _ = follow(path)
+    return path if found is not None and found.value is function else None
+
+
+def target_of(callback: Any) -> str:
+    """What a table says of a callable: its target, or the name it gives itself if it has none.
+
+    Example:
+        >>> import textwrap
+        >>> target_of(textwrap.dedent), target_of(functools.lru_cache())
+        ('textwrap.dedent', 'lru_cache.<locals>.decorating_function')
+    """
+    return path_of(callback) or name_of(callback)
 
 
 def owner_of(callback: Any) -> str:

@@ -15,6 +15,8 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.layers.function_stacks import patched_function
+from livepatch.engine.naming.modules import named_modules
+from livepatch.engine.naming.own_name import in_words
 from livepatch.engine.reading.namespaces import ancestors, attribute_of_class, namespace_of
 from livepatch.engine.reading.sources import place
 
@@ -25,7 +27,6 @@ from .namespaces import (
     chain,
     closed_over,
     functions_in,
-    loaded_modules,
     named_globals,
 )
 from .origins import Origin, Rank, origin_of
@@ -67,7 +68,7 @@ def foreign_patches() -> list[ForeignPatch]:
     """
     search = _Search()
     found = list(search.registered())
-    for name, module in loaded_modules().items():
+    for name, module in named_modules().items():
         found += search.module(name, module)
     return sorted(dict.fromkeys(found), key=lambda patch: (-patch.rank, patch.target))
 
@@ -319,7 +320,7 @@ class _Search:
 
     def _of_file(self, filename: str) -> tuple[dict[str, Any] | None, Origin]:
         """The namespace of the module of a file, and whose it is."""
-        for module in loaded_modules().values():
+        for module in named_modules().values():
             namespace = namespace_of(module)
             if namespace.get("__file__") == filename:
                 return namespace, self.people.origin(namespace)
@@ -354,10 +355,7 @@ def _patch(
 
 
 def _dotted(holder: Any) -> str:
-    if isinstance(holder, ModuleType):
-        return holder.__name__
-    cls = holder if isinstance(holder, type) else type(holder)
-    return f"{cls.__module__}.{cls.__qualname__}"
+    return in_words(holder if isinstance(holder, (ModuleType, type)) else type(holder))
 
 
 def _can_prove(written: Written, name: str, outranks: bool) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from livepatch.engine.reading.cells import content
@@ -22,18 +22,6 @@ _PARTS = {
     **{id(kind): row.parts for kind, row in KINDS.items()},
     id(functools.partial): ("func",),
 }
-
-
-def loaded_modules() -> dict[str, ModuleType]:
-    """Every loaded module once, by the name that leads to it, in the order of loading."""
-    loaded = sys.modules.copy()  # others import meanwhile
-    names: dict[int, str] = {}
-    for key, module in loaded.items():
-        if type(key) is str and issubclass(type(module), ModuleType):
-            own = namespace_of(module).get("__name__")
-            is_own = type(own) is str and loaded.get(own) is module
-            names.setdefault(id(module), own if is_own else key)  # type: ignore[arg-type]
-    return {name: loaded[name] for name in names.values()}
 
 
 def functions_in(value: object) -> list[FunctionType]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from livepatch.engine.layers.function_stacks import patched_function
+from livepatch.engine.naming.following import follow, full_name, module_of
+from livepatch.engine.naming.modules import named_modules
+from livepatch.engine.naming.slots import ABSENT
 from livepatch.engine.reading.namespaces import is_class, namespace_of
 from livepatch.engine.switching.kinds import kind_of
 
-from .namespaces import chain, functions_in, loaded_modules
+from .callables import own_code
+from .namespaces import chain, functions_in
 from .origins import Origin, Rank, origin_of
-from .written import read
+from .outlines import outline_of
+from .written import read, written_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,11 +77,11 @@ class Hit:
 
 
 def search(pattern: str, *, everywhere: bool = False) -> list[Hit]:
-    """Definitions whose dotted name matches, then those whose source does.
+    """The target of that very name, then definitions whose name matches, then by their source.
 
     Args:
         pattern: a part of a name or of a line, in any case; a regular expression where it has
-            marks of one.
+            marks of one. What has it as its name is found wherever it is.
         everywhere: look into the packages and the standard library too, not only into the webui's
             own modules and its extensions.
 
@@ -89,7 +93,7 @@ def search(pattern: str, *, everywhere: bool = False) -> list[Hit]:
     wanted = _Wanted(pattern)
     by_name: list[Hit] = []
     by_source: list[Hit] = []
-    for name, module in _modules():
+    for name, module in named_modules().items():
         namespace = namespace_of(module)
         origin = origin_of(namespace)
         if origin == _US or not (everywhere or origin.rank in _WEBUIS):
@@ -102,14 +106,48 @@ def search(pattern: str, *, everywhere: bool = False) -> list[Hit]:
         if not in_text and not wanted.may_be_named(name, data):
             continue
         lines = data.decode("utf-8", "replace").splitlines()
-        definitions = list(_Source(namespace, file, lines, origin.rank).definitions(name))
+        source = _Source(namespace, file, lines, origin.rank)
+        definitions = list(source.definitions(name))
         named = [d for d in definitions if wanted.expression.search(d.path)]
-        by_name += [Hit(d, d.first) for d in named]
+        by_name += [Hit(d, d.first) for d in (*named, *source.displaced(name, wanted.expression))]
         if in_text:
             by_source += _in_source(wanted.expression, lines, definitions, named)
     by_name.sort(key=lambda hit: _order(hit, pattern))
     by_source.sort(key=lambda hit: _order(hit, pattern))
+    exact = _named(pattern)
+    if exact is not None:
+        found = [*by_name, *by_source]
+        same = [hit for hit in found if hit.definition.path == exact.definition.path]
+        return [*(same or [exact]), *(hit for hit in found if hit not in same)]
     return [*by_name, *by_source]
+
+
+def _named(pattern: str) -> Hit | None:
+    """What has the pattern as its name, in whatever module that is; the name may be a short one."""
+    path = full_name(pattern)
+    found, _ = follow(path)
+    if found is None or found.value is ABSENT:
+        return None
+    module = module_of(path)
+    namespace = namespace_of(module)
+    value = found.unwrapped().innermost
+    code = own_code(value) if isinstance(value, FunctionType) else None
+    file = str(namespace.get("__file__") or "built in") if code is None else code.co_filename
+    first, last = _extent(code) if code is not None else (_line_of(value, file, found.name),) * 2
+    kind = "value" if not callable(value) else "class" if is_class(value) else "callable"
+    if code is not None:
+        what = _IN_A_CLASS.get(type(found.value), "method") if is_class(found.holder) else ""
+        kind = _kind(code, what)
+    return Hit(Definition(path, kind, file, first, last, origin_of(namespace).rank), first)
+
+
+def _line_of(value: object, file: str, name: object) -> int:
+    """The line of a file that binds a name, as its text shows; the first where none does."""
+    text = (read(file) or b"").decode("utf-8", "replace")
+    binds = "class" if is_class(value) else ""
+    pattern = rf"^\s*{binds}\s*{re.escape(str(name))}\b\s*{'' if binds else '[:=]'}"
+    match = re.search(pattern, text, re.MULTILINE)
+    return 1 if match is None else text.count("\n", 0, match.end()) + 1
 
 
 class _Wanted:
@@ -145,20 +183,6 @@ class _Wanted:
             return True
         last = self.literal.rpartition(b".")[2]
         return b"." in self.literal and last in data.lower()
-
-
-def _modules() -> Iterator[tuple[str, ModuleType]]:
-    """The loaded modules, and the extension scripts that a webui keeps out of ``sys.modules``."""
-    loaded = loaded_modules()
-    yield from loaded.items()
-    known = {id(module) for module in loaded.values()}
-    for name, module in loaded.items():
-        if name.rpartition(".")[2] != "script_loading":  # of A1111 and its kin
-            continue
-        scripts = namespace_of(module).get("loaded_scripts")
-        for key, script in scripts.copy().items() if type(scripts) is dict else ():
-            if issubclass(type(script), ModuleType) and id(script) not in known:
-                yield f"{name}.loaded_scripts[{key!r}]", script
 
 
 class _Source:
@@ -197,6 +221,45 @@ class _Source:
             if function is not None and _is_first_name(name, function, value, self.namespace):
                 yield self._of_function(path, function)
 
+    def displaced(self, prefix: str, expression: re.Pattern[str]) -> Iterator[Definition]:
+        """Functions in the text in whose place there is something else now, or nothing.
+
+        Args:
+            prefix: the module's name.
+            expression: what their names match.
+        """
+        outline = outline_of(self.file)
+        if outline is None:
+            return
+        holders: list[tuple[list[str], dict[str, Any], set[str]]] = [
+            ([], self.namespace, outline.functions)
+        ]
+        for name, value in self.namespace.copy().items():
+            own = namespace_of(value).get("__module__") if is_class(value) else None
+            if own and own == self.namespace.get("__name__") and name in outline.classes:
+                holders.append(([name], namespace_of(value), outline.classes[name]))
+        for classes, names, functions in holders:
+            for name in functions:
+                path = ".".join([prefix, *classes, name])
+                if expression.search(path) and self._is_displaced(name, names.get(name)):
+                    yield from self._in_text(path, classes, name, is_there=name in names)
+
+    def _is_displaced(self, name: str, value: object) -> bool:
+        if value is None:
+            return True
+        return bool(functions_in(value)) and _own_function(name, value, self.namespace) is None
+
+    def _in_text(
+        self, path: str, classes: list[str], name: str, *, is_there: bool
+    ) -> Iterator[Definition]:
+        written = written_in(self.file)
+        binding = written.binding(classes, name) if written else None
+        for node in binding.definitions[-1:] if binding else ():
+            what = "method" if classes else "function"
+            kind = f"{what}, {'replaced' if is_there else 'taken out'}"
+            last = node.end_lineno or node.lineno
+            yield Definition(path, kind, self.file, node.lineno, last, self.rank)
+
     def _of_class(self, path: str, cls: type) -> Iterator[Definition]:
         members: list[Definition] = []
         for name, value in namespace_of(cls).items():
@@ -217,10 +280,13 @@ class _Source:
         yield from members
 
     def _of_function(self, path: str, function: FunctionType, member: str = "") -> Definition:
-        code = _own_code(function)
-        kind = kind_of(code).replace("plain function", "" if member else "function")
-        what = f"{kind} {member}".strip()
-        return Definition(path, what, self.file, *_extent(code), self.rank)
+        code = own_code(function)
+        return Definition(path, _kind(code, member), self.file, *_extent(code), self.rank)
+
+
+def _kind(code: CodeType, member: str) -> str:
+    kind = kind_of(code).replace("plain function", "" if member else "function")
+    return f"{kind} {member}".strip()
 
 
 def _own_function(name: str, value: object, namespace: dict[str, Any]) -> FunctionType | None:
@@ -245,12 +311,6 @@ def _is_first_name(
     """Whether this is not just another name of a function that is found under its own."""
     own = function.__name__
     return own == name or namespace.get(own) is not value
-
-
-def _own_code(function: FunctionType) -> CodeType:
-    """The webui's own code of a function, whatever layers lie over it."""
-    patched = patched_function(function)
-    return (function if patched is None else patched.original).__code__
 
 
 def _extent(code: CodeType) -> tuple[int, int]:
@@ -289,9 +349,9 @@ def _in_source(
 
 
 def _order(hit: Hit, pattern: str) -> tuple[int, int, str]:
-    """The webui's own first, then the extensions, then the rest; an exact name before others."""
+    """An exact name before others; the webui's own, then the extensions, then the rest."""
     rank = hit.definition.rank
     place = 0 if rank is Rank.WEBUI else 1 if rank is Rank.EXTENSION else 4 - rank
     path = hit.definition.path.lower()
     exact = path == pattern.lower() or path.endswith(f".{pattern.lower()}")
-    return place, 0 if exact else 1, path
+    return 0 if exact else 1, place, path

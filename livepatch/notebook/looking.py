@@ -9,6 +9,7 @@ from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from livepatch.engine.layers.trace import traces
+from livepatch.engine.naming.following import full_name
 from livepatch.reports.calls import end_trace, trace, traced
 from livepatch.reports.differences import diff
 from livepatch.reports.found import where
@@ -72,7 +73,9 @@ class LivepatchLookingMagics(Magics):
                 raise UsageError("%trace --calls needs a target")
             tell("lp.reports.traced()")
             return traced()
-        recording = any(t.target == args.target and t.state == "recording" for t in traces())
+        recording = any(
+            t.target == full_name(args.target) and t.state == "recording" for t in traces()
+        )
         if recording and args.calls is None:
             print(end_trace(args.target))
             return traced(args.target)

@@ -57,7 +57,7 @@ def _arguments(magic: Callable[..., Any]) -> Any:
     """The arguments that ``%callbacks`` and ``%hooks`` share."""
     decorators: list[Any] = [
         magic_arguments(),
-        argument("action", nargs="?", help=f"an event, or {', '.join(CHANGES)}"),
+        argument("action", nargs="?", help=f"an event, a name, or {', '.join(CHANGES)}"),
         argument("names", nargs="*", help=f"{CALLBACKS.help()}; NAME or EVENT/NAME"),
         *(argument(f"--{name}", help=text) for name, text in OPTIONS.items()),
         argument("--index", type=int, help="its number in the order of calls, from 0"),
@@ -133,6 +133,7 @@ class LivepatchRegistriesMagics(TimedMagics):
 
             %callbacks
             %callbacks step
+            %callbacks note_step
             %callbacks mute note_step
             %callbacks unmute step/note_step
             %callbacks move step/1 --index 0
@@ -153,6 +154,7 @@ class LivepatchRegistriesMagics(TimedMagics):
 
             %hooks
             %hooks process
+            %hooks Vignette
             %hooks mute postprocess/Vignette
             %hooks replace process/Vignette my_function
             %hooks add process_step my_function --to Vignette
@@ -208,10 +210,13 @@ class LivepatchRegistriesMagics(TimedMagics):
             if is_longer and names[0] in table.events and args.action != "add":
                 args.names = ["/".join(names[:2]), *names[2:]]  # EVENT NAME is one name
             return verbs.run(self.shell, args, table, python)
-        if args.names:
-            words = ", ".join(verbs.verbs)
-            raise UsageError(f"%{verbs.magic} takes an event, or one of {words} and its names")
         verbs.place_of(args)
-        shown = table.report(args.action)
-        tell(python if args.action is None else f"{python}[{value_text(args.action)}]")
+        words = [unquoted(word) for word in (args.action, *args.names) if word is not None]
+        is_of_event = len(words) == 2 and words[0] in table.events
+        word = ("/" if is_of_event else " ").join(words) or None
+        shown = table.report(word)
+        if word is not None:
+            one = value_text(word)
+            python += f"[{one}]" if word in table.events else f".report({one})"
+        tell(python)
         return shown

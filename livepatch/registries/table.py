@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from livepatch.engine import TargetNotFound
+from livepatch.engine.answers import counted
+from livepatch.looking.callables import target_of
 
 from .finding import matches
 from .report import callbacks_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from livepatch.engine.answers import AnswerLine
     from livepatch.reports import Report
@@ -81,15 +83,26 @@ class CallTable(Sequence["Registration"]):
         for point in self.points:
             if point.event == event:
                 return point
+        return self._no_event(asked, event)
+
+    def _no_event(self, asked: str, event: str, *, or_name: str = "") -> NoReturn:
         near = difflib.get_close_matches(str(event), self.events)
+        if or_name:
+            near += difflib.get_close_matches(str(event), dict.fromkeys(r.name for r in self))
         with_some = [point.event for point in self.points if len(point)]
         shown = near or with_some[:12] or self.events[:12]
+        advice = f"did you mean {' or '.join(near[:3])}?" if near else f"%{self.magic} shows them"
         raise TargetNotFound(
             asked,
-            f"this webui has no {self.kind} {event!r}; it has {len(self.points)}, "
+            f"this webui has no {self.kind} {event!r}{or_name}; it has {len(self.points)}, "
             f"among them: {', '.join(shown)}",
-            f"did you mean {' or '.join(near)}?" if near else "table.events has all of them",
+            advice,
         )
+
+    @property
+    def magic(self) -> str:
+        """The magic that shows the table."""
+        return "hooks" if self.kind == "hook" else "callbacks"
 
     def find(self, verb: str, reference: Reference) -> Registration:
         """The registration that is meant, of whatever event.
@@ -102,6 +115,7 @@ class CallTable(Sequence["Registration"]):
             event, _, name = reference.partition("/")
             if name:
                 return self.point(asked, event).find(asked, _number(name))
+            self._name_one(asked, event)
         found = [r for r in self if matches(r, reference)]
         found = [r for r in found if reference in (r, r.name)] or found
         if len(found) == 1:
@@ -115,6 +129,19 @@ class CallTable(Sequence["Registration"]):
             f"say which: {places[0]!r}",
         )
 
+    def _name_one(self, asked: str, event: str) -> NoReturn:
+        """An event was named where one of its registrations is meant."""
+        names = [r.name for r in self.point(asked, event)]
+        verb = asked.partition(" ")[0]
+        known = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+        advice = f"%{self.magic} {verb} {event}/{names[0]}" if names else f"%{self.magic}"
+        raise TargetNotFound(
+            asked,
+            f"{event} is a {self.kind} with {counted(len(names), 'registration')}"
+            f"{f': {known}' if names else ''}",
+            f"say which: {advice}" if names else f"{advice} shows where something is registered",
+        )
+
     def _not_found(self, asked: str, reference: Reference) -> NoReturn:
         names = list(dict.fromkeys(r.name for r in self))
         near = difflib.get_close_matches(str(reference), names, n=3, cutoff=0.4)
@@ -124,14 +151,38 @@ class CallTable(Sequence["Registration"]):
             asked,
             f"nothing is registered as {reference!r}; registered: "
             f"{', '.join(names[:8]) or 'nothing'}{' …' if len(names) > 8 else ''}",
-            f"did you mean {' or '.join(near)}?" if near else f"look at {self.title}",
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else f"%{self.magic} shows what is registered",
         )
 
     def report(self, event: str | None = None) -> Report[Registration]:
-        """The registrations as a table; of one event only where it is named."""
-        if event is not None:
+        """The registrations as a table.
+
+        Args:
+            event: only those of this event; or those that ``EVENT/NAME`` means; or those that have
+                this word in their name, their function's, or their owner's.
+
+        Raises:
+            TargetNotFound: there is no such event, and nothing has that word.
+        """
+        if event is None:
+            return callbacks_table(self.title, self.points, self.magic)
+        if event in self.events:
             return self.point(f"look at {event}", event).report()
-        return callbacks_table(self.title, self.points)
+        only = self._having(event)
+        if not only:
+            self._no_event(f"look at {event}", event, or_name=", and nothing of such a name")
+        return callbacks_table(f"{self.title} with {event!r}", self.points, only=only)
+
+    def _having(self, word: str) -> list[Registration]:
+        """The registrations that a word means, or else those that have it somewhere."""
+        event, slash, name = word.partition("/")
+        if slash and event in self.events:
+            point = self.point("", event)
+            numbered = [r for number, r in enumerate(point) if str(number) == name]
+            return numbered or _having(point, name)
+        return _having(self, word)
 
     def __contains__(self, thing: object) -> bool:
         return thing in self.events if isinstance(thing, str) else thing in list(self)
@@ -162,6 +213,15 @@ class CallTable(Sequence["Registration"]):
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return self.report()._repr_mimebundle_()
+
+
+def _having(registrations: Iterable[Registration], word: str) -> list[Registration]:
+    known = list(registrations)
+    meant = [r for r in known if matches(r, word)]
+    if meant:
+        return meant
+    texts = {id(r): (r.name, r.owner, target_of(r.callback)) for r in known}
+    return [r for r in known if any(word.lower() in text.lower() for text in texts[id(r)])]
 
 
 def _number(name: str) -> Reference:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from livepatch.engine.answers import counted
 from livepatch.engine.layers.trace import trace as begin
 from livepatch.engine.layers.trace import traces, untrace
+from livepatch.engine.naming.following import full_name
 
+from .python import call_text
 from .report import Answer, Report
 
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ def end_trace(target: str | None = None) -> Answer:
         >>> end_trace("textwrap.dedent").line
         'no trace of textwrap.dedent is recording'
     """
-    python = f'lp.reports.end_trace("{target}")' if target else "lp.reports.end_trace()"
-    ended = untrace(target)
+    python = call_text("lp.reports.end_trace", *([target] if target else []))
+    ended = untrace(full_name(target) if target else None)
     if not ended:
         return Answer(f"no trace{f' of {target}' if target else ''} is recording", python)
     told = ", ".join(
@@ -81,6 +83,7 @@ def traced(target: str | None = None) -> Report[Call]:
         >>> print(traced("textwrap.shorten"))
         Traced calls of textwrap.shorten: none; %trace T records the next calls of T
     """
+    target = full_name(target) if target else None
     shown = [one for one in traces() if target in (None, one.target)]
     calls = sorted((call for one in shown for call in one.calls), key=lambda call: call.time)
     columns: dict[str, Callable[[Call], object]] = {
@@ -116,4 +119,4 @@ def _outcome(call: Call) -> str:
 
 
 def _python(target: str, calls: int) -> str:
-    return f'lp.reports.trace("{target}"{"" if calls == 20 else f", calls={calls}"})'
+    return call_text("lp.reports.trace", target, calls=None if calls == 20 else calls)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from livepatch.looking.where import Hit, search
 
+from .places import place_column
 from .report import Report
-
-if TYPE_CHECKING:
-    from .table import Columns
+from .table import Column
 
 
 def where(pattern: str, *, everywhere: bool = False, limit: int = 40) -> Report[Hit]:
@@ -31,12 +28,12 @@ def where(pattern: str, *, everywhere: bool = False, limit: int = 40) -> Report[
     found = search(pattern, everywhere=everywhere)
     more = len(found) - limit
     title = f"Where {pattern!r} is" + (f", the first {limit} and {more} more" if more > 0 else "")
-    columns: Columns[Hit] = {
-        "target": lambda hit: hit.definition.path,
-        "kind": lambda hit: hit.definition.kind,
-        "place": lambda hit: hit.place,
-        "line": lambda hit: _cut(hit.text),
-    }
+    columns: list[Column[Hit]] = [
+        Column("target", lambda hit: hit.definition.path),
+        Column("kind", lambda hit: hit.definition.kind),
+        place_column("place", lambda hit: hit.place),
+        Column("line", lambda hit: _cut(hit.text)),
+    ]
     empty = "nowhere in the loaded modules"
     if not everywhere:
         empty = "nowhere in the webui's own modules and extensions; --all looks everywhere"

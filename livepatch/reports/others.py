@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livepatch.engine.naming.following import full_name
 from livepatch.looking.foreign import foreign_patches
 
+from .places import place_column
 from .report import Report
+from .table import Column
 
 if TYPE_CHECKING:
     from livepatch.looking.foreign import ForeignPatch
-
-    from .table import Columns
 
 
 def foreign(target: str | None = None) -> Report[ForeignPatch]:
@@ -36,13 +37,14 @@ def foreign(target: str | None = None) -> Report[ForeignPatch]:
     found = foreign_patches()
     title = "Foreign changes"
     if target is not None:
+        target = full_name(target)
         title += f" of {target}"
         found = [patch for patch in found if f"{patch.target}.".startswith(f"{target}.")]
-    columns: Columns[ForeignPatch] = {
-        "target": lambda patch: patch.target,
-        "what": lambda patch: patch.what,
-        "whose": lambda patch: patch.whose,
-        "by": lambda patch: patch.by,
-        "original": lambda patch: patch.original or "not found",
-    }
+    columns: list[Column[ForeignPatch]] = [
+        Column("target", lambda patch: patch.target),
+        Column("what", lambda patch: patch.what),
+        Column("whose", lambda patch: patch.whose),
+        place_column("by", lambda patch: patch.by),
+        place_column("original", lambda patch: patch.original or "not found"),
+    ]
     return Report(title, found, columns, "none that can be proved")

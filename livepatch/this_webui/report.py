@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livepatch.reports.places import place_column
 from livepatch.reports.report import Report
+from livepatch.reports.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +28,7 @@ def extensions_table(title: str, rows: Sequence[InstalledExtension]) -> Report[I
     Returns:
         A report of the extensions.
     """
-    columns: dict[str, Callable[[InstalledExtension], object]] = {
+    cells: dict[str, Callable[[InstalledExtension], object]] = {
         "extension": lambda row: row.name,
         "state": _state,
         "version": lambda row: row.version,
@@ -41,11 +43,12 @@ def extensions_table(title: str, rows: Sequence[InstalledExtension]) -> Report[I
         "start ms": lambda row: "" if row.start is None else f"{row.start:.0f}",
         "run ms": lambda row: "" if row.run is None else f"{row.run:.2f}",
         "": lambda row: ", ".join(row.facts),
-        "folder": lambda row: str(row.path or ""),
     }
-    for heading, get in list(columns.items()):
+    for heading, get in list(cells.items()):
         if rows and not any(get(row) for row in rows):
-            del columns[heading]  # nobody has any of it, or nobody noted it
+            del cells[heading]  # nobody has any of it, or nobody noted it
+    columns = [Column(heading, get) for heading, get in cells.items()]
+    columns.append(place_column("folder", lambda row: str(row.path or "")))
     return Report(title, rows, columns, "none is known")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livepatch.reports.places import place_column
 from livepatch.reports.report import Report
+from livepatch.reports.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from livepatch.reports.table import Columns
 
     from .layer import MiddlewareLayer
 
@@ -27,15 +27,15 @@ def middleware_table(path: str, layers: Sequence[MiddlewareLayer]) -> Report[Mid
         A report of the layers.
     """
     numbered = {id(layer): str(number) for number, layer in enumerate(_live(layers))}
-    columns: Columns[MiddlewareLayer] = {
-        "": lambda layer: numbered.get(id(layer), "-"),
-        "middleware": lambda layer: layer.name,
-        "live": _is_live,
-        "declared": _is_declared,
-        "options": _options,
-        "owner": lambda layer: layer.owner,
-        "where": lambda layer: layer.place,
-    }
+    columns: list[Column[MiddlewareLayer]] = [
+        Column("", lambda layer: numbered.get(id(layer), "-")),
+        Column("middleware", lambda layer: layer.name),
+        Column("live", _is_live),
+        Column("declared", _is_declared),
+        Column("options", _options),
+        Column("owner", lambda layer: layer.owner),
+        place_column("where", lambda layer: layer.place),
+    ]
     title = f"{path[:1].upper()}{path[1:]}, outermost first"
     return Report(title, layers, columns, "no layer")
 

@@ -92,3 +92,93 @@ def test_a_subscriber_that_fails_leaves_the_others(
         unsubscribe()
     assert script.darken(5) == 1
     assert "no such webui" in caplog.text
+
+
+# what is printed can be typed: modules whose keys are no dotted names
+
+
+@pytest.fixture
+def undotted(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """A module under a path, as ComfyUI loads custom nodes, wherever its folder lies."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    file = tmp_path / "more-nodes" / "my.pack.py"
+    file.parent.mkdir()
+    file.write_text(SCRIPT)
+    key = str(file.with_suffix(""))
+    spec = spec_from_file_location(key, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, key, module)
+    spec.loader.exec_module(module)
+    yield module
+    lp.restore_all()
+
+
+def test_a_path_as_a_modules_name_gives_targets_that_can_be_typed(undotted: Any) -> None:
+    target = "more_nodes.my.pack.Vignette.process"
+    assert lp.reports.where(target)[0].definition.path == target
+    printed = lp.replace(undotted.Vignette.process, lambda self, p: "patched").target
+    assert printed == target
+    assert undotted.Vignette().process(5) == "patched"
+    assert [layer.target for layer in lp.patches(target)] == [target]
+    lp.restore(target)
+    assert undotted.Vignette().process(5) == 2
+    assert "more_nodes.my.pack.darken" in targets_beginning("more_nodes.my.pack.d")
+
+
+def test_such_a_name_may_begin_as_that_of_a_package_does(
+    undotted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = ModuleType("more_nodes")
+    package.__path__ = []
+    monkeypatch.setitem(sys.modules, "more_nodes", package)
+    assert lp.replace("more_nodes.my.pack.darken", lambda value: 1).target.endswith(".darken")
+    assert undotted.darken(5) == 1
+
+
+def test_the_own_name_of_an_extension_leads_to_it(script: Any) -> None:
+    layer = lp.replace("vignette.darken", lambda value: "short")
+    assert layer.target == "extensions.vignette.vignette.darken"
+    assert script.darken(5) == "short"
+    assert lp.patches("vignette.darken")[0] is layer
+    (hit, *_) = lp.reports.where("vignette.vignette.Vignette.process")
+    assert hit.definition.path == "extensions.vignette.vignette.Vignette.process"
+    lp.restore("vignette.vignette.darken")
+    assert script.darken(5) == 2
+    with pytest.raises(lp.TargetNotFound, match=r"did you mean extensions\.vignette\.vignette\.da"):
+        lp.replace("vignette.vignette.darkn", len)
+
+
+def test_the_method_of_a_scripts_class_has_the_class(script: Any) -> None:
+    layer = lp.replace(script.Vignette.process, "def process(self, p):\n    return __class__")
+    assert layer.target == "extensions.vignette.vignette.Vignette.process"
+    assert script.Vignette().process(1) is script.Vignette
+
+
+def test_a_function_that_was_replaced_or_taken_out_is_found(undotted: Any) -> None:
+    prefix = "more_nodes.my.pack"
+    undotted.Vignette.process = lambda self, p: p
+    del undotted.darken
+    found = {hit.definition.path: hit.definition for hit in lp.reports.where(prefix)}
+    assert found[f"{prefix}.Vignette.process"].kind == "method, replaced"
+    assert found[f"{prefix}.darken"].kind == "function, taken out"
+    assert found[f"{prefix}.darken"].first == 4
+
+
+def test_the_exact_name_comes_first_wherever_it_is(undotted: Any) -> None:
+    exact = "textwrap.dedent"
+    undotted.Vignette.textwrap = type("textwrap", (), {})
+    assert lp.reports.where(exact)[0].definition.path == exact
+    assert lp.reports.where("more_nodes.my.pack.STRENGTH")[0].definition.kind == "value"
+
+
+def test_two_files_of_one_name_in_an_extension_have_names(tmp_path: Any) -> None:
+    from livepatch.adapters.a1111_family.runtime import named_scripts
+
+    folder = tmp_path / "extensions" / "grain"
+    modules = {str(folder / "scripts" / "grain.py"): ModuleType("grain.py")}
+    modules[str(folder / "grain.py")] = ModuleType("grain.py")
+    named = named_scripts(modules, [("grain", folder)])
+    assert set(map(id, named.values())) == set(map(id, modules.values()))

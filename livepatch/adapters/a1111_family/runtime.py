@@ -107,14 +107,18 @@ def named_scripts(
     """
     folders = {path: name for name, path in extensions}
     named: dict[str, ModuleType] = {}
-    for file, module in scripts.items():
+    # A script whose short name another file has is named with its folder: so that comes first.
+    in_order = sorted(scripts.items(), key=lambda one: Path(one[0]).parent.name == SCRIPT_FOLDER)
+    for file, module in in_order:
         path = Path(file).absolute()
         folder = next((parent for parent in path.parents if parent in folders), None)
         if folder is not None:
             parts = ["extensions", folders[folder], *path.relative_to(folder).with_suffix("").parts]
-            inner = parts[2:]
-            parts = [*parts[:2], *(inner[1:] if inner[0] == SCRIPT_FOLDER and inner[1:] else inner)]
         else:
             parts = [SCRIPT_FOLDER, path.stem]
-        named.setdefault(".".join(map(identifier, parts)), module)
+        short = [*parts[:2], *parts[3:]] if parts[2:3] == [SCRIPT_FOLDER] and parts[3:] else parts
+        for spelling in (short, parts):
+            name = ".".join(map(identifier, spelling))
+            if named.setdefault(name, module) is module:
+                break
     return named

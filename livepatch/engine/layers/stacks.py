@@ -19,6 +19,7 @@ from ..answers import answer
 from ..changing.change import Change, ChangeDescription, apply, open_step
 from ..changing.registry import registry
 from ..errors import PatchRefused
+from ..naming.following import full_name
 from ..naming.slots import Barred
 from ..plan.plan import Placement, Replan
 from .patch import Patch
@@ -175,7 +176,8 @@ Placements = tuple[LayerPlacement, ...]
 def is_on(layer: Any, path: str) -> bool:
     """Whether a layer lies on the target of this name; of middleware and the like, is named so."""
     stacks = layer.stacks if isinstance(layer, Layer) else ()
-    return path == layer.target or any(stack.path == path for stack in stacks)
+    names = {layer.target, *(stack.path for stack in stacks)}
+    return path in names or full_name(path) in names
 
 
 class Stack(ABC):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from types import FunctionType, ModuleType
 
-from ..changing.events import modules_named
 from ..reading.namespaces import is_a, namespace_of
-from .targets import loaded_module
+from .modules import is_dotted, loaded_module, webuis_modules
 
 
 def targets_beginning(text: str) -> list[str]:
@@ -37,13 +36,13 @@ def targets_beginning(text: str) -> list[str]:
 
 def _module_names() -> list[str]:
     """The names of modules, and every name that leads to one that only the webui knows."""
-    named = [name.split(".") for name in modules_named()]
+    named = [name.split(".") for name in webuis_modules()]
     leading = [".".join(parts[:length]) for parts in named for length in range(1, len(parts) + 1)]
-    return [*map(str, sys.modules.copy()), *leading]  # a copy: others import meanwhile
+    return [*filter(is_dotted, sys.modules.copy()), *leading]  # a copy: others import meanwhile
 
 
 def _holder(path: str) -> ModuleType | type | None:
-    module = loaded_module(path)
+    module = loaded_module(path) or webuis_modules().get(path)
     if module is not None:
         return module
     prefix, _, last = path.rpartition(".")

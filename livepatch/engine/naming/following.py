@@ -8,14 +8,13 @@ from __future__ import annotations
 import ast
 import functools
 import re
-import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ..changing.events import modules_named
 from ..reading.lazy import loaded_value
+from ..reading.namespaces import namespace_of
 from ..reading.sources import place
+from .modules import loaded_module, short_for, undotted_modules
 from .slots import ABSENT, HEAP_TYPE, Attribute, Item, Slot
 from .unwrapping import Unwrapped, unwrap
 
@@ -94,6 +93,26 @@ def lacks(prefix: str, found: Found) -> str:
     return f"{kind} {prefix} ({place(holder)}) has no {name!r}"
 
 
+def full_name(path: str) -> str:
+    """A dotted name as it leads to its thing: one may begin with the own name of an extension.
+
+    Returns:
+        The name itself where it begins with a loaded module, or where it leads nowhere; or where
+        it is short for several things.
+
+    Example:
+        >>> full_name("textwrap.dedent")
+        'textwrap.dedent'
+    """
+    if module_of(path) is not None or parts_of_path(path) is None:
+        return path
+    leading = {full: follow(full)[0] for full in short_for(path)}
+    things = {full: found for full, found in leading.items() if found is not None}
+    there = {full: found.value for full, found in things.items() if found.value is not ABSENT}
+    values = {id(value) for value in there.values()}
+    return next(iter(there)) if len(values) == 1 else path
+
+
 def module_of(path: str) -> ModuleType | None:
     """The loaded module that a dotted name begins with.
 
@@ -117,11 +136,22 @@ def path_parts(path: str) -> list[Any]:
 
 def _module_in(path: str) -> tuple[ModuleType | None, int]:
     """The module that a path begins with, and how many of its parts name it."""
-    for name, length in _module_names(path):
-        module = loaded_module(name)
-        if module is not None:
-            return module, length
-    return None, 0
+    names = _module_names(path)
+    found = ((loaded_module(name), length) for name, length in names)
+    module, length = next((one for one in found if one[0] is not None), (None, 0))
+    if module is not None and _leads_on(module, path, length):
+        return module, length
+    # Its name may be one that was made of a path, which may begin as that of a package does.
+    undotted = undotted_modules() if names else {}
+    for name, longer in names:
+        if name in undotted and longer > length:
+            return undotted[name], longer
+    return module, length
+
+
+def _leads_on(module: ModuleType, path: str, length: int) -> bool:
+    parts = parts_of_path(path) or []
+    return not parts[length:] or parts[length][0] in namespace_of(module)
 
 
 def attribute_of(holder: Any, name: str) -> Found:
@@ -162,22 +192,6 @@ def _entry(container: Any, key: Any) -> Found:
     readable = isinstance(container, (dict, list, tuple)) or hasattr(container, "__getitem__")
     value = slot.read() if readable else ABSENT
     return Found(container, key, value, container, slot)
-
-
-def loaded_module(name: str) -> ModuleType | None:
-    """The loaded module of a name; ``server`` finds a ``server.py`` that runs as ``__main__``.
-
-    A webui may load scripts that do not become entries of ``sys.modules``: it is asked for them.
-    """
-    module = sys.modules.get(name)
-    if module is None:
-        main = sys.modules.get("__main__")
-        main_file = getattr(main, "__file__", None)
-        if main_file and Path(main_file).stem == name:
-            module = main
-    if module is None:
-        module = modules_named(name).get(name)
-    return module if isinstance(module, ModuleType) else None
 
 
 @functools.lru_cache(maxsize=1024)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
-from ..changing.events import modules_named
 from ..errors import TargetNotFound
 from ..reading.lazy import is_pending, lazy_source
-from ..reading.namespaces import is_a
+from ..reading.namespaces import is_a, namespace_of
 from ..reading.sources import place
-from .following import beginning, follow, lacks, parts_of_path
+from .following import beginning, follow, full_name, lacks, parts_of_path
+from .modules import named_modules
 from .slots import ABSENT, Item
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ def look_up(asked: str, path: str) -> Found:
             f"{path!r} is not a dotted name",
             "write it as package.module.function, package.module.Class.method or module.D['key']",
         )
+    path = full_name(path)
     found, depth = follow(path)
     if found is None:
         _no_module(asked, path)
@@ -54,7 +54,7 @@ def _no_module(asked: str, path: str) -> NoReturn:
         raise TargetNotFound(asked, path, "")
     module_name, _, name = path.rpartition(".")
     refuse_unused(asked, module_name)
-    loaded = {**modules_named(), **sys.modules.copy()}  # a copy: others import meanwhile
+    loaded = named_modules()
     if not module_name:
         near = _having(path)
         found = f"{path!r} names no module; a target is written package.module.function"
@@ -62,7 +62,10 @@ def _no_module(asked: str, path: str) -> NoReturn:
         first = module_name.partition(".")[0]
         found = f"no module {first!r} is loaded in this webui, and nothing is imported for a patch"
         endings = sorted(m for m in loaded if m.endswith(f".{module_name}"))
-        near = [f"{m}.{name}" for m in endings if name in getattr(loaded[m], "__dict__", ())]
+        near = [f"{m}.{name}" for m in endings if name in namespace_of(loaded[m])]
+        for m in [] if near else endings:
+            close = difflib.get_close_matches(name, namespace_of(loaded[m]))
+            near += [f"{m}.{n}" for n in close]
         near = near or _having(name) or difflib.get_close_matches(module_name, sorted(loaded))
     raise TargetNotFound(asked, found, _did_you_mean(near, "load the module in the webui first"))
 
@@ -70,9 +73,10 @@ def _no_module(asked: str, path: str) -> NoReturn:
 def _having(name: str) -> list[str]:
     """Dotted names in the loaded modules that end in ``name``, where it is defined."""
     found = []
-    for module_name, module in sorted(sys.modules.copy().items()):  # others import meanwhile
-        value = getattr(module, "__dict__", {}).get(name)
-        if is_a(value, FunctionType, type) and value.__module__ == module_name:
+    for module_name, module in sorted(named_modules().items()):
+        value = namespace_of(module).get(name)
+        is_own = is_a(value, FunctionType, type)
+        if is_own and value.__module__ == namespace_of(module).get("__name__"):
             found.append(f"{module_name}.{name}")
     return found
 

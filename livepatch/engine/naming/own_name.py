@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..reading.descriptors import called_by, parts_of
 from ..reading.namespaces import is_a, namespace_of
 from .following import follow
+from .modules import is_dotted, module_of_thing, name_of_module
 from .slots import ABSENT
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def dotted_name(thing: object) -> str:
-    """The dotted name that a function or class gives itself.
+    """The dotted name of a function or class: its module's, and what it is called there.
 
     Example:
         >>> dotted_name(dotted_name).rpartition(".")[2]
@@ -31,6 +32,9 @@ def dotted_name(thing: object) -> str:
     thing = getattr(thing, "__func__", thing)
     module = getattr(thing, "__module__", None)
     name = getattr(thing, "__qualname__", None) or type(thing).__name__
+    if module and not (is_dotted(module) and module in sys.modules):
+        home = module_of_thing(thing)  # its name may be a path, or no name of a loaded module
+        module = module if home is None else name_of_module(home)
     return f"{module}.{name}" if module else str(name)
 
 
@@ -39,7 +43,7 @@ def in_words(target: object) -> str:
     if isinstance(target, str):
         return target
     if isinstance(target, ModuleType):
-        return target.__name__
+        return name_of_module(target)
     return dotted_name(target) if callable(target) else repr(target)
 
 
@@ -67,7 +71,7 @@ def name_leading_to(function: FunctionType) -> tuple[str, bool]:
         return own_name, True
     for module in _modules_of(function):
         for name in _names_in(module, function):
-            return f"{module.__name__}.{name}", True
+            return f"{name_of_module(module)}.{name}", True
     return own_name, False
 
 
@@ -79,16 +83,19 @@ def name_of_instance(instance: object) -> str | None:
         >>> name_of_instance(os.environ)
         'os.environ'
     """
-    module = sys.modules.get(type(instance).__module__)
+    module = module_of_thing(type(instance))
+    if module is None:
+        return None
     for name, value in namespace_of(module).copy().items():
         if value is instance:
-            return f"{type(instance).__module__}.{name}"
+            return f"{name_of_module(module)}.{name}"
     return None
 
 
 def _modules_of(function: FunctionType) -> Iterator[ModuleType]:
-    for name in dict.fromkeys((function.__module__, function.__globals__.get("__name__"))):
-        module = sys.modules.get(name or "")
+    names = dict.fromkeys((function.__module__, function.__globals__.get("__name__")))
+    modules = [sys.modules.get(name or "") for name in names] + [module_of_thing(function)]
+    for module in {id(module): module for module in modules}.values():
         if isinstance(module, ModuleType):
             yield module
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NoReturn
 from ..errors import PatchRefused
 from ..reading.namespaces import is_a, namespace_of
 from ..reading.sources import place
-from .following import Found, attribute_of, loaded_module
+from .following import Found, attribute_of, full_name
 from .functions import Target, function_target, is_given, kind_of_method
 from .lookup import look_up, not_found, refuse_pending, what_is
+from .modules import loaded_module, name_of_module
 from .overrides import (
     Override,
     override_at,
@@ -49,6 +50,7 @@ __all__ = [
     "dotted_name",
     "find",
     "find_function",
+    "full_name",
     "in_words",
     "is_given",
     "leads_to",
@@ -99,7 +101,8 @@ def find(asked: str, target: object, attribute: object = None) -> AnyTarget:
     if attribute is not None:
         return _of_pair(asked, target, attribute)
     if isinstance(target, str):
-        return _of_found(asked, target, look_up(asked, target), is_named=True)
+        path = full_name(target)
+        return _of_found(asked, path, look_up(asked, path), is_named=True)
     if isinstance(target, MethodType) and not isinstance(target.__self__, type):
         return _of_bound_method(asked, target)
     return _of_object(asked, target)
@@ -127,7 +130,7 @@ def _of_pair(asked: str, holder: object, attribute: object) -> AnyTarget:
             f"the first of two arguments is a {type(holder).__name__}, not a module or class",
             "give a dotted name, or module and function",
         )
-    prefix = holder.__name__ if isinstance(holder, ModuleType) else dotted_name(holder)
+    prefix = in_words(holder)
     if isinstance(attribute, str):
         found = attribute_of(holder, attribute)
         if found.value is ABSENT:
@@ -265,7 +268,7 @@ def _refuse(asked: str, path: str, value: object) -> NoReturn:
     if isinstance(value, type):
         instead = f"name one of its methods: {dotted_name(value)}.method"
     elif isinstance(value, ModuleType):
-        instead = f"name one of its functions: {value.__name__}.function"
+        instead = f"name one of its functions: {name_of_module(value)}.function"
     elif callable(value) and not inspect.isroutine(value):
         instead = f"change the method that is called: {dotted_name(type(value))}.__call__"
     elif callable(value):

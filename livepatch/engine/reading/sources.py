@@ -177,13 +177,21 @@ def _lines_elsewhere(name: str) -> Sequence[str] | None:
 
 def _text_of(thing: object) -> str | None:
     """The text of a class; None where none in its file has the methods that run."""
+    name = getattr(thing, "__qualname__", None)
     try:
+        file = inspect.getfile(thing)  # type: ignore[arg-type]
         lines, near = inspect.findsource(thing)  # type: ignore[arg-type]
         tree = parse("".join(lines))
     except (OSError, TypeError, IndexError, SyntaxError, ValueError):
-        return None
-    name = getattr(thing, "__qualname__", None)
-    file = inspect.getfile(thing)  # type: ignore[arg-type]
+        file = _file_of_methods(thing) or ""
+        text = "".join(linecache.getlines(file))
+        if not text or name not in _lines_of_classes(text):
+            return None
+        lines, near, tree = (
+            text.splitlines(keepends=True),
+            _lines_of_classes(text)[name],
+            parse(text),
+        )
     found = [
         (abs(_first_line(node) - 1 - near), _first_line(node))
         for qualified_name, node in _definitions(tree, "")
@@ -194,6 +202,17 @@ def _text_of(thing: object) -> str | None:
     if not found:
         return None
     return textwrap.dedent("".join(inspect.getblock(lines[min(found)[1] - 1 :])))
+
+
+def _file_of_methods(thing: object) -> str | None:
+    """The file of a class's own methods: some webuis load modules that ``inspect`` cannot find."""
+    for value in namespace_of(thing).values() if is_a(thing, type) else ():
+        function: Any = called_by(value) or value
+        name = f"{getattr(thing, '__qualname__', '')}.{getattr(function, '__name__', '')}"
+        own = thing.__module__, name
+        if is_a(function, FunctionType) and (function.__module__, function.__qualname__) == own:
+            return str(function.__code__.co_filename)
+    return None
 
 
 def _has_methods(node: ast.ClassDef, cls: object, file: str) -> bool:
@@ -340,7 +359,9 @@ def place(thing: object) -> str:
     try:
         filename = inspect.getsourcefile(thing) or inspect.getfile(thing)  # type: ignore[arg-type]
     except (TypeError, OSError):
-        return "built in"
+        filename = _file_of_methods(thing) or ""
+        if not filename:
+            return "built in"
     line = _line_of_class(thing, filename) if isinstance(thing, type) else None
     return str(filename) if line is None else f"{filename}:{line}"
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livepatch.looking.callables import target_of
+from livepatch.reports.places import place_column
 from livepatch.reports.report import Report
+from livepatch.reports.table import Column
 
 from .functions import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from livepatch.reports.table import Columns
 
     from .event import LiveEvent
 
@@ -26,17 +27,17 @@ def events_table(path: str, events: Sequence[LiveEvent]) -> Report[LiveEvent]:
     Returns:
         A report of the events.
     """
-    columns: Columns[LiveEvent] = {
-        "": lambda event: event.index,
-        "api name": lambda event: event.api_name or "",
-        "trigger": lambda event: listed(event.targets),
-        "inputs": lambda event: listed(event.inputs),
-        "outputs": lambda event: listed(event.outputs),
-        "function": _function,
-        "owner": lambda event: event.owner,
-        "where": lambda event: event.place,
-        "remark": _remark,
-    }
+    columns: list[Column[LiveEvent]] = [
+        Column("", lambda event: event.index),
+        Column("api name", lambda event: event.api_name or ""),
+        Column("trigger", lambda event: listed(event.targets)),
+        Column("inputs", lambda event: listed(event.inputs)),
+        Column("outputs", lambda event: listed(event.outputs)),
+        Column("owner", lambda event: event.owner),
+        Column("remark", _remark),
+        Column("function", _function),
+        place_column("where", lambda event: event.place),
+    ]
     return Report(f"{path[:1].upper()}{path[1:]}", events, columns, "no event")
 
 
@@ -44,10 +45,9 @@ def _function(event: LiveEvent) -> str:
     function = event.function
     if function is None:
         return "in the browser"
-    name = getattr(function, "__qualname__", type(function).__name__)
-    return f"{name} (streams)" if event.streams else str(name)
+    return target_of(function)
 
 
 def _remark(event: LiveEvent) -> str:
     done = [f"{layer.verb} by {layer.owner}" for layer in event.layers if layer.state == "active"]
-    return ", ".join(done)
+    return ", ".join([*done, *(["streams"] * bool(event.streams))])

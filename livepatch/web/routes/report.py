@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livepatch.looking.callables import target_of
+from livepatch.reports.places import place_column
 from livepatch.reports.report import Report
+from livepatch.reports.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from livepatch.reports.table import Columns
 
     from .route import LiveRoute
 
@@ -24,16 +25,16 @@ def routes_table(path: str, routes: Sequence[LiveRoute]) -> Report[LiveRoute]:
     Returns:
         A report of the routes.
     """
-    columns: Columns[LiveRoute] = {
-        "": lambda route: route.position,
-        "method": _method,
-        "path": lambda route: route.path or "/",
-        "name": lambda route: route.name or "",
-        "function": _function,
-        "owner": lambda route: route.owner,
-        "where": lambda route: route.place,
-        "remark": _remark,
-    }
+    columns: list[Column[LiveRoute]] = [
+        Column("", lambda route: route.position),
+        Column("method", _method),
+        Column("path", lambda route: route.path or "/"),
+        Column("name", lambda route: route.name or ""),
+        Column("owner", lambda route: route.owner),
+        Column("remark", _remark),
+        Column("function", lambda route: target_of(route.endpoint)),
+        place_column("where", lambda route: route.place),
+    ]
     title = f"{path[:1].upper()}{path[1:]}, in the order of matching"
     return Report(title, routes, columns, "no route")
 
@@ -41,11 +42,6 @@ def routes_table(path: str, routes: Sequence[LiveRoute]) -> Report[LiveRoute]:
 def _method(route: LiveRoute) -> str:
     words = {"websocket": "WS", "mount": "MOUNT", "host": "HOST"}
     return words.get(route.kind) or ",".join(route.methods) or "ANY"
-
-
-def _function(route: LiveRoute) -> str:
-    endpoint = route.endpoint
-    return str(getattr(endpoint, "__qualname__", None) or type(endpoint).__name__)
 
 
 def _remark(route: LiveRoute) -> str:

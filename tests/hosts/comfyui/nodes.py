@@ -86,11 +86,11 @@ def get_module_name(path):
 
 def load_custom_node(module_path, module_parent="custom_nodes"):
     name = get_module_name(module_path)
-    key = module_path.replace(".", "_x_")
+    key, folder = module_path.replace(".", "_x_"), module_path
     file = os.path.join(module_path, "__init__.py")
     if os.path.isfile(module_path):
         name = key = os.path.splitext(module_path)[0]
-        file = module_path
+        file, folder = module_path, os.path.dirname(module_path)
     try:
         spec = importlib.util.spec_from_file_location(key, file)
         module = importlib.util.module_from_spec(spec)
@@ -99,7 +99,7 @@ def load_custom_node(module_path, module_parent="custom_nodes"):
     except Exception:
         logging.warning("Cannot import %s module for custom nodes", module_path, exc_info=True)
         return False
-    LOADED_MODULE_DIRS[name] = os.path.abspath(module_path)
+    LOADED_MODULE_DIRS[name] = os.path.abspath(folder)
     for node_type, cls in module.NODE_CLASS_MAPPINGS.items():
         if node_type not in NODE_CLASS_MAPPINGS:  # built-in names win
             NODE_CLASS_MAPPINGS[node_type] = cls
