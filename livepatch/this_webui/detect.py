@@ -11,6 +11,8 @@ from livepatch.adapters.plain import PlainHost
 from livepatch.engine import subscribe
 from livepatch.plugins import HOSTS, complain
 
+from .undotted import undotted_modules
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import ModuleType
@@ -62,10 +64,12 @@ def _adapters_of_webuis() -> Iterator[type[Host]]:
 
 def _named_modules(name: str | None) -> Mapping[str, ModuleType]:
     first = name.partition(".")[0] if name is not None else None
-    if first is not None and all(first not in a.names for a in _adapters_of_webuis()):
-        return {}
-    found = webui()
-    return {} if found is None else found.modules()
+    is_webuis = first is None or any(first in a.names for a in _adapters_of_webuis())
+    found = webui() if is_webuis else None
+    named = {} if found is None else found.modules()
+    # Only what nobody else can name is named so: most look-ups need not go through all modules.
+    is_nobodys = first is None or (first not in sys.modules and not named)
+    return {**undotted_modules(named), **named} if is_nobodys else named
 
 
 def _after_commit(changes: Sequence[Change]) -> None:

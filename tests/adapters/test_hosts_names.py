@@ -11,6 +11,7 @@ import pytest
 import livepatch as lp
 from livepatch.engine import subscribe
 from livepatch.engine.naming.completion import targets_beginning
+from livepatch.this_webui.undotted import undotted_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,6 +113,7 @@ def undotted(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleT
     module = module_from_spec(spec)
     monkeypatch.setitem(sys.modules, key, module)
     spec.loader.exec_module(module)
+    lp.host()  # this makes it known to the engine
     yield module
     lp.restore_all()
 
@@ -128,14 +130,15 @@ def test_a_path_as_a_modules_name_gives_targets_that_can_be_typed(undotted: Any)
     assert "more_nodes.my.pack.darken" in targets_beginning("more_nodes.my.pack.d")
 
 
-def test_such_a_name_may_begin_as_that_of_a_package_does(
+def test_of_two_equal_ends_of_paths_the_second_is_named_with_more_of_it(
     undotted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = ModuleType("more_nodes")
-    package.__path__ = []
-    monkeypatch.setitem(sys.modules, "more_nodes", package)
-    assert lp.replace("more_nodes.my.pack.darken", lambda value: 1).target.endswith(".darken")
-    assert undotted.darken(5) == 1
+    other = ModuleType("pack")
+    monkeypatch.setitem(sys.modules, "/elsewhere/more-nodes/my.pack", other)
+    named = undotted_modules()
+    assert named["more_nodes.my.pack"] is undotted
+    assert named["elsewhere.more_nodes.my.pack"] is other
+    assert other not in undotted_modules({"known": other}).values()
 
 
 def test_the_own_name_of_an_extension_leads_to_it(script: Any) -> None:

@@ -21,7 +21,7 @@ from .caches import evict
 from .hooks import NodeStore, node_classes, patcher_stores
 from .layout import ComfyuiLayout
 from .loader import ComfyuiLoader
-from .runtime import FOLDER, ComfyuiRuntime
+from .runtime import FOLDER, FOLDERS, ComfyuiRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ class ComfyuiHost(AiohttpHost):
     flavor = "comfyui"
     specificity = WEBUI
     module = "nodes"
-    names = (FOLDER,)
+    names = FOLDERS
     checkout = Checkout(
         (FOLDER, "comfy", "nodes.py", "execution.py"),
         FOLDER,
@@ -156,6 +156,18 @@ class ComfyuiHost(AiohttpHost):
         folders = dict(attribute_of("nodes", "LOADED_MODULE_DIRS") or {})
         named, classes = self.modules(), node_classes()
         return [_extension(name, Path(str(path)), named, classes) for name, path in folders.items()]
+
+    def modules(self) -> Mapping[str, ModuleType]:
+        """Its nodes; those in other folders have the same names as in the usual one."""
+        named = dict(super().modules())
+        folders = dict(attribute_of("nodes", "LOADED_MODULE_DIRS") or {})
+        packs = {str(Path(str(f))).replace(".", "_x_"): name for name, f in folders.items()}
+        for key, module in sys.modules.copy().items():
+            pack, _, inner = str(key).partition(".")
+            if pack in packs and module is not None:
+                parts = [Path(packs[pack]).name, *inner.split(".")]
+                named.setdefault(".".join([FOLDER, *map(identifier, filter(None, parts))]), module)
+        return named
 
     def after_commit(self, changes: Sequence[Change]) -> None:
         """Drop what was computed by the code that changed."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 FOLDER = "custom_nodes"
+FOLDERS = (FOLDER, "comfy_extras", "comfy_api_nodes")
 KINDS = ("outputs", "ui", "objects")
 
 
@@ -25,17 +26,16 @@ class ComfyuiRuntime(WebuiRuntime):
         return attribute_of("server", "PromptServer", "instance", "app")
 
     def named_modules(self, name: str | None) -> Mapping[str, ModuleType]:
-        """Custom nodes: in ``sys.modules`` their names are paths."""
-        if name is not None and name.partition(".")[0] != FOLDER:
+        """Nodes, its own too: in ``sys.modules`` their names are paths."""
+        if name is not None and name.partition(".")[0] not in FOLDERS:
             return {}
-        folders = dict(attribute_of("nodes", "LOADED_MODULE_DIRS") or {})
-        packs = {_slashes(str(folder)).replace(".", "_x_") for folder in folders.values()}
         named: dict[str, ModuleType] = {}
         for key, module in sys.modules.copy().items():
-            inner = _inside(_slashes(str(key)), packs) if module is not None else ""
-            if inner:
-                parts = (identifier(part) for part in inner.split("."))
-                named.setdefault(".".join([FOLDER, *parts]), module)
+            for folder in FOLDERS:
+                _, found, inner = str(key).replace("\\", "/").rpartition(f"/{folder}/")
+                if found and module is not None:
+                    parts = (identifier(part) for part in inner.split("."))
+                    named.setdefault(".".join([folder, *parts]), module)
         return named
 
     def callbacks_of(self, event: str) -> list[Any] | None:
@@ -48,20 +48,6 @@ class ComfyuiRuntime(WebuiRuntime):
         queue = attribute_of("server", "PromptServer", "instance", "prompt_queue")
         if queue is not None and "nodes" in sys.modules:
             drop(queue, lambda _: True)
-
-
-def _inside(key: str, packs: set[str]) -> str:
-    """What a key in ``sys.modules`` says behind the folder of custom nodes, wherever that lies."""
-    _, found, inner = key.rpartition(f"/{FOLDER}/")
-    if found:
-        return inner
-    folder, _, further = key.rpartition("/")
-    name = further.partition(".")[0]
-    return further if folder and f"{folder}/{name}" in packs else ""
-
-
-def _slashes(path: str) -> str:
-    return path.replace("\\", "/")
 
 
 def drop(queue: Any, is_concerned: Callable[[Any], bool]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from types import FunctionType, ModuleType
 
+from ..changing.events import modules_named
 from ..reading.namespaces import is_a, namespace_of
-from .modules import is_dotted, loaded_module, webuis_modules
+from .modules import is_dotted, loaded_module
 
 
 def targets_beginning(text: str) -> list[str]:
@@ -36,13 +37,13 @@ def targets_beginning(text: str) -> list[str]:
 
 def _module_names() -> list[str]:
     """The names of modules, and every name that leads to one that only the webui knows."""
-    named = [name.split(".") for name in webuis_modules()]
+    named = [name.split(".") for name in modules_named()]
     leading = [".".join(parts[:length]) for parts in named for length in range(1, len(parts) + 1)]
     return [*filter(is_dotted, sys.modules.copy()), *leading]  # a copy: others import meanwhile
 
 
 def _holder(path: str) -> ModuleType | type | None:
-    module = loaded_module(path) or webuis_modules().get(path)
+    module = loaded_module(path)
     if module is not None:
         return module
     prefix, _, last = path.rpartition(".")

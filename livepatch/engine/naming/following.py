@@ -12,9 +12,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ..reading.lazy import loaded_value
-from ..reading.namespaces import namespace_of
 from ..reading.sources import place
-from .modules import loaded_module, short_for, undotted_modules
+from .modules import loaded_module, short_for
 from .slots import ABSENT, HEAP_TYPE, Attribute, Item, Slot
 from .unwrapping import Unwrapped, unwrap
 
@@ -136,22 +135,11 @@ def path_parts(path: str) -> list[Any]:
 
 def _module_in(path: str) -> tuple[ModuleType | None, int]:
     """The module that a path begins with, and how many of its parts name it."""
-    names = _module_names(path)
-    found = ((loaded_module(name), length) for name, length in names)
-    module, length = next((one for one in found if one[0] is not None), (None, 0))
-    if module is not None and _leads_on(module, path, length):
-        return module, length
-    # Its name may be one that was made of a path, which may begin as that of a package does.
-    undotted = undotted_modules() if names else {}
-    for name, longer in names:
-        if name in undotted and longer > length:
-            return undotted[name], longer
-    return module, length
-
-
-def _leads_on(module: ModuleType, path: str, length: int) -> bool:
-    parts = parts_of_path(path) or []
-    return not parts[length:] or parts[length][0] in namespace_of(module)
+    for name, length in _module_names(path):
+        module = loaded_module(name)
+        if module is not None:
+            return module, length
+    return None, 0
 
 
 def attribute_of(holder: Any, name: str) -> Found:

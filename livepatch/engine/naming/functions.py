@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,6 @@ from ..errors import PatchRefused, TargetNotFound
 from ..reading.descriptors import parts_of
 from ..reading.namespaces import is_a, namespace_of
 from .following import beginning, follow, lacks
-from .modules import module_of_thing
 from .own_name import dotted_name, leads_to
 from .slots import ABSENT
 from .unwrapping import unwrap
@@ -128,7 +128,7 @@ def class_of(function: FunctionType) -> type | None:
     *classes, name = function.__qualname__.split(".")
     if not classes:
         return None
-    holder: Any = module_of_thing(function)
+    holder: Any = sys.modules.get(function.__module__ or "")
     for part in classes:
         holder = namespace_of(holder).get(part)
     if not isinstance(holder, type):

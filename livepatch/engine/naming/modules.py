@@ -2,7 +2,7 @@
 
 What prints a target and what reads one both ask here, so what was printed can be typed. Webuis
 load modules whose keys in ``sys.modules`` are paths of files, and some that have no key there at
-all: the webui's adapter names these, and what it does not know is named by the end of its key.
+all: who knows the webui names these (the event ``"modules"``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from typing import Any
 
 from ..changing.events import modules_named
 from ..reading.namespaces import is_a, namespace_of
-
-_PARTS = re.compile(r"[/\\]+")
 
 
 def loaded_module(name: str) -> ModuleType | None:
@@ -45,36 +43,6 @@ def is_dotted(name: object) -> bool:
     return type(name) is str and name.replace(".", "").isidentifier()
 
 
-def undotted_modules() -> dict[str, ModuleType]:
-    """The modules whose keys are no dotted names, by what the end of the key makes of one.
-
-    Example:
-        >>> import textwrap
-        >>> sys.modules["/webui/more-nodes/pack"] = textwrap
-        >>> "more_nodes.pack" in undotted_modules()
-        True
-        >>> del sys.modules["/webui/more-nodes/pack"]
-    """
-    named: dict[str, ModuleType] = {}
-    for key, module in sys.modules.copy().items():  # others import meanwhile
-        if type(key) is not str or is_dotted(key) or not is_a(module, ModuleType):
-            continue
-        *above, last = filter(None, _PARTS.split(key))
-        parts = [identifier(part) for part in last.split(".")]
-        for part in [*map(identifier, reversed(above)), ""]:
-            parts = [part, *parts] if part else parts
-            name = ".".join(parts)
-            if name not in named and name not in sys.modules:
-                named[name] = module
-                break
-    return named
-
-
-def webuis_modules() -> dict[str, ModuleType]:
-    """The modules that are not in ``sys.modules`` under a dotted name, by one that leads there."""
-    return {**undotted_modules(), **modules_named()}
-
-
 def named_modules() -> dict[str, ModuleType]:
     """Every loaded module once, by the name that leads to it, in the order of loading.
 
@@ -92,7 +60,7 @@ def named_modules() -> dict[str, ModuleType]:
             if not is_dotted(name):
                 name = others.setdefault(id(module), key)
             names[id(module)] = name
-    known = webuis_modules() if others else modules_named()
+    known = modules_named()
     found = {id(module): name for name, module in reversed(known.items())}
     names = {one: found.get(one, name) if one in others else name for one, name in names.items()}
     modules = {id(module): module for module in (*loaded.values(), *known.values())}
@@ -110,7 +78,7 @@ def name_of_module(module: ModuleType) -> str:
     own = namespace_of(module).get("__name__")
     if is_dotted(own) and sys.modules.get(own) is module:  # type: ignore[arg-type]
         return str(own)
-    for name, known in webuis_modules().items():
+    for name, known in modules_named().items():
         if known is module:
             return name
     keys = (key for key, known in sys.modules.copy().items() if known is module and is_dotted(key))
@@ -125,19 +93,16 @@ def module_of_thing(thing: Any) -> ModuleType | None:
         >>> module_of_thing(textwrap.dedent) is textwrap
         True
     """
-    names = thing.__globals__ if is_a(thing, FunctionType) else None
     own_name = getattr(thing, "__module__", None)
-    module = sys.modules.get(own_name) if type(own_name) is str else None
-    if module is not None and (names is None or namespace_of(module) is names):
-        return module if is_a(module, ModuleType) else None
     first = str(getattr(thing, "__qualname__", "")).partition(".")[0]
-    for known in webuis_modules().values():
-        namespace = namespace_of(known)
-        if namespace is names:
-            return known
-        if names is None and namespace.get("__name__") == own_name and first in namespace:
-            return known
-    return None
+    found: Any = sys.modules.get(own_name) if type(own_name) is str else None
+    if found is None:  # an extension's script; several may give themselves the same name
+        names = thing.__globals__ if is_a(thing, FunctionType) else None
+        for known in modules_named().values():
+            has = namespace_of(known)
+            if has is names or (names is None and first in has and has["__name__"] == own_name):
+                return known
+    return found if is_a(found, ModuleType) else None
 
 
 def short_for(path: str) -> list[str]:
@@ -152,7 +117,7 @@ def short_for(path: str) -> list[str]:
     pack, dot, rest = path.partition(".")
     if not dot:
         return []
-    names = [name for name in webuis_modules() if name.split(".")[1:2] == [pack]]
+    names = [name for name in modules_named() if name.split(".")[1:2] == [pack]]
     whole = [f"{name.partition('.')[0]}.{path}" for name in names]
     return list(dict.fromkeys([*whole, *(f"{name}.{rest}" for name in names)]))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ..errors import PatchRefused
 from ..reading.namespaces import is_a, namespace_of
 from ..reading.sources import place
-from .following import Found, attribute_of, full_name
+from .following import Found, attribute_of, follow, full_name
 from .functions import Target, function_target, is_given, kind_of_method
 from .lookup import look_up, not_found, refuse_pending, what_is
 from .modules import loaded_module, name_of_module
@@ -222,7 +222,9 @@ def _of_object(asked: str, value: object) -> AnyTarget:
     unwrapped = unwrap(value, getattr(value, "__name__", None))
     if isinstance(unwrapped.innermost, FunctionType):
         path, is_named = name_leading_to(unwrapped.innermost)
-        return function_target(path, unwrapped, is_named=is_named, kind=kind_of_method(value))
+        found = follow(path)[0] if is_named else None
+        cls = found.holder if found is not None and isinstance(found.holder, type) else None
+        return function_target(path, unwrapped, cls, is_named=is_named, kind=kind_of_method(value))
     path = dotted_name(value)
     if isinstance(unwrapped.innermost, functools.partial):
         return _overridden(path, override_of_partial(path, unwrapped.innermost))

@@ -21,7 +21,6 @@ from ..reading.cells import content
 from ..reading.descriptors import KINDS, called_by, descriptor_kind, parts_of
 from ..reading.namespaces import ancestors, is_a, namespace_of
 from ..reading.sources import place
-from .modules import module_of_thing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -180,7 +179,7 @@ def _is_definition(value: object, name: str | None, holder: Any, passed: Iterabl
 
 def _at_own_name(function: FunctionType) -> list[object]:
     """What the name that a function gives itself leads to."""
-    found: Any = module_of_thing(function)
+    found: Any = sys.modules.get(function.__module__ or "")
     for part in function.__qualname__.split("."):
         found = namespace_of(found).get(part)
     return [found, *parts_of(found).values()]

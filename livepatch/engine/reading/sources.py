@@ -205,7 +205,9 @@ def _text_of(thing: object) -> str | None:
 
 
 def _file_of_methods(thing: object) -> str | None:
-    """The file of a class's own methods: some webuis load modules that ``inspect`` cannot find."""
+    """The file of a class's own methods, where its module is not in ``sys.modules``."""
+    if getattr(thing, "__module__", None) in sys.modules:
+        return None
     for value in namespace_of(thing).values() if is_a(thing, type) else ():
         function: Any = called_by(value) or value
         name = f"{getattr(thing, '__qualname__', '')}.{getattr(function, '__name__', '')}"
@@ -359,9 +361,7 @@ def place(thing: object) -> str:
     try:
         filename = inspect.getsourcefile(thing) or inspect.getfile(thing)  # type: ignore[arg-type]
     except (TypeError, OSError):
-        filename = _file_of_methods(thing) or ""
-        if not filename:
-            return "built in"
+        return "built in"
     line = _line_of_class(thing, filename) if isinstance(thing, type) else None
     return str(filename) if line is None else f"{filename}:{line}"
 
