@@ -7,7 +7,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from livepatch.engine.naming.modules import identifier, is_dotted
+from livepatch.adapters.runtime import identifier
+from livepatch.engine.naming.modules import is_dotted
 from livepatch.engine.reading.namespaces import is_a
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from livepatch.adapters.checkout import Checkout
 from livepatch.adapters.runtime import attribute_of, identifier
 from livepatch.addresses import url_text
 from livepatch.engine.answers import counted
-from livepatch.engine.naming.modules import identifier
 from livepatch.looking.callables import name_of, place_of
 from livepatch.registries.extension import Extension
 from livepatch.registries.store import ListStore, UnknownStore

@@ -7,7 +7,6 @@ all: who knows the webui names these (the event ``"modules"``).
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -120,14 +119,3 @@ def short_for(path: str) -> list[str]:
     names = [name for name in modules_named() if name.split(".")[1:2] == [pack]]
     whole = [f"{name.partition('.')[0]}.{path}" for name in names]
     return list(dict.fromkeys([*whole, *(f"{name}.{rest}" for name in names)]))
-
-
-def identifier(text: str) -> str:
-    """A name of a folder or file as a part of a dotted name.
-
-    Example:
-        >>> identifier("sd-webui-controlnet"), identifier("3d.view")
-        ('sd_webui_controlnet', '_3d_view')
-    """
-    name = re.sub(r"\W", "_", text)
-    return f"_{name}" if name[:1].isdigit() else name
