@@ -31,6 +31,9 @@ class Registries(Protocol):
     def changed(self, loaded: LoadedExtension) -> None:
         """Learn that an extension has come or gone."""
 
+    def forget(self, loaded: LoadedExtension) -> None:
+        """Learn that an extension is the webui's own by now."""
+
 
 @dataclass(eq=False)
 class LoadedExtension:
@@ -201,6 +204,8 @@ class ExtensionChange(Change):
         if self.is_recorded:
             self.registries.changed(self.loaded)
             look_again()
+        else:
+            self.registries.forget(self.loaded)
         # One that livepatch loaded was not there before, one of the webui's own was.
         if is_there is not self.loaded.is_whole:
             registry.changed.pop(id(self.loaded), None)

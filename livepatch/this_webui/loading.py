@@ -187,7 +187,7 @@ def _own(extension: Extension) -> Loading:
 
 def _is_loaded(loader: Loader, loading: Loading, known: Sequence[Extension]) -> bool:
     loaded = loaded_extension(loading.name)
-    if loaded is not None and not loaded.is_dropped():
+    if loaded is not None and loaded.is_there and not loaded.is_dropped():
         return True
     present = next((e for e in known if e.name == loading.name), None)
     return present is not None and any(map(is_registered, belongings(loader, _own(present))))
@@ -215,6 +215,9 @@ class _Registries:
             del _loaded[loaded.name]
         _switch_exports(loaded)
         self.loader.forget_orders(loaded.touched(self.contents()))
+
+    def forget(self, loaded: LoadedExtension) -> None:
+        _forget(loaded)
 
 
 def _brought_in(

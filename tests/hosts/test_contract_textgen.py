@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,6 @@ from running import Webui, started, webuis_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BEGIN = '''
 import sys, types
@@ -342,21 +343,82 @@ def test_what_a_loaded_extension_has_is_its_own(webui: Webui, live: Path) -> Non
     assert "1 extension" in said
     assert "1 route" in said
     assert "ui: called when the page is built again" in said
-    assert "a restart will not find it" in said
+    assert "a restart will not find it: it is neither in" in said
     hooks = webui.run("[r.event for r in lp.extensions()['live_extension'].hooks]")
     assert hooks == ["output_modifier", "ui"]
     webui.run("lp.replace('user_ext_live_extension.WORD', 'second')")
     assert webui.run("works()") == "second"
 
 
+@pytest.mark.parametrize("place", ["user_data", "came along"])
+def test_the_names_are_the_webuis_whoever_loads_it(webui: Webui, place: str) -> None:
+    """It finds extensions in two folders, under names of different kinds."""
+    folder = Path(webui.run("str(Path.cwd())")) / "extensions"
+    if place == "user_data":
+        folder = Path(webui.run("str(shared.user_data_dir.absolute() / 'extensions')"))
+    folder.mkdir(exist_ok=True)
+    mine, name = folder / "contract_live", "contract_live"
+    mine.mkdir()
+    try:
+        (mine / "script.py").write_text("from .words import WORD\n")
+        (mine / "words.py").write_text("WORD = 'first'\n")
+        if place == "user_data":  # executed as a file, it is no package
+            (mine / "script.py").write_text("WORD = 'first'\n")
+        key = f"user_ext_{name}" if place == "user_data" else f"extensions.{name}.script"
+        said = webui.run(f"str(lp.extensions().load({str(mine)!r}))")
+        assert "restart" not in said
+        assert webui.run(f"sys.modules[{key!r}] is extensions.state[{name!r}][2]")
+        assert webui.run(f"extensions.state[{name!r}][2].WORD") == "first"
+        assert webui.run(f"lp.extensions()[{name!r}].builtin") is (place != "user_data")
+        webui.run(
+            f"""
+            own_available, own_named = extensions.available_extensions, shared.args.extensions
+            shared.args.extensions = [*(own_named or []), {name!r}]
+            live = extensions.state[{name!r}][2]
+            extensions.load_extensions()  # as at a restart of the page
+            again = extensions.state[{name!r}][2]
+            """
+        )
+        assert webui.run("again.__name__, again.__file__ == live.__file__") == (key, True)
+        webui.run("shared.args.extensions = own_named; lp.restore_all()")
+    finally:
+        shutil.rmtree(mine)
+        webui.run(
+            f"[sys.modules.pop(m) for m in list(sys.modules) if {name!r} in m];"
+            f"extensions.state.pop({name!r}, None);"
+            f"{name!r} in extensions.available_extensions"
+            f" and extensions.available_extensions.remove({name!r})"
+        )
+
+
+def test_a_reload_leaves_the_order_of_the_calls(webui: Webui, tmp_path: Path) -> None:
+    for name in ("live_a", "live_b"):
+        (tmp_path / name).mkdir()
+        text = f"def input_modifier(string):\n    return string + '{name[-1]}'\n"
+        (tmp_path / name / "script.py").write_text(text)
+        webui.run(f"lp.extensions().load({str(tmp_path / name)!r})")
+    assert "ab>" in complete(webui, "x")
+    text = "def input_modifier(string):\n    return string + 'z'\n"
+    (tmp_path / "live_a" / "script.py").write_text(text)
+    webui.run("orders = {k: v[:2] for k, v in extensions.state.items()}")
+    webui.run("lp.extensions().reload('live_a')")
+    assert "zb>" in complete(webui, "x")
+    assert webui.run("{k: v[:2] for k, v in extensions.state.items()} == orders")
+    webui.run("extensions.state['live_a'][0] = False; lp.extensions().reload('live_a')")
+    assert webui.run("extensions.state['live_a'][0]") is False
+
+
 def test_an_extension_of_the_webuis_own_is_unloaded(webui: Webui) -> None:
     if not webui.run("list(extensions.state)"):
         pytest.skip("it was started without extensions")
     name = webui.run("next(iter(extensions.state))")
+    named = webui.run("list(shared.args.extensions)")
     webui.run(f"lp.extensions().unload({name!r})")
     assert webui.run(f"{name!r} in extensions.state") is False
+    assert webui.run("list(shared.args.extensions)") == [n for n in named if n != name]
     webui.run("lp.undo()")
     assert webui.run(f"{name!r} in extensions.state")
+    assert webui.run("list(shared.args.extensions)") == named
 
 
 def test_what_is_no_extension_is_refused(webui: Webui, tmp_path: Path) -> None:

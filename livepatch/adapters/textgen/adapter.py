@@ -16,7 +16,7 @@ from livepatch.registries.store import AttributeStore
 from livepatch.web.gradio.pages import page_of
 
 from .layout import TextgenLayout
-from .loader import TextgenLoader
+from .loader import TextgenLoader, came_along
 from .runtime import FOLDER, TextgenRuntime, named_extensions
 from .settings import SETTINGS
 
@@ -156,7 +156,7 @@ class TextgenHost(GradioHost):
         module: ModuleType | None = state[2] if state else None
         file = getattr(module, "__file__", None)
         path = Path(file).absolute().parent if file else self._folder(name)
-        builtin = path is None or "user_data" not in path.parts
+        builtin = path is None or path.parent == came_along()
         modules = {module.__name__: module} if module is not None else None
         facts = ("its state has an unknown shape",) if name in odd else ()
         return Extension(name, path, bool(state and state[0]), builtin, "", modules, facts)
@@ -164,7 +164,7 @@ class TextgenHost(GradioHost):
     def _folder(self, name: str) -> Path | None:
         own = self.extension_folder
         candidates = [own / name] if own else []
-        candidates.append(Path("extensions").absolute() / name)
+        candidates.append(came_along() / name)
         return next((path for path in candidates if path.is_dir()), None)
 
 

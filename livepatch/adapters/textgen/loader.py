@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepatch.adapters.loader import Loader, Loading, execute, lists_of, refuse
@@ -11,13 +13,18 @@ from livepatch.adapters.runtime import attribute_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from livepatch.adapters.base import Host
     from livepatch.registries import Extension
 
 EXTENSIONS, SHARED = "modules.extensions", "modules.shared"
 DRAWN = ("ui", "custom_css", "custom_js")
+CAME_ALONG = "extensions"
+
+
+def came_along() -> Path:
+    """The folder of the extensions that came along; the webui names it relatively."""
+    return Path(CAME_ALONG).absolute()
 
 
 class TextgenLoader(Loader):
@@ -51,13 +58,16 @@ class TextgenLoader(Loader):
     def load(self, loading: Loading) -> None:
         """As the webui itself does, for one extension."""
         extensions = sys.modules[EXTENSIONS]
-        module: Any = execute(f"user_ext_{loading.name}", loading.path / "script.py", register=True)
+        module = self._execute(loading)
         extensions.apply_settings(module, loading.name)
         if hasattr(module, "setup"):
             module.setup()
         extensions.setup_called.add(module)
         orders = [known[1] for known in extensions.state.values()]
-        extensions.state[loading.name] = [True, max(orders, default=-1) + 1, module]
+        is_on, order = True, max(orders, default=-1) + 1
+        for old in loading.old_in("extension"):
+            is_on, order = old[:2]
+        extensions.state[loading.name] = [is_on, order, module]
         if loading.name not in extensions.available_extensions:
             extensions.available_extensions.append(loading.name)
         named = attribute_of(SHARED, "args", "extensions")
@@ -66,9 +76,36 @@ class TextgenLoader(Loader):
         drawn = [name for name in DRAWN if hasattr(module, name)]
         if drawn:
             loading.facts.append(f"{', '.join(drawn)}: called when the page is built again")
-        folder = self.host.extension_folder
-        if folder is not None and loading.path.absolute().parent != folder:
-            loading.facts.append(f"a restart will not find it: it is not in {folder}")
+        self._say_what_a_restart_finds(loading)
+
+    def _execute(self, loading: Loading) -> Any:
+        """Execute ``script.py`` under the name that the webui has for it, depending on its folder.
+
+        What came along with the webui is a package of its folder, imported by name; of the user's
+        the file is executed.
+        """
+        file = loading.path / "script.py"
+        if loading.path.parent != came_along():
+            return execute(f"user_ext_{loading.name}", file, register=True)
+        package = f"{CAME_ALONG}.{loading.name}"
+        importlib.invalidate_caches()
+        parent: Any = importlib.import_module(package)
+        module = execute(f"{package}.script", file, register=True)
+        parent.script = module
+        return module
+
+    def _say_what_a_restart_finds(self, loading: Loading) -> None:
+        own, folder = self.host.extension_folder, loading.path.parent
+        if folder not in (own, came_along()):
+            loading.facts.append(
+                f"a restart will not find it: it is neither in {own} nor in {came_along()}"
+            )
+        elif own is not None and folder != own and (own / loading.name / "script.py").is_file():
+            loading.facts.append(f"a restart loads {own / loading.name} in its place")
+
+    def is_named(self, where: str, item: Any, loading: Loading) -> bool:
+        """Its name in the list of those that are switched on."""
+        return where == "_named" and item == loading.name
 
     def own_thing(self, item: Any) -> Any:
         """The module in ``[active, order, module]``."""

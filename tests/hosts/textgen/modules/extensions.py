@@ -15,6 +15,7 @@ setup_called = set()
 
 def apply_settings(extension, name):
     for param in getattr(extension, "params", {}):
+        shared.default_settings[f"{name}-{param}"] = extension.params[param]
         extension.params[param] = shared.settings.get(f"{name}-{param}", extension.params[param])
 
 
