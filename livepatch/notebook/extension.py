@@ -17,6 +17,7 @@ from livepatch.history.journal import journal
 from livepatch.kernel.context import cell_number
 from livepatch.measure import end_every_timing
 from livepatch.plugins import MAGICS, complain, plugged_in
+from livepatch.reports.news import news
 from livepatch.watching.older_scripts import answer_no_more, answer_older_scripts
 from livepatch.watching.watches import revive_all, stop_all
 
@@ -154,6 +155,6 @@ def _keep_watching(*_: object) -> None:
 
 
 def _keep_layers(*_: object) -> None:
-    """Put layers back that a reload of their module went past, and say so."""
-    for line in heal():
+    """Put layers back that a reload of their module went past, and say so; tell what failed."""
+    for line in (*heal(), *news.lines()):
         print(line)

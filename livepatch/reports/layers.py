@@ -8,12 +8,13 @@ from livepatch.engine import live_layers
 from livepatch.engine.layers.stacks import is_on
 from livepatch.engine.naming.targets import dotted_name
 
+from .news import why
 from .report import Report
 
 if TYPE_CHECKING:
-    from livepatch.engine import Layer
+    from collections.abc import Callable
 
-    from .table import Columns
+    from livepatch.engine import Layer
 
 
 def patches(target: object = None) -> Report[Layer]:
@@ -36,11 +37,13 @@ def patches(target: object = None) -> Report[Layer]:
     """
     wanted = target if isinstance(target, str) or target is None else dotted_name(target)
     shown = [layer for layer in live_layers() if wanted is None or is_on(layer, wanted)]
-    columns: Columns[Layer] = {
+    columns: dict[str, Callable[[Layer], object]] = {
         "target": lambda layer: layer.target,
         "state": lambda layer: layer.state,
         "owner": lambda layer: layer.owner,
         "verb": lambda layer: layer.verb,
         "name": lambda layer: "" if layer.name == layer.verb else layer.name,
     }
+    if any(map(why, shown)):
+        columns["why"] = why
     return Report("Layers", shown, columns, "the webui runs its own code")
