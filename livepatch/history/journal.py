@@ -20,6 +20,7 @@ from .places import Place
 from .replaying import Replayed, look, replay_all, replay_report
 from .report import JournalReport
 from .sessions import SavedSession, Sessions
+from .versions import what_is_live
 from .writer import SessionWriter
 
 if TYPE_CHECKING:
@@ -391,4 +392,4 @@ def redo() -> AnswerLine:
 def _told(done: str, entry: Entry) -> list[str]:
     changes = ", ".join(f"{change.verb} {change.target}" for change in entry.changes)
     owners = sorted({f"{change.owner}'s {change.name!r}" for change in entry.changes})
-    return [f"{done}: {changes}", *owners]
+    return [f"{done}: {changes}", *owners, *what_is_live(entry, list(journal))]

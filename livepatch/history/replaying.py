@@ -19,6 +19,7 @@ from livepatch.engine.reading.sources import source_of
 from livepatch.engine.reading.texts import name_of, texts
 from livepatch.reports import Report
 
+from .clock import clock_of
 from .lines import digest, original_of
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def replay_report(
     """What was live before, as a table with what cannot be replayed and why."""
     facts = ["Journal of earlier sessions"]
     if session is not None:
-        facts = [f"Session {session.session} of {session.since or 'unknown'}"]
+        facts = [f"Session {session.session} of {clock_of(session.since) or 'unknown'}"]
         if session.bad:
             places = ", ".join(session.bad[:3]) + (", …" if len(session.bad) > 3 else "")
             facts.append(f"{counted(len(session.bad), 'line')} could not be read ({places})")
@@ -81,9 +82,9 @@ def replay_report(
             facts.append(f"{counted(session.lost, 'step')} could not be written")
     columns: Columns[Replayed] = {
         "step": lambda one: one.step,
-        "time": lambda one: one.time[11:19],
+        "time": lambda one: clock_of(one.time),
         "change": lambda one: f"{one.verb} {one.target}",
-        "by": lambda one: f"{one.owner}'s {one.name!r}",
+        "by": lambda one: one.owner if one.name == one.verb else f"{one.owner}'s {one.name!r}",
         "state": lambda one: f"{one.state}: {one.why}" if one.why else one.state,
     }
     rows = sorted(found, key=lambda one: one.step)  # laid in the order of their stacks

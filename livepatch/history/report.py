@@ -10,6 +10,9 @@ from livepatch.reports.differences import Diff, html_diff, original_source, unif
 from livepatch.reports.html import QUIET, TEXT, escape
 from livepatch.reports.table import text_table
 
+from .clock import clock
+from .versions import SILENT, live_steps, whats_new
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 SHOWN = 50
-_SILENT = ("switch on", "switch off")
 
 
 class JournalReport:
@@ -40,11 +42,16 @@ class JournalReport:
     def __str__(self) -> str:
         if not self.entries:
             return "Journal: nothing has been changed yet"
+        live = set(live_steps(self.entries).values())
         rows = [
-            [str(entry.number), _clock(entry), _what(entry), _whose(entry), _state(entry)]
+            [
+                *(str(entry.number), clock(entry.time), _what(entry), _whose(entry)),
+                *(_state(entry, live), whats_new(entry, self.entries)),
+            ]
             for entry in self._last()
         ]
-        return f"{self._title()}\n{text_table(['step', 'time', 'change', 'by', 'state'], rows)}"
+        headings = ["step", "time", "change", "by", "state", "new in it"]
+        return f"{self._title()}\n{text_table(headings, rows)}"
 
     __repr__ = __str__
 
@@ -84,10 +91,10 @@ class JournalReport:
             if e.number < entry.number and (not e.undone or self._undone_later(e, entry))
             for c in e.changes
             if (c.target, c.owner, c.name) == (change.target, change.owner, change.name)
-            and c.verb not in _SILENT
+            and c.verb not in SILENT
         ]
         verb, text = earlier[-1] if earlier else ("restore", None)
-        if change.verb in _SILENT:
+        if change.verb in SILENT:
             return "", ""
         if change.verb == "restore":
             return change.source or "", _original(change.target) if verb == "replace" else ""
@@ -104,9 +111,10 @@ class JournalReport:
         if not self.entries:
             return f'<p style="color:{TEXT};margin:0">{escape(str(self))}</p>'
         rows = []
+        live = set(live_steps(self.entries).values())
         for entry in self._last():
-            state = _state(entry)
-            facts = f"{_clock(entry)} · {_whose(entry)}{f' · {state}' if state else ''}"
+            told = (_whose(entry), _state(entry, live), whats_new(entry, self.entries))
+            facts = " · ".join([clock(entry.time), *filter(None, told)])
             inside = "".join(
                 f'<div style="color:{QUIET}">{escape(heading)}</div>{html_diff(text)}'
                 for heading, text in self._differences(entry)
@@ -127,8 +135,8 @@ class JournalReport:
             return "Journal: nothing has been changed yet"
         earlier = f", the last {SHOWN} of {count} steps" if count > SHOWN else ""
         if not (lost := self.lost):
-            return f"Journal{earlier}, in UTC"
-        return f"Journal{earlier}, in UTC · {counted(lost, 'step')} could not be written to disk"
+            return f"Journal{earlier}"
+        return f"Journal{earlier} · {counted(lost, 'step')} could not be written to disk"
 
 
 def _original(target: str) -> str:
@@ -136,10 +144,6 @@ def _original(target: str) -> str:
         return original_source(target) or ""
     except LivepatchError:  # it is gone by now: the difference shows the new text alone
         return ""
-
-
-def _clock(entry: Entry) -> str:
-    return f"{entry.time:%H:%M:%S}"
 
 
 def _what(entry: Entry) -> str:
@@ -155,5 +159,5 @@ def _layer_of(change: ChangeDescription) -> str:
     return change.owner if change.name == change.verb else f"{change.owner}'s {change.name!r}"
 
 
-def _state(entry: Entry) -> str:
-    return "undone" if entry.undone else ""
+def _state(entry: Entry, live: Collection[Entry]) -> str:
+    return "undone" if entry.undone else "live" if entry in live else ""

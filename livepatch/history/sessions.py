@@ -11,6 +11,7 @@ from livepatch.engine import PatchRefused, TargetNotFound
 from livepatch.errors import LivepatchError
 from livepatch.reports import Report
 
+from .clock import clock_of
 from .places import last_sign
 from .saved import FORMAT, Session, glance, read_session, sessions_of_0_1
 from .standing import standing
@@ -77,15 +78,15 @@ class Sessions:
         """All of them, oldest first, as a table."""
         columns: Columns[SavedSession] = {
             "session": lambda one: one.session,
-            "since": lambda one: one.since[:16].replace("T", " "),
-            "until": lambda one: one.until[:16].replace("T", " "),
+            "since": lambda one: clock_of(one.since),
+            "until": lambda one: clock_of(one.until),
             "pid": lambda one: one.pid or "",
             "steps": lambda one: f"{one.steps} and {one.lost} lost" if one.lost else one.steps,
             "live": lambda one: one.live,
             "state": lambda one: f"{one.state}: {one.why}" if one.why else one.state,
         }
         rows = [*self._rows_of_0_1(), *map(self._row, sorted(self._paths))]
-        return Report("Sessions of the journal, in UTC", rows, columns, "there are none")
+        return Report("Sessions of the journal", rows, columns, "there are none")
 
     def named(self, name: str) -> Session:
         """One of them.

@@ -122,7 +122,7 @@ def test_a_full_disk_is_one_line_in_the_log_and_what_is_lost_is_said(place):
     *flushed, values, title = out.splitlines()
     assert flushed == ["False 1", "False 2", "False 3", "False 3"], err
     assert values == "1 2 3"
-    assert title == "Journal, in UTC · 3 steps could not be written to disk"
+    assert title == "Journal · 3 steps could not be written to disk"
     assert err.count("livepatch: cannot write the journal to disk") == 1
     session = read(place, 1)
     assert sorted(session.steps) == [1, 5]

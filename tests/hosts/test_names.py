@@ -62,8 +62,10 @@ def pasted(target):
             magic("replace", f"{target} None --dry-run")
             return refused, False
         cell = source_of(thing.cls if isinstance(thing, ClassTarget) else thing.function)
-        # What has no text of its own is given some: a layer of ours, what Python made.
-        magic("replace", f"{target} --dry-run", cell or "def same(*args, **kwargs): pass")
+        # A lambda, a layer of ours and what Python made have no definition: it is given one.
+        if not (cell or "").lstrip().startswith(("def ", "async def ", "class ", "@")):
+            cell = "def same(*args, **kwargs): pass"
+        magic("replace", f"{target} --dry-run", cell)
     except Exception as error:
         return [*refused, f"%%replace {target}: {error}"], False
     if isinstance(thing, ClassTarget):

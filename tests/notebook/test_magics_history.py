@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from samples import functions
 
 import livepatch as lp
@@ -12,6 +14,11 @@ TARGET = "samples.functions.uses_module"
 def replace(notebook, body):
     notebook.run(f"%%replace {TARGET}\ndef uses_module(a):\n    return {body}")
     return lp.journal[-1].number
+
+
+def rows_of(notebook):
+    lines = notebook.run("%journal").splitlines()
+    return {line.split()[0]: line for line in lines if line[:1].isdigit()}
 
 
 def test_undo_and_redo(notebook):
@@ -38,7 +45,48 @@ def test_the_journal_lists_the_steps_and_says_which_are_undone(notebook):
     assert "= lp.journal" in shown
     (row,) = [line for line in shown.splitlines() if line.startswith(f"{number} ")]
     assert f"replace {TARGET}" in row
-    assert row.endswith("undone")
+    assert "undone" in row
+
+
+def test_equal_steps_are_told_apart_and_the_live_one_is_marked(notebook):
+    numbers = [replace(notebook, text) for text in ("'one'", "'two'", "'three'")]
+    rows = {
+        line.split()[0]: line
+        for line in notebook.run("%journal").splitlines()
+        if line[:1].isdigit()
+    }
+    one, two, three = (rows[str(number)] for number in numbers)
+    assert ["return 'one'" in one, "return 'two'" in two, "return 'three'" in three] == [True] * 3
+    assert [" live " in row for row in (one, two, three)] == [False, False, True]
+    said = notebook.run("%undo")
+    assert f"live: step {numbers[1]}, return 'two'" in said
+    rows = {
+        line.split()[0]: line
+        for line in notebook.run("%journal").splitlines()
+        if line[:1].isdigit()
+    }
+    assert " live " in rows[str(numbers[1])]
+    assert f"live: step {numbers[2]}, return 'three'" in notebook.run("%redo")
+    for _ in range(3):
+        said = notebook.run("%undo")
+    assert "live: what the webui had" in said
+    assert " live " not in notebook.run("%journal").replace("live: ", "")
+    html = notebook.value("%journal")._repr_mimebundle_()["text/html"]
+    assert "return &#x27;three&#x27;" in html
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has no time zone of a process")
+def test_times_are_those_of_the_place(notebook, monkeypatch):
+    replace(notebook, "'one'")
+    monkeypatch.setenv("TZ", "Asia/Kolkata")  # half an hour apart from whole ones
+    time.tzset()
+    try:
+        shown = notebook.run("%journal").splitlines()[-1]
+        assert f"{lp.journal[-1].time.astimezone():%H:%M:%S}" in shown
+        assert f"{lp.journal[-1].time:%H:%M:%S}" not in shown
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_step_is_shown_as_the_difference_that_it_made(notebook):
