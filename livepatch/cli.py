@@ -378,8 +378,6 @@ def _lint(options: argparse.Namespace) -> int:
     from .linting.lint import lint
 
     report = lint(options.path, run=options.run)
-    for note in report.notes:
-        print(note, file=sys.stderr)
     text = getattr(report, options.format)()
     print(text, end="" if options.format == "text" else "\n")
     return 1 if report else 0

@@ -59,3 +59,18 @@ class Unless:
     finding: Finding
     fact: str
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Where:
+    """A finding that holds only where a file of the extension says so.
+
+    Attributes:
+        finding: the finding.
+        fact: the kind of fact that says so: ``heavy``.
+        names: any of these does.
+    """
+
+    finding: Finding
+    fact: str
+    names: tuple[str, ...]

@@ -6,7 +6,7 @@ import ast
 import os
 from typing import TYPE_CHECKING
 
-from .findings import Finding
+from .findings import Finding, Where
 from .rules import RULES
 from .source import FUNCTIONS, PythonFile, calls_in
 
@@ -21,6 +21,7 @@ REGISTERS_TOO = frozenset(
         "simplefilter",
         "setLevel",
         "setFormatter",
+        "onchange",
         "disable_progress_bar",
         "include_router",
         "use",
@@ -57,10 +58,23 @@ NETWORK = ("requests.", "httpx.", "aiohttp.ClientSession")
 PROGRAMS = frozenset({"forge_app.py"})
 """What the webui runs as programs of their own, when a user starts them."""
 DEFINES = frozenset({"setattr", "globals", "update", "setdefault", "append", "property", "add"})
+READS = frozenset(
+    {"print", "input", "os.listdir", "os.walk", "os.scandir", "os.chdir", "glob.glob", "json.load"}
+)
+"""Of what is work at import, what ``install.py`` may do to know what to install."""
+READ_ENDS = frozenset({"read_text", "read_bytes", "rglob", "iterdir", "run_pip", "start"})
+WEBUI = frozenset(
+    {"modules", "modules_forge", "backend", "ldm_patched", "webui", "launch", "installer"}
+)
+"""Packages of the webuis that run ``install.py`` and ``preload.py``."""
+FOR_PRELOADING = frozenset({"modules.paths", "modules.paths_internal", "modules.cmd_args"})
+FOR_INSTALLING = FOR_PRELOADING | {
+    *("launch", "installer", "modules.launch_utils", "modules.errors", "modules.logging_config"),
+}
 GUARDS = frozenset({"__main__", "TYPE_CHECKING"})
 
 
-def work_at_import(file: PythonFile) -> Iterator[Finding]:
+def work_at_import(file: PythonFile) -> Iterator[Finding | Where]:
     """LP101: statements at the top level that do something."""
     if file.role in ("install", "preload") or file.path.name in PROGRAMS:
         return
@@ -88,7 +102,7 @@ def _parts_that_run(body: Sequence[ast.stmt]) -> Iterator[ast.stmt | ast.expr]:
         waiting += reversed(inner)
 
 
-def _work_of(file: PythonFile, part: ast.stmt | ast.expr) -> Iterator[Finding]:
+def _work_of(file: PythonFile, part: ast.stmt | ast.expr) -> Iterator[Finding | Where]:
     if isinstance(part, ast.expr):
         yield from _heavy_calls(file, part, "at import")
     elif isinstance(part, ast.ClassDef):
@@ -121,7 +135,7 @@ def _is_guard(test: ast.expr) -> bool:
     return bool((names | texts) & GUARDS)
 
 
-def _work_of_expression(file: PythonFile, statement: ast.Expr) -> Iterator[Finding]:
+def _work_of_expression(file: PythonFile, statement: ast.Expr) -> Iterator[Finding | Where]:
     value = statement.value
     if isinstance(value, ast.Await):
         value = value.value
@@ -136,23 +150,54 @@ def _work_of_expression(file: PythonFile, statement: ast.Expr) -> Iterator[Findi
             yield from _heavy_calls(file, argument, "at import")
 
 
-def _heavy_calls(file: PythonFile, node: ast.AST, where: str) -> Iterator[Finding]:
+def _heavy_calls(file: PythonFile, node: ast.AST, where: str) -> Iterator[Finding | Where]:
     for call in calls_in(node):
-        inner = "" if _is_heavy(file, call) else _heavy_inside(file, call)
-        if inner or _is_heavy(file, call):
-            what = f"{_called(file, call)}() is called {where}"
-            said = f"{what}, and calls {inner}()" if inner else what
+        name, own = _called(file, call), call.func.id if isinstance(call.func, ast.Name) else ""
+        said = f"{name.rpartition('.')[2] if file.is_own(name) else name}() is called {where}"
+        if _is_heavy(file, call):
             yield file.finding(call, "LP101", said)
+        elif own in file.heavy:
+            yield file.finding(call, "LP101", f"{said}, and calls {file.heavy[own]}()")
+        elif file.is_own(name):
+            found = file.finding(call, "LP101", f"{said}, and works for some time")
+            yield Where(found, "heavy", (name.rpartition(".")[2],))
 
 
-def _heavy_inside(file: PythonFile, call: ast.Call) -> str:
-    """What takes long in a function of the file that is called; empty for nothing."""
-    name = call.func.id if isinstance(call.func, ast.Name) else ""
-    for statement in file.tree.body:
-        if isinstance(statement, FUNCTIONS) and statement.name == name:
-            inner = (c for part in statement.body for c in calls_in(part))
-            return next((_called(file, c) for c in inner if _is_heavy(file, c)), "")
-    return ""
+def heavy_functions(file: PythonFile) -> dict[str, str]:
+    """The functions and classes of a file whose call takes long, and what each of them calls.
+
+    Args:
+        file: the file.
+    """
+    calls: dict[str, list[str]] = {}
+    heavy: dict[str, str] = {}
+    for name, body in _bodies(file.tree.body):
+        called = [call for statement in body for call in calls_in(statement)]
+        calls[name] = [call.func.id for call in called if isinstance(call.func, ast.Name)]
+        slow = [_called(file, call) for call in called if _is_heavy(file, call)]
+        slow = [one for one in slow if one not in ("print", "input")]
+        if slow:
+            heavy[name] = slow[0]
+    grows = True
+    while grows:
+        more = {
+            name: next(one for one in called if one in heavy)
+            for name, called in calls.items()
+            if name not in heavy and not heavy.keys().isdisjoint(called)
+        }
+        heavy.update(more)
+        grows = bool(more)
+    return heavy
+
+
+def _bodies(statements: Sequence[ast.stmt]) -> Iterator[tuple[str, list[ast.stmt]]]:
+    """What a call of each function runs; that of a class runs its ``__init__``."""
+    for statement in statements:
+        if isinstance(statement, FUNCTIONS):
+            yield statement.name, statement.body
+        elif isinstance(statement, ast.ClassDef):
+            inner = (s for s in statement.body if isinstance(s, FUNCTIONS))
+            yield statement.name, [s for f in inner if f.name == "__init__" for s in f.body]
 
 
 def _is_heavy(file: PythonFile, call: ast.Call) -> bool:
@@ -193,24 +238,51 @@ def registers(file: PythonFile) -> bool:
 
 
 def install_only_installs(file: PythonFile) -> Iterator[Finding]:
-    """LP103: pip and other programs by hand in ``install.py``."""
+    """LP103: pip and other programs by hand in ``install.py``, and other work."""
     if file.role != "install":
         return
+    yield from _imports_of_the_webui(file, "LP103", FOR_INSTALLING)
     for node in ast.walk(file.tree):
         if not isinstance(node, ast.Call):
             continue
-        name = file.name_of(node.func)
+        name = _called(file, node)
         starts = name.startswith(("subprocess.", "os.system", "os.popen", "os.exec", "os.spawn"))
         if starts or name in ("pip.main", "pip._internal.main", "pip._internal.cli.main.main"):
             yield file.finding(node, "LP103", f"{name}() in install.py")
-        elif name in ("shutil.rmtree", "shutil.move", "os.remove", "os.unlink"):
+        elif name not in READS and _is_heavy(file, node) and not _is_reading(node, name):
             yield file.finding(node, "LP103", f"{name}() in install.py: it does not install")
 
 
+def _is_reading(call: ast.Call, name: str) -> bool:
+    """Whether it reads a file, such as the list of what to install, or installs it."""
+    if name.rpartition(".")[2] in READ_ENDS:
+        return True
+    given = [*call.args[1:2], *(k.value for k in call.keywords if k.arg == "mode")]
+    mode = given[0].value if given and isinstance(given[0], ast.Constant) else "r"
+    return name == "open" and not set(str(mode)) & set("wax+")
+
+
+def _imports_of_the_webui(
+    file: PythonFile, code: str, allowed: frozenset[str]
+) -> Iterator[Finding]:
+    """Imports of what is not loaded yet: it would start the webui's work, or half of it."""
+    for node in ast.walk(file.tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            is_webuis = name.partition(".")[0] in WEBUI and not file.is_own(name)
+            if is_webuis and not any(f"{name}.".startswith(f"{one}.") for one in allowed):
+                yield file.finding(node, code, f"{name} of the webui is imported")
+
+
 def preload_only_defines(file: PythonFile) -> Iterator[Finding]:
-    """LP104: anything in ``preload.py`` but imports and ``preload(parser)``."""
+    """LP104: anything in ``preload.py`` but ``preload(parser)`` and imports that it may make."""
     if file.role != "preload":
         return
+    yield from _imports_of_the_webui(file, "LP104", FOR_PRELOADING)
     names = [s.name for s in file.tree.body if isinstance(s, FUNCTIONS)]
     if "preload" not in names:
         yield file.finding(1, "LP104", "preload.py defines no preload(parser)")

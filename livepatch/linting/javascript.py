@@ -22,7 +22,6 @@ ONE_TIME = frozenset({"onUiUpdate", "onUiUpdated"})
 DECLARATIONS = ("function_declaration", "generator_function_declaration", "class_declaration")
 VARIABLES = ("lexical_declaration", "variable_declaration")
 HARMLESS = ("comment", "import_statement", "export_statement", "empty_statement", "hash_bang_line")
-INSTALL = "pip install 'livepatch[lint]'"
 
 
 def parser() -> Any:

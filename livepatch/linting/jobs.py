@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from .findings import Finding, Unless
+from .findings import Finding, Unless, Where
 
 Role = Literal["entry", "install", "preload", "module"]
 
@@ -23,6 +23,7 @@ class Job:
         role: what the webui does with the file.
         own: the top-level names of the extension's own modules.
         has_callbacks: whether the webui calls functions of the page's scripts, as A1111 does.
+        webui: the folder of the webui that the extension lies in; None where it lies in none.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Job:
     role: Role
     own: tuple[str, ...] = ()
     has_callbacks: bool = True
+    webui: str | None = None
 
     def to_line(self) -> bytes:
         """The job as one line."""
@@ -53,10 +55,10 @@ class Looked:
         size: of what was read of it, in bytes.
         findings: what breaks a rule.
         unless: what breaks one, unless any file of the extension says otherwise.
-        facts: what it says itself, by the kinds that ``unless`` names.
+        where: what breaks one only where a file of the extension says so.
+        facts: what it says itself, by the kinds that ``unless`` and ``where`` name.
         excuses: the codes that comments ignore, by lines.
         faults: ignore comments that do not hold.
-        notes: what was not looked at, for people.
         is_entry: whether the webui executes it on its own.
         registers: whether it registers callbacks or has scripts.
     """
@@ -65,10 +67,10 @@ class Looked:
     findings: list[Finding] = field(default_factory=list)
     size: int = 0
     unless: list[Unless] = field(default_factory=list)
+    where: list[Where] = field(default_factory=list)
     facts: dict[str, list[str]] = field(default_factory=dict)
     excuses: dict[int, list[str]] = field(default_factory=dict)
     faults: list[Finding] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
     is_entry: bool = False
     registers: bool = False
 
@@ -93,10 +95,13 @@ class Looked:
                     Unless(Finding(**u["finding"]), u["fact"], tuple(u["names"]))
                     for u in given["unless"]
                 ],
+                where=[
+                    Where(Finding(**w["finding"]), w["fact"], tuple(w["names"]))
+                    for w in given["where"]
+                ],
                 facts=given["facts"],
                 excuses={int(line): codes for line, codes in given["excuses"].items()},
                 faults=[Finding(**f) for f in given["faults"]],
-                notes=given["notes"],
                 is_entry=given["is_entry"],
                 registers=given["registers"],
             )

@@ -17,6 +17,7 @@ from livepatch.files.untrusted import MOST, Entry, Unreadable, entries_of, walk_
 from .findings import Finding, not_looked_at
 from .importing import several_entries
 from .jobs import Job, Looked
+from .portability import FOLDERS
 from .reader import Reader
 from .report import LintReport
 from .running import effects_of_import
@@ -87,7 +88,6 @@ def lint(path: str | Path, *, run: bool = False) -> LintReport:
     """
     asked = f"lint {shown(path)}"
     findings: list[Finding] = []
-    notes: dict[str, None] = {}
     ignored = 0
     with Reader(asked) as reader:
         for extension in _extensions(_given(asked, path)):
@@ -95,8 +95,7 @@ def lint(path: str | Path, *, run: bool = False) -> LintReport:
             found, excused = _judged(extension, run=run)
             findings += found
             ignored += excused
-            notes.update(dict.fromkeys(note for one in extension.looked for note in one.notes))
-    return LintReport(f"Lint of {path}", findings, list(notes), ignored)
+    return LintReport(f"Lint of {path}", findings, ignored)
 
 
 def _given(asked: str, path: str | Path) -> Path:
@@ -204,11 +203,13 @@ def _jobs(extension: _Extension) -> Callable[[str], Job]:
     own = tuple(p.stem for p in listed if p.suffix == ".py" or os.path.isdir(p))
     name = root.absolute().name
     has_callbacks = not os.path.exists(root / "script.py")
+    above = root.absolute().parent
+    webui = str(above.parent) if above.name in FOLDERS else None
 
     def job(path: str) -> Job:
         role = _role(Path(path), root)
         file = os.path.abspath(path)
-        return Job(file, path, extension.inside, name, role, own, has_callbacks)
+        return Job(file, path, extension.inside, name, role, own, has_callbacks, webui)
 
     return job
 
@@ -236,7 +237,7 @@ def _judged(extension: _Extension, *, run: bool) -> tuple[list[Finding], int]:
 
 
 def _that_hold(looked: Sequence[Looked]) -> Iterator[Finding]:
-    """The findings that no file of the extension speaks against."""
+    """The findings that the other files of the extension decide about."""
     facts: dict[str, set[str]] = {}
     for one in looked:
         for kind, names in one.facts.items():
@@ -245,6 +246,9 @@ def _that_hold(looked: Sequence[Looked]) -> Iterator[Finding]:
         for unless in one.unless:
             if facts.get(unless.fact, set()).isdisjoint(unless.names):
                 yield unless.finding
+        for where in one.where:
+            if not facts.get(where.fact, set()).isdisjoint(where.names):
+                yield where.finding
 
 
 def _effects(extension: _Extension) -> Iterator[Finding]:

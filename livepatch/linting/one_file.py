@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING
 from livepatch.files.untrusted import Unreadable, read_untrusted
 
 from .callbacks import callbacks
-from .findings import Finding, Unless, not_looked_at
+from .findings import Finding, Unless, Where, not_looked_at
 from .ignoring import Ignores
-from .importing import install_only_installs, preload_only_defines, registers, work_at_import
-from .javascript import INSTALL, javascript, parser
+from .importing import (
+    heavy_functions,
+    install_only_installs,
+    preload_only_defines,
+    registers,
+    work_at_import,
+)
+from .javascript import javascript, parser
 from .jobs import Looked
 from .patching import patching, put_back
 from .portability import portability
@@ -54,15 +60,15 @@ def look_at(job: Job) -> Looked:
     return looked
 
 
-def _judged(looked: Looked, job: Job, content: bytes) -> Iterable[Finding | Unless]:
+def _judged(looked: Looked, job: Job, content: bytes) -> Iterable[Finding | Unless | Where]:
     if job.path.endswith(".py"):
         return _python(looked, job, content)
     if job.path.endswith(".js"):
-        return _javascript(looked, job, content)
+        return _javascript(job, content)
     return requirements(job.shown, _text(content))
 
 
-def _collect(looked: Looked, found: Iterable[Finding | Unless]) -> None:
+def _collect(looked: Looked, found: Iterable[Finding | Unless | Where]) -> None:
     """Take what is found, up to a number: a file can break a rule in every line."""
     for count, one in enumerate(found):
         if count == MOST_FINDINGS:
@@ -71,6 +77,8 @@ def _collect(looked: Looked, found: Iterable[Finding | Unless]) -> None:
             return
         if isinstance(one, Unless):
             looked.unless.append(dataclasses.replace(one, finding=_cut(one.finding)))
+        elif isinstance(one, Where):
+            looked.where.append(dataclasses.replace(one, finding=_cut(one.finding)))
         else:
             looked.findings.append(_cut(one))
 
@@ -82,16 +90,19 @@ def _cut(finding: Finding) -> Finding:
     return dataclasses.replace(finding, message=f"{finding.message[:LONGEST_MESSAGE]}…")
 
 
-def _python(looked: Looked, job: Job, content: bytes) -> Iterator[Finding | Unless]:
+def _python(looked: Looked, job: Job, content: bytes) -> Iterator[Finding | Unless | Where]:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         yield _no_python(job.shown, error)
         return
     file = PythonFile(Path(job.path), job.shown, job.role, tree, frozenset(job.own))
+    file.webui = None if job.webui is None else Path(job.webui)
+    file.heavy = heavy_functions(file)
     looked.is_entry, looked.registers = job.role == "entry", registers(file)
     names = sorted(t for t in file.texts if len(t) <= LONGEST_NAME and _is_name(t))
     looked.facts = {"text": names, "put back": sorted(put_back(file))}
+    looked.facts["heavy"] = sorted(file.heavy)
     yield from work_at_import(file)
     yield from install_only_installs(file)
     yield from preload_only_defines(file)
@@ -113,11 +124,11 @@ def _no_python(shown: str, error: Exception) -> Finding:
     return Finding(shown, line, "LP001", f"it is not Python: {said}", RULES["LP001"].fix)
 
 
-def _javascript(looked: Looked, job: Job, content: bytes) -> list[Finding]:
+def _javascript(job: Job, content: bytes) -> list[Finding]:
     reader = parser()
     if reader is None:
-        looked.notes.append(f"JavaScript was not looked at: {INSTALL}")
-        return []
+        why = "the file is not checked: there is no parser of JavaScript in this environment"
+        return [Finding(job.shown, 1, "LP004", why, RULES["LP004"].fix)]
     text, name = _text(content), job.extension
     return javascript(reader, job.shown, text, name, has_callbacks=job.has_callbacks)
 

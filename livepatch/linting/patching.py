@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .findings import Unless
-from .source import FUNCTIONS, PythonFile, text_of
+from .new_names import is_new_name
+from .source import FUNCTIONS, FunctionNode, PythonFile, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from .findings import Finding
 
@@ -27,10 +28,11 @@ class _Patch:
 def patching(file: PythonFile) -> Iterator[Finding | Unless]:
     """The findings of both rules in a file; any file of the extension may put an original back."""
     own = _own_functions(file)
-    patches = [p for p in _assignments(file) if _is_function(file, p.value, own)]
+    patches = [p for p in _assignments(file.tree, file) if _is_function(file, p.value, own)]
     saved = _saved(file)
+    yield from _put_back_unasked(file, {p.target for p in patches}, own)
     for patch in patches:
-        if _is_restore(patch, saved):
+        if _is_restore(patch, saved) or is_new_name(file, patch.target, patch.value):
             continue
         if patch.target not in saved and not _wraps(file, patch):
             found = f"{patch.target} is overwritten, and the original is not kept"
@@ -46,9 +48,9 @@ def _own_functions(file: PythonFile) -> set[str]:
     }
 
 
-def _assignments(file: PythonFile) -> Iterator[_Patch]:
+def _assignments(inside: ast.AST, file: PythonFile) -> Iterator[_Patch]:
     """Every assignment to an attribute of an imported module, or of a class of one."""
-    for node in ast.walk(file.tree):
+    for node in ast.walk(inside):
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Attribute) and file.is_imported(target):
@@ -94,9 +96,8 @@ def _makes_functions(file: PythonFile, called: ast.expr) -> bool:
 
 def _is_own_import(file: PythonFile, name: str) -> bool:
     full = file.aliases.get(name, "")
-    is_own = full.startswith(".") or full.partition(".")[0] in file.own
     last = full.rpartition(".")[2]
-    return bool(full) and is_own and last[:1].islower()
+    return bool(full) and file.is_own(full) and last[:1].islower()
 
 
 def _saved(file: PythonFile) -> dict[str, set[str]]:
@@ -122,6 +123,45 @@ def _saved(file: PythonFile) -> dict[str, set[str]]:
     return kept
 
 
+def _put_back_unasked(
+    file: PythonFile, patched: Collection[str], own: set[str]
+) -> Iterator[Finding]:
+    """LP111: what unloading puts back whatever stands there now, another's later patch too."""
+    for function in _at_unload(file):
+        asked = {
+            file.name_of(side)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Compare)
+            for side in (node.left, *node.comparators)
+        }
+        for patch in _assignments(function, file):
+            is_back = patch.target in patched and not _is_function(file, patch.value, own)
+            if is_back and patch.target not in asked:
+                found = f"{patch.target} is put back without asking whether it is still yours"
+                yield file.finding(patch.node, "LP111", found)
+
+
+def _at_unload(file: PythonFile) -> list[FunctionNode | ast.Lambda]:
+    """What is registered for ``script_unloaded``, and the functions of the file that it calls."""
+    by_name = {function.name: function for function in file.functions}
+    found: list[FunctionNode | ast.Lambda] = []
+    waiting: list[ast.AST] = [
+        call.args[0]
+        for call in ast.walk(file.tree)
+        if isinstance(call, ast.Call)
+        and call.args
+        and file.name_of(call.func).rpartition(".")[2] == "on_script_unloaded"
+    ]
+    while waiting:
+        given: ast.AST | None = waiting.pop()
+        if isinstance(given, (ast.Name, ast.Attribute)):
+            given = by_name.get(file.name_of(given).rpartition(".")[2])
+        if isinstance(given, (*FUNCTIONS, ast.Lambda)) and given not in found:
+            found.append(given)
+            waiting += [n.func for n in ast.walk(given) if isinstance(n, ast.Call)]
+    return found
+
+
 def _of_getattr(file: PythonFile, call: ast.Call) -> str:
     if file.name_of(call.func) != "getattr" or len(call.args) < 2:
         return ""
@@ -144,7 +184,7 @@ def put_back(file: PythonFile) -> set[str]:
     own, saved = _own_functions(file), _saved(file)
     return {
         patch.target
-        for patch in _assignments(file)
+        for patch in _assignments(file.tree, file)
         if text_of(patch.value) in saved.get(patch.target, set()) - {""}
         or not _is_function(file, patch.value, own)
     }

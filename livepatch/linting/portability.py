@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from .common import OPTIONS as COMMON_OPTIONS
 from .common import SETTINGS as COMMON_SETTINGS
 from .findings import Unless
-from .source import text_of
+from .source import FUNCTIONS, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from .findings import Finding
     from .source import PythonFile
@@ -39,7 +39,7 @@ def portability(file: PythonFile) -> Iterator[Finding | Unless]:
             yield from _precision(file, node, parents)
             yield from _setting(file, node, parents)
         elif isinstance(node, ast.Subscript):
-            yield from _environment(file, node)
+            yield from _key(file, node, parents)
         elif isinstance(node, ast.Constant) and node not in documentation:
             yield from _hard_path(file, node, parents)
 
@@ -174,14 +174,18 @@ def _spellings(name: str) -> tuple[str, ...]:
     return name, f"--{name.replace('_', '-')}", f"--{name}"
 
 
-def _is_guarded(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+def _is_guarded(
+    node: ast.AST,
+    parents: dict[ast.AST, ast.AST],
+    errors: Collection[str] = ("AttributeError", "Exception", ""),
+) -> bool:
     """Whether it stands in a ``try`` that expects it to be missing."""
     at: ast.AST | None = node
     while at is not None:
         above = parents.get(at)
         if isinstance(above, ast.Try) and at in above.body:
             caught = {n for h in above.handlers for n in _names(h.type)}
-            if caught & {"AttributeError", "Exception", ""}:
+            if not caught.isdisjoint(errors):
                 return True
         at = above
     return False
@@ -193,10 +197,54 @@ def _names(node: ast.expr | None) -> set[str]:
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
-def _environment(file: PythonFile, node: ast.Subscript) -> Iterator[Finding]:
-    if isinstance(node.ctx, ast.Load) and file.name_of(node.value) == "os.environ":
-        text = text_of(node)
+def _key(
+    file: PythonFile, node: ast.Subscript, parents: dict[ast.AST, ast.AST]
+) -> Iterator[Finding | Unless]:
+    """What raises KeyError where it is missing: of the environment, of settings, of an image."""
+    if not isinstance(node.ctx, ast.Load):
+        return
+    holder, text = file.name_of(node.value), text_of(node)
+    if holder == "os.environ":
         yield file.finding(node, "LP107", f"{text} raises KeyError where it is not set")
+        return
+    name = node.slice.value if isinstance(node.slice, ast.Constant) else None
+    if not isinstance(name, str) or _is_asked_for(node, name, parents):
+        return
+    if holder.endswith(".opts.data") and holder.removesuffix(".data") in SETTINGS:
+        if name not in COMMON_SETTINGS and "extensions-builtin" not in file.path.parts:
+            found = file.finding(node, "LP107", f"{text} raises KeyError in another webui")
+            yield Unless(found, "text", _spellings(name))
+    elif _is_info(file, node.value):
+        yield file.finding(node, "LP107", f"{text} raises KeyError where an image has none")
+
+
+def _is_info(file: PythonFile, node: ast.expr) -> bool:
+    """Whether it is what an image says of itself: PIL's ``image.info``."""
+    if not isinstance(node, ast.Attribute) or node.attr != "info":
+        return False
+    return text_of(node.value) not in ("self", "cls") and not file.is_imported(node)
+
+
+def _is_asked_for(node: ast.Subscript, name: str, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether the function asks whether the key is there, or expects it to be missing."""
+    if _is_guarded(node, parents, ("KeyError", "LookupError", "Exception", "")):
+        return True
+    around: ast.AST = node
+    while around in parents and not isinstance(around, FUNCTIONS):
+        around = parents[around]
+    holder = text_of(node.value)
+    return any(_asks_for(other, holder, name) for other in ast.walk(around))
+
+
+def _asks_for(node: ast.AST, holder: str, name: str) -> bool:
+    """Whether it is ``"name" in holder`` or ``holder.get("name")``."""
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+        key, held = node.left, text_of(node.comparators[0]).removesuffix(".keys()")
+    elif isinstance(node, ast.Call) and node.args and text_of(node.func).endswith(".get"):
+        key, held = node.args[0], text_of(node.func).removesuffix(".get")
+    else:
+        return False
+    return isinstance(key, ast.Constant) and (key.value, held) == (name, holder)
 
 
 def _hard_path(

@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from livepatch.engine.shown import shown
 from livepatch.reports import Report
 
 from .findings import Finding
@@ -27,13 +26,10 @@ class LintReport(Report[Finding]):
     Args:
         title: what was looked at.
         findings: the findings.
-        notes: what was not looked at, for people.
         ignored: how many findings a comment with a reason excuses.
     """
 
-    def __init__(
-        self, title: str, findings: Sequence[Finding], notes: Sequence[str] = (), ignored: int = 0
-    ) -> None:
+    def __init__(self, title: str, findings: Sequence[Finding], ignored: int = 0) -> None:
         columns: Columns[Finding] = {
             "place": lambda f: f"{f.path}:{f.line}",
             "code": lambda f: f.code,
@@ -41,7 +37,6 @@ class LintReport(Report[Finding]):
             "instead": lambda f: f.fix,
         }
         super().__init__(title, sorted(findings), columns, "no findings")
-        self.notes = tuple(shown(note) for note in notes)
         self.ignored = ignored
 
     def text(self) -> str:
@@ -85,7 +80,7 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
     return {
         "ruleId": finding.code,
         "ruleIndex": index,
-        "level": "error" if finding.code in ("LP001", "LP003") else "warning",
+        "level": "error" if finding.code in ("LP001", "LP003", "LP004") else "warning",
         "message": {"text": f"{finding.message}. Instead: {finding.fix}"},
         "locations": [{"physicalLocation": place}],
     }

@@ -46,6 +46,12 @@ _RULES = (
         "leave it out of the extension, or make it a regular file of less than 2 MB",
     ),
     Rule(
+        "LP004",
+        "JavaScript can be read",
+        "its parser is not installed: not one line of that file is checked",
+        "pip install 'livepatch[lint]', then lint again",
+    ),
+    Rule(
         "LP101",
         "no work at import: only definitions and registration",
         "every start of the webui waits for it, also when the extension is switched off, and an "
@@ -61,13 +67,14 @@ _RULES = (
     Rule(
         "LP103",
         "install.py only installs, through the webui's own functions",
-        "pip run by hand ignores the webui's environment, its pins and its --skip-install",
+        "pip run by hand ignores the webui's environment, its pins and its --skip-install; other "
+        "work holds up every start",
         'if not launch.is_installed("x"): launch.run_pip("install x", "x for NAME")',
     ),
     Rule(
         "LP104",
-        "preload.py only defines preload(parser)",
-        "it runs before the webui is loaded, on every start",
+        "preload.py only defines preload(parser), and imports nothing of the webui but its paths",
+        "it runs before the webui is loaded and has read its options, on every start",
         "keep def preload(parser): parser.add_argument(…), move the rest into scripts/",
     ),
     Rule(
@@ -85,9 +92,10 @@ _RULES = (
     ),
     Rule(
         "LP107",
-        "safe access to settings and options that the webui may lack",
+        "safe access to what may be missing: settings, options, what an image says of itself",
         "forks and versions differ, and an AttributeError in a callback breaks the generation",
-        'getattr(shared.opts, "name", default); os.environ.get("NAME")',
+        'getattr(shared.opts, "name", default); shared.opts.data.get("name"); '
+        'image.info.get("parameters"); os.environ.get("NAME")',
     ),
     Rule(
         "LP108",

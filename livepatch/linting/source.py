@@ -32,6 +32,8 @@ class PythonFile:
         aliases: what the names that it imports mean, as dotted names.
         functions: its functions, those of classes too.
         texts: the strings that it gives to calls or has as keys of dictionaries.
+        heavy: its functions and classes whose call takes long, and what in them does.
+        webui: the folder of the webui that the extension lies in, where that is known.
     """
 
     path: Path
@@ -42,6 +44,8 @@ class PythonFile:
     aliases: dict[str, str] = field(default_factory=dict)
     functions: list[FunctionNode] = field(default_factory=list)
     texts: set[str] = field(default_factory=set)
+    heavy: dict[str, str] = field(default_factory=dict)
+    webui: Path | None = None
 
     def __post_init__(self) -> None:
         for node in ast.walk(self.tree):
@@ -85,8 +89,11 @@ class PythonFile:
             node = node.value
         if not isinstance(node, ast.Name) or node.id not in self.aliases:
             return False
-        full = self.aliases[node.id]
-        return not full.startswith(".") and full.partition(".")[0] not in self.own
+        return not self.is_own(self.aliases[node.id])
+
+    def is_own(self, name: str) -> bool:
+        """Whether a dotted name leads to another file of the extension."""
+        return name.startswith(".") or name.partition(".")[0] in self.own
 
     def finding(self, node: ast.AST | int, code: str, message: str) -> Finding:
         """A finding at a node, or at a line."""

@@ -124,7 +124,4 @@ class LivepatchAuthoringMagics(Magics):
             raise UsageError("%lint needs the folder of an extension, or a file")
         path = Path(unquoted(args.path)).expanduser()
         tell(call_text("lp.lint", str(path), run=args.run))
-        report = lint(path, run=args.run)
-        for note in report.notes:
-            print(note)
-        return report
+        return lint(path, run=args.run)

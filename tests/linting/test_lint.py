@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
+import venv
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -167,6 +170,104 @@ SAMPLES = {
         "    return original(p)\ndef start(*_):\n    processing.process_images = mine\n"
         "def stop():\n    processing.process_images = original",
     ),
+    "what an image says of itself": Sample(
+        "LP107",
+        "scripts/x.py",
+        "from PIL import Image\ndef f(image):\n    return image.info['parameters']  # <--",
+        "def f(image, params):\n    if 'parameters' in image.info:\n"
+        "        return image.info['parameters']\n    image.info['mine'] = '1'\n"
+        "    try:\n        return params.image.info['extras']\n    except KeyError:\n"
+        "        return image.info.get('postprocessing')",
+    ),
+    "a setting among all of them": Sample(
+        "LP107",
+        "scripts/x.py",
+        "from modules import shared\ndef f():\n    return shared.opts.data['rare']  # <--",
+        "from modules import shared\ndef f():\n    shared.opts.data['mine'] = 1\n"
+        "    return shared.opts.data.get('rare') or shared.opts.data['sd_model_checkpoint']",
+    ),
+    "the webui's event of a setting": Sample(
+        "LP101",
+        "scripts/x.py",
+        "from modules import shared\nshared.opts.reload('my', print)  # <--",
+        "from modules import shared\nshared.opts.onchange('my', print)",
+    ),
+    "a class of its own that works": Sample(
+        "LP101",
+        "my_lib/x.py",
+        "import torch\nclass Model:\n    def __init__(self):\n        self.x = read()\n"
+        "def read():\n    return torch.load('x')\nMODEL = Model()  # <--",
+        "class Model:\n    def __init__(self):\n        self.x = 1\nMODEL = Model()",
+    ),
+    "other work of an install": Sample(
+        "LP103",
+        "install.py",
+        "import launch, urllib.request\nlaunch.run_pip('install x', 'x')\n"
+        "urllib.request.urlretrieve('http://x', 'model.pt')  # <--",
+        "import launch, pathlib\nfor line in open(pathlib.Path(__file__).parent / 'r.txt'):\n"
+        "    if not launch.is_installed(line):\n        launch.run_pip(f'install {line}', line)\n"
+        "print('done')",
+    ),
+    "an install that writes": Sample(
+        "LP103",
+        "install.py",
+        "def note():\n    with open('note', 'w') as file:  # <--\n        file.write('x')\nnote()",
+        "import json\nwith open('list.json') as file:\n    names = json.load(file)",
+    ),
+    "an install that imports the webui": Sample(
+        "LP103",
+        "install.py",
+        "import launch\nfrom modules import shared  # <--",
+        "import launch\nfrom modules import launch_utils, paths_internal",
+    ),
+    "a preload that imports the webui": Sample(
+        "LP104",
+        "preload.py",
+        "from modules import shared  # <--\ndef preload(parser):\n    pass",
+        "import os\nfrom modules.paths_internal import models_path\nfrom modules import paths\n"
+        "def preload(parser):\n    parser.add_argument('--x', default=models_path)",
+    ),
+    "a preload that imports it in its function": Sample(
+        "LP104",
+        "preload.py",
+        "def preload(parser):\n    import modules.shared as shared  # <--\n    shared.x = 1",
+        "def preload(parser):\n    import argparse",
+    ),
+    "a function that is overwritten": Sample(
+        "LP110",
+        "scripts/x.py",
+        "from modules import ui\ndef create_ui():\n    return 1\ndef start(*_):\n"
+        "    ui.create_ui = create_ui  # <--",
+        "import ldm.models.autoencoder\nclass VQModel:\n    pass\ndef start(*_):\n"
+        "    ldm.models.autoencoder.VQModel = VQModel",
+    ),
+    "an original that overwrites whatever stands there": Sample(
+        "LP111",
+        "scripts/x.py",
+        "from modules import processing, script_callbacks\noriginal = processing.process_images\n"
+        "def mine(p):\n    return original(p)\ndef start(*_):\n"
+        "    processing.process_images = mine\ndef stop():\n"
+        "    processing.process_images = original  # <--\n"
+        "script_callbacks.on_script_unloaded(stop)",
+        "from modules import processing, script_callbacks\noriginal = processing.process_images\n"
+        "def mine(p):\n    return original(p)\ndef start(*_):\n"
+        "    processing.process_images = mine\ndef back():\n"
+        "    if processing.process_images is mine:\n"
+        "        processing.process_images = original\ndef stop():\n    back()\n"
+        "script_callbacks.on_script_unloaded(stop)",
+    ),
+    "the same by a lambda": Sample(
+        "LP111",
+        "scripts/x.py",
+        "from modules import processing, script_callbacks\noriginal = processing.process_images\n"
+        "def mine(p):\n    return original(p)\nprocessing.process_images = mine\n"
+        "script_callbacks.on_script_unloaded(\n"
+        "    lambda: setattr(processing, 'process_images', original)  # <--\n)",
+        "from modules import processing\noriginal = processing.process_images\n"
+        "def mine(p):\n    return original(p)\ndef once(p):\n"
+        "    processing.process_images = mine\n    try:\n        p.run()\n    finally:\n"
+        "        processing.process_images = original",
+    ),
     "a device": Sample(
         "LP112",
         "scripts/x.py",
@@ -270,8 +371,57 @@ def test_a_bad_sample_is_found_at_its_line_and_its_good_twin_is_clean(sample, ex
     assert lp.lint(root).text() == ""
 
 
+def test_work_in_the_package_that_an_entry_file_imports_is_found(extension):
+    """At any distance: the call stands in one file, and what takes long in another."""
+    root = extension("my_lib/model.py", "import torch\n\ndef load():\n    return torch.load('x')")
+    extension("my_lib/words.py", "def split(text):\n    return text.split()")
+    extension("my_lib/__init__.py", "from .model import load\n\nMODEL = load()")
+    extension("scripts/x.py", "from my_lib import words\nWORDS = words.split('a b')")
+    (found,) = lp.lint(root)
+    assert str(found) == (
+        f"{root}/my_lib/__init__.py:3: LP101 load() is called at import, and works for some time"
+    )
+
+
+def test_a_name_that_the_webui_does_not_have_is_added_and_not_patched(tmp_path):
+    """The source of the webui around the extension says which names it has."""
+    webui = tmp_path / "webui"
+    script = webui / "extensions" / "my-extension" / "scripts" / "x.py"
+    script.parent.mkdir(parents=True)
+    (webui / "modules").mkdir()
+    (webui / "modules" / "ui.py").write_text("def create_ui():\n    return 1\n")
+    script.write_text(
+        "from modules import ui\n\ndef mine():\n    return 2\n\ndef start():\n"
+        "    ui.my_helper = mine\n    ui.create_ui = mine\n"
+    )
+    assert [(f.line, f.code) for f in lp.lint(webui / "extensions")] == [(8, "LP110")]
+
+
+def test_javascript_that_cannot_be_read_is_not_checked_and_says_so(extension, tmp_path):
+    """In an environment without the extra ``lint``."""
+    root = extension("javascript/my.js", "function update() {}")
+    venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
+    python = tmp_path / "bare" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    done = subprocess.run(
+        [python, "-m", "livepatch", "lint", root],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(lp.__file__).parents[1])},
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == (
+        f"{root}/javascript/my.js:1: LP004 the file is not checked: there is no parser of "
+        "JavaScript in this environment\n"
+    )
+
+
 def test_every_rule_has_a_sample():
-    assert {sample.code for sample in SAMPLES.values()} | {"LP003", "LP102", "LP120"} == set(RULES)
+    assert {sample.code for sample in SAMPLES.values()} | {
+        "LP003",
+        "LP004",
+        "LP102",
+        "LP120",
+    } == set(RULES)
     assert len(SAMPLES) >= 25
 
 
@@ -378,7 +528,5 @@ def test_a_folder_of_extensions_is_linted_one_by_one(extension, tmp_path):
 
 
 def test_the_documented_table_is_the_table_of_the_rules():
-    from pathlib import Path
-
     documented = Path(__file__).parents[2] / "docs" / "rules.md"
     assert table() in documented.read_text(encoding="utf-8")
