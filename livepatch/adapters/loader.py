@@ -94,11 +94,12 @@ class Loader(ABC):
         """What an item of a container holds of an extension; here: the item itself."""
         return item
 
-    def is_named(self, where: str, item: Any, loading: Loading) -> bool:  # noqa: ARG002
+    def is_named(self, where: str, key: Any, item: Any, loading: Loading) -> bool:  # noqa: ARG002
         """Whether an item of a container is an extension's that no file of it tells.
 
         Args:
             where: the container, in words.
+            key: of a dictionary, the key; else None.
             item: the item.
             loading: the extension.
         """

@@ -42,7 +42,7 @@ def belongings(loader: Loader, own: Loading) -> list[Put]:
 
     def is_its(where: str, item: Any, key: Any = None) -> bool:
         thing = loader.own_thing(item)
-        return _is_of(thing, own, key, modules) or loader.is_named(where, item, own)
+        return _is_of(thing, own, key, modules) or loader.is_named(where, key, item, own)
 
     for where, container in loader.containers().items():
         if container is sys.modules:

@@ -330,7 +330,8 @@ def test_what_comfyui_puts_back_by_itself_is_said(webui: Webui) -> None:
 def test_modules_of_custom_nodes_have_names(webui: Webui) -> None:
     names = webui.run("sorted(lp.host().modules())")
     assert names
-    assert all(name.startswith("custom_nodes.") and "/" not in name for name in names)
+    folders = ("custom_nodes.", "comfy_extras.", "comfy_api_nodes.")
+    assert all(name.startswith(folders) and "/" not in name for name in names)
     offered = webui.run(
         "from livepatch.engine.naming.completion import targets_beginning; "
         "targets_beginning('custom_nodes.')"
@@ -441,7 +442,7 @@ def test_what_loaded_nodes_have_is_their_own(webui: Webui, live: Path) -> None:
     said = webui.run(f"str(lp.extensions().load({str(live)!r}))")
     assert "1 node" in said
     assert "2 modules" in said
-    assert "1 change of livepatch" in said  # the route
+    assert "2 changes of livepatch" in said  # the route, and the same below /api
     assert "open pages show its nodes" in said
     assert webui.run("[r.name for r in lp.extensions()['live_nodes'].hooks]") == ["LiveNode"]
     owner = webui.run("lp.hooks()['FUNCTION']['LiveNode'].owner")
@@ -452,8 +453,186 @@ def test_names_that_comfyui_has_are_not_taken(webui: Webui, tmp_path: Path) -> N
     file = tmp_path / "taker.py"
     file.write_text("class Mine: pass\nNODE_CLASS_MAPPINGS = {'ImageInvert': Mine}\n")
     said = webui.run(f"str(lp.extensions().load({str(file)!r}))")
-    assert "skipped, as these names are taken: ImageInvert" in said
+    assert "skipped, as ComfyUI has these names: ImageInvert" in said
     assert webui.run("run()") == 191
+
+
+THIRD = """
+from comfy_api.latest import ComfyExtension, io
+
+WORD = "first"
+VALUES = {"first": 0.2, "second": 0.4, "third": 0.6}
+
+class LiveThird(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(node_id="LiveThird", display_name="Third", category="contract",
+                         inputs=[io.Image.Input("image")], outputs=[io.Image.Output()])
+
+    @classmethod
+    def execute(cls, image):
+        value = VALUES[WORD]
+        return io.NodeOutput(
+            [value for _ in image] if isinstance(image, list) else image * 0 + value)
+
+class LiveExtension(ComfyExtension):
+    async def get_node_list(self):
+        return [LiveThird]
+
+async def comfy_entrypoint():
+    return LiveExtension()
+"""
+
+
+@pytest.fixture
+def third(webui: Webui, tmp_path: Path) -> Path:
+    """A package with a node of the third version."""
+    folder = tmp_path / "live_third"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(THIRD)
+    webui.run(
+        """
+        def works():
+            if "LiveThird" not in nodes.NODE_CLASS_MAPPINGS:
+                return None
+            prompt = {**PROMPT, "2": {"class_type": "LiveThird", "inputs": {"image": ["1", 0]}}}
+            value = run(prompt)
+            return {51: "first", 102: "second", 153: "third"}.get(value, value)
+        """
+    )
+    return folder
+
+
+def test_nodes_of_the_third_version_are_loaded_reloaded_and_unloaded(
+    webui: Webui, third: Path
+) -> None:
+    check_load_reload_and_unload(webui, third, third / "__init__.py", "works()")
+
+
+def test_a_node_of_the_third_version_is_replaced_over_a_reload(webui: Webui, third: Path) -> None:
+    said = webui.run(f"str(lp.extensions().load({str(third)!r}))")
+    assert "1 node" in said
+    assert webui.run("nodes.NODE_DISPLAY_NAME_MAPPINGS['LiveThird']") == "Third"
+    assert webui.run("works()") == "first"
+    webui.run(
+        """
+        def white(cls, image):
+            return ([1.0 for _ in image] if isinstance(image, list) else image * 0 + 1.0,)
+        layer = lp.hooks()["FUNCTION"].replace("LiveThird", white)
+        """
+    )
+    assert webui.run("works()") == 255
+    webui.run("lp.undo()")
+    assert webui.run("works()") == "first"
+    (third / "__init__.py").write_text(THIRD.replace('"first"\n', '"second"\n'))
+    webui.run("lp.extensions().reload('live_third')")
+    assert webui.run("works()") == "second"
+
+
+WAITING = {
+    "awaits": "await asyncio.sleep(600)",
+    "works": "while True: pass",
+}
+
+
+@pytest.mark.parametrize("how", WAITING)
+def test_an_interrupt_of_an_entry_point_leaves_no_thread(
+    webui: Webui, third: Path, how: str
+) -> None:
+    text = THIRD.replace(
+        "    return LiveExtension()",
+        f"    import asyncio\n    print('waiting', flush=True)\n    {WAITING[how]}",
+    )
+    (third / "__init__.py").write_text(text)
+    webui.run("threads = set(threading.enumerate())")
+    load = f"lp.extensions().load({str(third)!r})"
+    assert webui.client.run_and_interrupt(load, waits=True).error == "KeyboardInterrupt"
+    assert webui.run("[t.name for t in set(threading.enumerate()) - threads]") == []
+    assert webui.run("works(), 'live_third' in lp.extensions()") == (None, False)
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "third"])
+def test_the_names_are_those_that_comfyui_gives(webui: Webui, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.pack"
+    text = "class Named: FUNCTION = 'run'\nNODE_CLASS_MAPPINGS = {'Named': Named}\n"
+    text += "NODE_DISPLAY_NAME_MAPPINGS = {'Named': 'A name'}\nWEB_DIRECTORY = './js'\n"
+    if kind == "file":
+        path = tmp_path / "pack.py"
+        path.write_text(text)
+    else:
+        (path / "js").mkdir(parents=True)
+        (path / "__init__.py").write_text(THIRD if kind == "third" else text)
+    webui.run(
+        f"""
+        import asyncio
+        tables = (sys.modules, nodes.NODE_CLASS_MAPPINGS, nodes.NODE_DISPLAY_NAME_MAPPINGS,
+                  nodes.LOADED_MODULE_DIRS, nodes.EXTENSION_WEB_DIRS)
+        def what_comes(load):
+            before = [dict(t) for t in tables]
+            load()
+            new = [[k for k in t if k not in b] for t, b in zip(tables, before)]
+            new.append([c.RELATIVE_PYTHON_MODULE for c in
+                        map(nodes.NODE_CLASS_MAPPINGS.get, new[1])])
+            new += [[nodes.LOADED_MODULE_DIRS[k] for k in new[3]],
+                    [nodes.EXTENSION_WEB_DIRS[k] for k in new[4]]]
+            for t, b in zip(tables[1:], before[1:]):
+                t.clear()
+                t.update(b)
+            for key in new[0]:
+                if {str(tmp_path)!r} in key:
+                    del sys.modules[key]
+            new[0] = [key for key in new[0] if {str(tmp_path)!r} in key]
+            return new
+        def by_comfyui():
+            asyncio.run_coroutine_threadsafe(
+                nodes.load_custom_node({str(path)!r}), PromptServer.instance.loop).result(30)
+        def by_livepatch():
+            lp.extensions().load({str(path)!r})
+        theirs = what_comes(by_comfyui)
+        ours = what_comes(by_livepatch)
+        """
+    )
+    assert webui.run("theirs[1]")
+    assert webui.run("ours") == webui.run("theirs")
+    webui.run("lp.restore_all()")
+
+
+def test_what_comfyui_has_loaded_is_reloaded_and_unloaded_with_its_routes(webui: Webui) -> None:
+    if webui.is_real:
+        pytest.skip("none of the packs that came along has a route")
+    name = "shade"
+    webui.run(
+        """
+        def asked():
+            found = []
+            for path in ("/shade", "/api/shade"):
+                try:
+                    found.append(ask(path))
+                except urllib.error.HTTPError as error:
+                    found.append(error.code)
+            return found
+        import urllib.error
+        had = dict(nodes.LOADED_MODULE_DIRS), set(sys.modules), sorted(nodes.NODE_CLASS_MAPPINGS)
+        """
+    )
+    assert webui.run("asked()") == [[0.5], [0.5]]
+    webui.run(f"lp.extensions().unload({name!r})")
+    assert webui.run("asked()") == [404, 404]
+    assert webui.run("'Shade' in nodes.NODE_CLASS_MAPPINGS") is False
+    assert webui.run("'Shade' in nodes.NODE_DISPLAY_NAME_MAPPINGS") is False
+    assert webui.run("[i for i in PromptServer.instance.routes if 'shade' in i.path]") == []
+    webui.run("lp.undo()")
+    assert webui.run("asked()") == [[0.5], [0.5]]
+    webui.run(f"lp.extensions().reload({name!r})")
+    assert webui.run("asked()") == [[0.5], [0.5]]
+    assert webui.run(
+        "had == (dict(nodes.LOADED_MODULE_DIRS), set(sys.modules),"
+        " sorted(nodes.NODE_CLASS_MAPPINGS))"
+    )
+    webui.run(f"lp.extensions().unload({name!r})")
+    assert webui.run("asked()") == [404, 404]
+    webui.run("lp.restore_all()")
+    assert webui.run("asked()") == [[0.5], [0.5]]
 
 
 def test_what_is_no_extension_is_refused(webui: Webui, tmp_path: Path) -> None:

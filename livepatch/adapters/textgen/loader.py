@@ -103,7 +103,7 @@ class TextgenLoader(Loader):
         elif own is not None and folder != own and (own / loading.name / "script.py").is_file():
             loading.facts.append(f"a restart loads {own / loading.name} in its place")
 
-    def is_named(self, where: str, item: Any, loading: Loading) -> bool:
+    def is_named(self, where: str, key: Any, item: Any, loading: Loading) -> bool:  # noqa: ARG002
         """Its name in the list of those that are switched on."""
         return where == "_named" and item == loading.name
 

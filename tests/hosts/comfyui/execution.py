@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import comfy.model_management
 import nodes
+from comfy_api.latest import io
 
 
 def to_hashable(value):
@@ -77,6 +78,8 @@ class PromptExecutor:
             else value
             for name, value in prompt[node_id]["inputs"].items()
         }
+        if issubclass(cls, io.ComfyNode):
+            node = cls.PREPARE_CLASS_CLONE()
         result = getattr(node, cls.FUNCTION)(**inputs)
         if isinstance(result, dict):
             self.caches.ui.cache[keys[node_id]] = result["ui"]

@@ -41,7 +41,7 @@ def prompt_worker(q, server_instance):
 async def start():
     prompt_server = server.PromptServer(asyncio.get_running_loop())
     hook_breaker_ac10a0.save_functions()
-    nodes.init_extra_nodes()
+    await nodes.init_extra_nodes()
     prompt_server.add_routes()
     worker = threading.Thread(
         target=prompt_worker, args=(prompt_server.prompt_queue, prompt_server), daemon=True

@@ -7,6 +7,7 @@ import sys
 
 import comfy.model_management
 import folder_paths
+from comfy_api.latest import ComfyExtension, io
 
 
 class EmptyImage:
@@ -43,26 +44,16 @@ class SaveImage:
         return {"ui": {"images": [{"value": round(images[0] * 255)}]}}
 
 
-class ImageCrop:
+class ImageCrop(io.ComfyNode):
     """A node of the third version: its function is a class method called `execute`."""
-
-    FUNCTION = "EXECUTE_NORMALIZED"
 
     @classmethod
     def define_schema(cls):
-        return None
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"image": ("IMAGE",), "width": ("INT",)}}
+        return io.Schema("ImageCrop", inputs=[io.Image.Input("image"), io.Int.Input("width")])
 
     @classmethod
     def execute(cls, image, width):
-        return (image[:width],)
-
-    @classmethod
-    def EXECUTE_NORMALIZED(cls, *args, **kwargs):
-        return cls.execute(*args, **kwargs)
+        return io.NodeOutput(image[:width])
 
 
 NODE_CLASS_MAPPINGS = {cls.__name__: cls for cls in (EmptyImage, ImageInvert, SaveImage, ImageCrop)}
@@ -84,10 +75,10 @@ def get_module_name(path):
     return os.path.splitext(name)[0] if os.path.isfile(path) else name
 
 
-def load_custom_node(module_path, module_parent="custom_nodes"):
+async def load_custom_node(module_path, ignore=frozenset(), module_parent="custom_nodes"):
     name = get_module_name(module_path)
-    key, folder = module_path.replace(".", "_x_"), module_path
-    file = os.path.join(module_path, "__init__.py")
+    key = module_path.replace(".", "_x_")
+    file, folder = os.path.join(module_path, "__init__.py"), module_path
     if os.path.isfile(module_path):
         name = key = os.path.splitext(module_path)[0]
         file, folder = module_path, os.path.dirname(module_path)
@@ -96,21 +87,34 @@ def load_custom_node(module_path, module_parent="custom_nodes"):
         module = importlib.util.module_from_spec(spec)
         sys.modules[key] = module
         spec.loader.exec_module(module)
+        LOADED_MODULE_DIRS[name] = os.path.abspath(folder)
+        web = os.path.abspath(os.path.join(folder, getattr(module, "WEB_DIRECTORY", None) or ""))
+        if getattr(module, "WEB_DIRECTORY", None) is not None and os.path.isdir(web):
+            EXTENSION_WEB_DIRS[name] = web
+        found, names = getattr(module, "NODE_CLASS_MAPPINGS", None), {}
+        if found is not None:
+            names = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {}
+        else:
+            extension = await module.comfy_entrypoint()
+            assert isinstance(extension, ComfyExtension)
+            schemas = [(c.GET_SCHEMA(), c) for c in await extension.get_node_list()]
+            found = {schema.node_id: cls for schema, cls in schemas}
+            names = {s.node_id: s.display_name for s, _ in schemas if s.display_name is not None}
     except Exception:
         logging.warning("Cannot import %s module for custom nodes", module_path, exc_info=True)
         return False
-    LOADED_MODULE_DIRS[name] = os.path.abspath(folder)
-    for node_type, cls in module.NODE_CLASS_MAPPINGS.items():
-        if node_type not in NODE_CLASS_MAPPINGS:  # built-in names win
+    for node_type, cls in found.items():
+        if node_type not in ignore:  # built-in names win, those of other packs do not
             NODE_CLASS_MAPPINGS[node_type] = cls
             cls.RELATIVE_PYTHON_MODULE = f"{module_parent}.{get_module_name(module_path)}"
-    NODE_DISPLAY_NAME_MAPPINGS.update(getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {})
+    NODE_DISPLAY_NAME_MAPPINGS.update(names)
     return True
 
 
-def init_extra_nodes():
+async def init_extra_nodes():
+    own = set(NODE_CLASS_MAPPINGS)
     for folder in folder_paths.get_folder_paths("custom_nodes"):
         for name in sorted(os.listdir(folder)):
             path = os.path.join(folder, name)
             if (os.path.isdir(path) and name != "__pycache__") or name.endswith(".py"):
-                load_custom_node(path)
+                await load_custom_node(path, own)

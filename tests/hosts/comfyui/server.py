@@ -50,6 +50,11 @@ class PromptServer:
             return web.Response(status=200)
 
     def add_routes(self):
+        below_api = web.RouteTableDef()
+        for route in self.routes:
+            if isinstance(route, web.RouteDef):
+                below_api.route(route.method, "/api" + route.path)(route.handler, **route.kwargs)
+        self.app.add_routes(below_api)
         self.app.add_routes(self.routes)
 
     def add_on_prompt_handler(self, handler):

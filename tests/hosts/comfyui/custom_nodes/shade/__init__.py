@@ -1,5 +1,8 @@
 """Nodes of the user's: a folder."""
 
+from aiohttp import web
+from server import PromptServer
+
 from .tones import darker
 
 
@@ -13,6 +16,11 @@ class Shade:
 
     def run(self, image):
         return (darker(image),)
+
+
+@PromptServer.instance.routes.get("/shade")
+async def shade(request):
+    return web.json_response(darker([1.0]))
 
 
 NODE_CLASS_MAPPINGS = {"Shade": Shade}
