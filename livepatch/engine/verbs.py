@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .answers import AnswerLine, answer, counted
 from .changing.change import apply, apply_each, left_over
 from .changing.changed import layers_of_changed, ways_back
+from .changing.events import remarks
 from .changing.registry import registry
 from .errors import PatchRefused, TargetNotFound
 from .layers.function_stacks import is_over_function
@@ -196,7 +197,15 @@ def _restore_all() -> AnswerLine:
         raise left_over("restore everything", [*stuck, *refused])
     if not changes:
         return answer("nothing to restore: nothing is patched")
-    return answer(f"restored {counted(len(changes), 'target')}", ", ".join(changes), *unreached)
+    told = [_taken_back(path, change) for path, change in changes.items()]
+    facts = [*unreached, *remarks(list(changes.values()))]
+    return answer(f"restored {counted(len(changes), 'target')}", ", ".join(told), *facts)
+
+
+def _taken_back(path: str, change: Change) -> str:
+    """What was restored, in words: of an extension that came or went, which of them it was."""
+    verb = change.describe().verb
+    return f"{verb}ed {path}" if verb in ("load", "unload") else path
 
 
 def _unused(path: str, taken: Container[str]) -> str:

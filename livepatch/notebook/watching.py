@@ -10,7 +10,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 
 from livepatch.errors import TargetNotFound
 from livepatch.reports import Answer
-from livepatch.watching.watches import revive_all, watch, watches
+from livepatch.watching.watches import revive_all, unwatched, watch, watches
 
 from .calls import call_text, tell
 from .words import paths_below, unquoted
@@ -69,6 +69,8 @@ class LivepatchWatchingMagics(Magics):
             tell(call_text("lp.watch", *map(str, paths)))
             return watch(*paths)
         present = watches()
+        for path, why in unwatched.items():
+            print(f"{path} is not watched: {why}")
         for one in present[:-1]:
             print(one)
         return present[-1] if present else Answer(NOTHING)

@@ -23,7 +23,7 @@ def watch_playground(script: Path) -> None:
     folder = next((f for f in script.absolute().parents[:2] if os.path.isdir(f / PLAYGROUND)), None)
     if folder is None:
         return
-    from livepatch.watching.watches import watch
+    from livepatch.watching.watches import not_watched, watch
 
     playground = folder / PLAYGROUND
     try:
@@ -31,6 +31,7 @@ def watch_playground(script: Path) -> None:
     except LivepatchError as error:
         reason = f"{error.found}; {error.advice}"
         print(f"livepatch: {playground} is not watched: {reason}", file=sys.stderr)
+        not_watched(playground, reason)  # a notebook does not see what the terminal does
     else:
         if watched.files:
             print(f"livepatch: watching {playground}", flush=True)

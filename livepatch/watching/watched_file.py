@@ -72,6 +72,7 @@ class WatchedFile:
         error: why its present version is not live; None where it is.
         answer: what its last good version did.
         since: when that was, in UTC.
+        laid: how many layers it laid then.
         is_unread: whether its present version was not even read: it is somebody else's, say. What
             fixes that need not be a save.
     """
@@ -83,6 +84,7 @@ class WatchedFile:
         self.answer = ""
         self.since: datetime | None = None
         self.is_unread = False
+        self.laid = 0
         self._name = _free_name(path)
         self._step: Step | None = None
         self._others: list[Change] = []
@@ -91,6 +93,11 @@ class WatchedFile:
     def own_layers(self) -> list[Any]:
         """The layers that are the file's at present."""
         return [layer for layer in live_layers() if layer.owner == self.owner]
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether anything of it is live: what it did may have been restored since."""
+        return bool(self.own_layers() or self._others)
 
     def save(self) -> bool:
         """Run the present version; when it fails, the former one stays as it is.
@@ -117,6 +124,7 @@ class WatchedFile:
             facts = counted(count, "layer"), f"{milliseconds:.0f} ms"
             self.answer = answer(f"loaded {self.path.name}", *facts)
             self.error, self.since = None, datetime.now(timezone.utc)
+            self.laid = len(self.own_layers())
             if self in _gone:
                 _gone.remove(self)
             log.info("livepatch: %s", self.answer)

@@ -14,11 +14,13 @@ import time
 from typing import TYPE_CHECKING
 
 from livepatch.engine.answers import AnswerLine, answer, counted
+from livepatch.engine.changing.events import subscribe
 from livepatch.engine.changing.locks import Lock
 from livepatch.engine.shown import shown
 from livepatch.errors import HostUnsupported, TargetNotFound
 from livepatch.reports import Report
 
+from .loaded import refuse_loaded
 from .older_scripts import answer_no_more, answer_older_scripts
 from .paths import (
     Listening,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from livepatch.engine.changing.change import Change
     from livepatch.reports.table import Columns
 
 STEP = 50  # milliseconds without a further event that make a save
@@ -240,7 +243,7 @@ class Watch:
             "file": lambda file: file.path.name,
             "state": _state,
             "layers": lambda file: len(file.own_layers()),
-            "since": lambda file: f"{file.since:%H:%M:%S}" if file.since else "",
+            "since": lambda file: f"{file.since.astimezone():%H:%M:%S}" if file.since else "",
             "error": lambda file: (
                 f"line {file.error.line}: {file.error.message}"
                 if file.error and file.error.line
@@ -296,12 +299,15 @@ def watch(*paths: str | os.PathLike[str]) -> Watch:
     present = _watches.get(wanted)
     if present is not None and present.is_on:
         return present
+    refuse_loaded(asked, wanted)
     rust_notify(asked)
     watch = Watch(wanted, asked)
     watch.start()
     if not _watches:
         atexit.register(stop_all)
     _watches[wanted] = watch
+    for path in wanted:
+        unwatched.pop(path, None)
     return watch
 
 
@@ -314,9 +320,45 @@ def revive_all() -> list[AnswerLine]:
     """Begin again what has ended by itself.
 
     Returns:
-        A line to tell for each.
+        A line to tell for each, and once for each folder that could not be watched at the start.
     """
-    return [line for watch in watches() if (line := watch.revive())]
+    untold, _unwatched_untold[:] = [*_unwatched_untold], []
+    lines = [answer(f"{path} is not watched: {unwatched[path]}") for path in untold]
+    return [*lines, *(line for watch in watches() if (line := watch.revive()))]
+
+
+unwatched: dict[Path, str] = {}
+"""The folders that were to be watched and are not, each with why."""
+_unwatched_untold: list[Path] = []
+
+
+def not_watched(path: Path, why: str) -> None:
+    """Have the next cell and ``%watch`` say that a folder is not watched.
+
+    Args:
+        path: the folder.
+        why: why not, and what to do.
+    """
+    unwatched[path] = why
+    _unwatched_untold.append(path)
+
+
+def _restored(changes: Iterable[Change]) -> list[str]:
+    """What is to be said after everything was restored: of watched files nothing is live."""
+    if not watches() or all(change.describe().verb != "restore" for change in changes):
+        return []
+    files = [file for watch in watches() for file in watch.files]
+    idle = [file for file in files if file.laid and not file.changes_something]
+    names = ", ".join(file.path.name for file in idle)
+    has = (
+        "is still watched, and changes something"
+        if len(idle) == 1
+        else ("are still watched, and change something")
+    )
+    return [f"{names} {has} again when saved"] if idle else []
+
+
+subscribe("remarks", _restored)
 
 
 def stop_all() -> None:
@@ -340,7 +382,9 @@ if hasattr(os, "register_at_fork"):
 
 def _state(file: WatchedFile) -> str:
     if file.error is None:
-        return "live"
+        if file.changes_something:
+            return "live"
+        return "restored: save it again" if file.laid else "it changes nothing"
     return "broken, the previous version is live" if file.since else "broken"
 
 
