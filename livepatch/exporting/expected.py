@@ -19,6 +19,7 @@ from .check_process.looking import facts_of, thing_at
 from .host_modules import HostModules
 from .portable import NotPure, portable
 from .runtime.functions import ReplacedFunction
+from .runtime.hooks import Hook
 from .runtime.layers import Layer as CarriedLayer
 
 if TYPE_CHECKING:
@@ -69,11 +70,7 @@ class _Place:
 def expected_of(live: Live, names: Names) -> Expected:
     """Look at what is live."""
     here = host()
-    paths = dict.fromkeys(
-        change.target
-        for change in live.changes
-        if isinstance(change, (ReplacedFunction, CarriedLayer))
-    )
+    paths = dict.fromkeys(filter(None, map(_target_of, live.changes)))
     places = [place for path in paths if (place := _place_of(path, live)) is not None]
     # A script that runs as ``__main__`` is called by its file, too.
     others = {p.module: p.held for p in places if sys.modules.get(p.module) is not p.held}
@@ -93,6 +90,12 @@ def expected_of(live: Live, names: Names) -> Expected:
     return expected
 
 
+def _target_of(change: object) -> str:
+    if isinstance(change, (ReplacedFunction, CarriedLayer)):
+        return change.target
+    return change.awaited if isinstance(change, Hook) else ""
+
+
 def _place_of(path: str, live: Live) -> _Place | None:
     real = live.real_paths.get(path, path)
     module, count = module_of(real), len(path_parts(real))
@@ -106,7 +109,7 @@ def _place_of(path: str, live: Live) -> _Place | None:
 
 def _target(expected: Expected, live: Live, place: _Place) -> dict[str, Any]:
     facts = facts_of(thing_at(place.held, place.parts))
-    kind = facts["is"] if facts["is"] in ("value", "class") else "function"
+    kind = facts["is"] if facts["is"] in ("value", "class", "nothing") else "function"
     expected.modules.need(place.module, place.parts[0][0])
     chain = _chain(expected, place.real) if kind == "function" else None
     base = live.originals.get(place.path)

@@ -27,7 +27,7 @@ import pytest
 from livepatch.reach import webuis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
@@ -71,9 +71,16 @@ class Webui:
         flavor: its kind.
         command: the program and its arguments; None: the stand-in.
         extensions: the folder of the user's extensions; of a stand-in only.
+        further: more arguments of the program.
     """
 
-    def __init__(self, flavor: str, command: list[str] | None, extensions: Path | None = None):
+    def __init__(
+        self,
+        flavor: str,
+        command: list[str] | None,
+        extensions: Path | None = None,
+        further: Sequence[str] = (),
+    ) -> None:
         self.flavor = flavor
         self.is_real = command is not None
         self.folder = Path(tempfile.mkdtemp(prefix="lp-"))
@@ -96,7 +103,7 @@ class Webui:
         run = ["-m", "livepatch", "run", "--name", "contract"]
         self.log = (self.folder / "log.txt").open("w")
         self.process = subprocess.Popen(
-            [program, *run, str(script), *arguments[1:]],
+            [program, *run, str(script), *arguments[1:], *further],
             cwd=Path(script).parent,
             env=environment,
             stdout=self.log,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from livepatch.adapters.runtime import attribute_of
+from livepatch.engine.naming.following import loaded_module
 
 from .changes import ApplyContext, Change, Skipped, Undo
 
@@ -21,9 +21,14 @@ class Hook(Change):
         """Module and name."""
         return f"mute {self.module}.{self.name}"
 
+    @property
+    def awaited(self) -> str:
+        """The function."""
+        return f"{self.module}.{self.name}"
+
     def apply(self, context: ApplyContext) -> Undo:  # noqa: ARG002
         """Take it out of the module."""
-        module = attribute_of(self.module)
+        module = loaded_module(self.module)
         if module is None or self.name not in vars(module):
             raise Skipped(f"{self.module} has no {self.name}")
         taken = vars(module)[self.name]

@@ -21,7 +21,9 @@ def available_extensions():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--extensions", nargs="*", default=[])
+    parser.add_argument("--user-data-dir", type=Path, default=shared.user_data_dir)
     shared.args = parser.parse_args()
+    shared.user_data_dir = shared.args.user_data_dir
     extensions_module.available_extensions = available_extensions()
     shared.generation_lock = threading.Lock()
     extensions_module.load_extensions()
