@@ -18,6 +18,7 @@ from livepatch.this_webui.detect import host
 from livepatch.web.operations import OperationList
 from livepatch.web.stack import MiddlewareStack
 
+from .check_process.looking import function_of, signature_of, thing_at
 from .runtime.callbacks import Callback
 from .runtime.hooks import Hook
 from .runtime.layers import Layer as CarriedLayer
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .live import Live
 
 NOTHING = '''\
-def do_nothing(*args, **kwargs):
+def {name}{signature}:
     """Stands in the place of a hook that is muted."""
 '''
 
@@ -225,12 +226,27 @@ def _take_attributes(asked: str, adapter: type[Host], point: HookPoint, live: Li
         path = live.path_elsewhere(f"{_path_of_class(asked, holder)}.{attribute}")
         source = source_of(before.callback) if before is not None else None
         if now is None:
-            new = live.gatherer.own_text("do_nothing", NOTHING)
+            new = _take_nothing(store, holder, live)
         else:
             new = live.gatherer.take_callable(now.callback, now.owner, about)
         original = digest(source) if source is not None else None
         live.changes.append(CarriedLayer("replace", path, new, original, point.event))
         live.stand_ins[path] = "def {name}(self, *args, **kwargs): return None"
+
+
+def _take_nothing(store: Any, holder: Any, live: Live) -> str:
+    """A function that does nothing, with the parameters that the webui sees while it is muted."""
+    present = function_of(thing_at(holder, [(store.attribute_of(holder), False)]))
+    signature = signature_of(present) if present is not None else "<"
+    if "<" in signature:  # a default value that another process has not
+        signature = "(*args, **kwargs)"
+    texts, number = live.gatherer.texts, 1
+    while True:
+        name = f"do_nothing_{number}" if number > 1 else "do_nothing"
+        text = NOTHING.format(name=name, signature=signature)
+        if texts.get(name, text) == text:
+            return live.gatherer.own_text(name, text)
+        number += 1
 
 
 def _take_hook(

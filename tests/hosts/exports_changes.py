@@ -136,7 +136,8 @@ COMFYUI = (
     ),
     Change(
         "middleware",
-        "async def zz_middleware(request, handler):\n    return await handler(request)\n"
+        "async def zz_middleware(request, handler):\n    answer = await handler(request)\n"
+        "    answer.headers['zz'] = '1'\n    return answer\n"
         "lp.middleware().add(zz_middleware)",
         ("middleware",),
     ),
@@ -190,7 +191,11 @@ SCRIPTS = (
         "middleware",
         "class ZzMiddleware:\n    def __init__(self, app):\n        self.app = app\n"
         "    async def __call__(self, scope, receive, send):\n"
-        "        await self.app(scope, receive, send)\n"
+        "        async def marked(message):\n"
+        "            if message['type'] == 'http.response.start':\n"
+        "                message = {**message, 'headers': [*message['headers'], (b'zz', b'1')]}\n"
+        "            await send(message)\n"
+        "        await self.app(scope, receive, marked)\n"
         "lp.middleware().add(ZzMiddleware)",
         ("middleware",),
     ),

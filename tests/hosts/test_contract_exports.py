@@ -88,7 +88,7 @@ class Exported:
         webui.run(change.cell.replace("PACK", home))
         self.during: dict[str, str] = webui.run("zz_outputs()")
         options = f", {change.options}" if change.options else ""
-        name = f"zz-{change.kind}"
+        name = f"zzz-{change.kind}"  # loaded behind zz_pack
         answer = webui.run(f"str(lp.export({str(folder)!r}, name={name!r}{options}))")
         self.told = str(answer)
         self.path = folder / name
