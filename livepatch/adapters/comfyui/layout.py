@@ -62,8 +62,9 @@ def called(event):
 
 
 def place(given, module):
-    inner = given["key"].replace("\\\\", "/").rpartition("/custom_nodes/")[2]
-    sys.modules[f"{folder.as_posix()}/custom_nodes/{inner}"] = module
+    home = given["name"].partition(".")[0]
+    inner = given["key"].replace("\\\\", "/").rpartition(f"/{home}/")[2]
+    sys.modules[f"{folder.as_posix()}/{home}/{inner}"] = module
 
 
 def load_nodes():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from livepatch.engine.naming.following import loaded_module
+from livepatch.engine.naming.modules import loaded_module
 
 from .changes import ApplyContext, Change, Skipped, Undo
 

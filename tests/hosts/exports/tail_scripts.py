@@ -11,7 +11,7 @@ class ZzScript(scripts.Script):
     def process(self, p, *args):
         p.append("process")
 
-    def postprocess(self, p, *args):
+    def postprocess(self, p, processed, *args):
         p.append("postprocess")
 
 
@@ -83,7 +83,7 @@ async def _headers(app):
 def of_webui():
     return {
         "replaced hook": lambda: _run(ZzScript().process),
-        "muted hook": lambda: _run(ZzScript().postprocess),
+        "muted hook": lambda: _run(lambda seen: ZzScript().postprocess(seen, None)),
         "replaced callback": lambda: _callbacks("image_saved"),
         "muted callback": lambda: _callbacks("cfg_denoiser"),
         "added callback": lambda: _callbacks("before_image_saved"),
