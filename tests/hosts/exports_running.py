@@ -38,6 +38,7 @@ class Home:
         self.flavor, self.command, self.folder = flavor, command, folder
         self.script = folder / SCRIPTS.get(flavor, f"extensions/{PACK}/scripts/{PACK}.py")
         self.script.parent.mkdir(parents=True)
+        (folder / "models").mkdir()  # text-generation-webui lists it at once
         tail = HERE / "exports" / f"tail_{TAILS.get(flavor, 'scripts')}.py"
         own = HERE / "exports" / f"{PACK}.py"
         body, end, begins = own.read_text().partition('if "EXPORTS_BLOCK" in')
