@@ -118,7 +118,7 @@ class Webui:
         try:
             self.client = Client(self._connection_file())
             self.run(BEGIN)
-            self._wait_until(f"lp.host().flavor == {flavor!r} and bool(lp.host().address)")
+            self.wait_until(f"lp.host().flavor == {flavor!r} and bool(lp.host().address)")
         except BaseException:
             self.close()
             raise
@@ -163,7 +163,8 @@ class Webui:
             pause.wait(0.05)
         raise AssertionError(f"it has no kernel:\n{self.output()[-3000:]}")
 
-    def _wait_until(self, expression: str) -> None:
+    def wait_until(self, expression: str) -> None:
+        """Wait until an expression of a cell is true of the webui."""
         self.run(f"_asked = lambda: {expression}")
         end = time.monotonic() + START_SECONDS[self.is_real]
         while time.monotonic() < end and self.process.poll() is None:
