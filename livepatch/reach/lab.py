@@ -159,7 +159,8 @@ def open_console(webui: Webui) -> int:
     require("jupyter_console", "lab", f"open a console on {webui}")
     write_kernelspec(webui.name)
     # Not --existing: there jupyter_console knows neither encryption nor how to interrupt.
-    command = [sys.executable, "-m", "jupyter_console", "--kernel", kernelspec_name(webui.name)]
+    command = [sys.executable, "-m", "livepatch.reach.console"]
+    command += ["--kernel", kernelspec_name(webui.name)]
     return _give_way_to(command, {**os.environ, CHOICE_VARIABLE: str(webui.pid)})
 
 
