@@ -574,3 +574,25 @@ def test_a_restore_ends_a_trace_for_good():
     lp.undo()
     assert [layer.owner for layer in lp.patches()] == [__name__]
     assert (functions.plain(1), record.calls) == ("new", [])
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_the_python_that_a_trace_prints_is_python(quote, monkeypatch):
+    import ast
+
+    monkeypatch.setattr(functions, "BY_NAME", {"plain": lambda a: a}, raising=False)
+    target = f"samples.functions.BY_NAME[{quote}plain{quote}]"
+    begun, ended = lp.reports.trace(target), lp.reports.end_trace(target)
+    for answered in (begun, ended):
+        (call,) = ast.parse(answered.python).body
+        assert ast.literal_eval(call.value.args[0]) == target
+
+
+def test_an_answers_caution_is_as_loud_as_what_was_done(notebook):
+    notebook.run(
+        "%%replace samples.functions.plain\ndef plain(a, b=2, *, c=1):\n    return gren(a)"
+    )
+    answered = notebook.result.result
+    html = answered._repr_mimebundle_()["text/html"]
+    assert "<strong>`gren` is defined nowhere yet</strong>" in html
+    lp.restore_all()

@@ -44,6 +44,17 @@ class AnswerLine(str):
     __repr__ = __str__
 
 
+class Caution(str):
+    """A fact that the user has to know: a notebook does not show it more quietly than the rest.
+
+    Example:
+        >>> answer("replaced mod.f", Caution("`gren` is defined nowhere yet")).facts[1]
+        '`gren` is defined nowhere yet'
+    """
+
+    __slots__ = ()
+
+
 def counted(number: int, one: str, several: str | None = None) -> str:
     """A number with its noun, and with the verb that goes with it.
 

@@ -20,7 +20,7 @@ from .places import Place
 from .replaying import Replayed, look, replay_all, replay_report
 from .report import JournalReport
 from .sessions import SavedSession, Sessions
-from .versions import what_is_live
+from .versions import what_is_live, whose
 from .writer import SessionWriter
 
 if TYPE_CHECKING:
@@ -391,5 +391,5 @@ def redo() -> AnswerLine:
 
 def _told(done: str, entry: Entry) -> list[str]:
     changes = ", ".join(f"{change.verb} {change.target}" for change in entry.changes)
-    owners = sorted({f"{change.owner}'s {change.name!r}" for change in entry.changes})
+    owners = sorted({whose(change) for change in entry.changes})
     return [f"{done}: {changes}", *owners, *what_is_live(entry, list(journal))]

@@ -11,7 +11,7 @@ from livepatch.reports.html import QUIET, TEXT, escape
 from livepatch.reports.table import text_table
 
 from .clock import clock
-from .versions import SILENT, live_steps, whats_new
+from .versions import SILENT, live_steps, whats_new, whose
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -152,11 +152,7 @@ def _what(entry: Entry) -> str:
 
 def _whose(entry: Entry) -> str:
     """Whose changes a step holds; a name that says more than the verb is given too."""
-    return ", ".join(sorted({_layer_of(change) for change in entry.changes}))
-
-
-def _layer_of(change: ChangeDescription) -> str:
-    return change.owner if change.name == change.verb else f"{change.owner}'s {change.name!r}"
+    return ", ".join(sorted({whose(change) for change in entry.changes}))
 
 
 def _state(entry: Entry, live: Collection[Entry]) -> str:

@@ -24,6 +24,11 @@ def identity_of(change: ChangeDescription) -> Identity:
     return change.target, change.owner, change.name
 
 
+def whose(change: ChangeDescription) -> str:
+    """Whose a change is; a name that says more than the verb is given too."""
+    return change.owner if change.name == change.verb else f"{change.owner}'s {change.name!r}"
+
+
 def live_steps(entries: Iterable[Entry]) -> dict[Identity, Entry]:
     """The step that made each layer as it is now; of what is the webui's own again, none.
 

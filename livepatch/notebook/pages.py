@@ -10,7 +10,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from .calls import call_text, tell
 from .timing import OFF_HELP, TIME_HELP, TimedMagics
 from .verbs import Verb, VerbTable
-from .words import unquoted, value_of
+from .words import app_of, unquoted, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,17 +131,21 @@ class LivepatchPagesMagics(TimedMagics):
             %routes remove /hello
             %routes --time
         """
+        from livepatch.this_webui.middleware import other_apps
         from livepatch.this_webui.routes import routes
 
         args = parse_argstring(self.routes, line)
-        app = value_of(self.shell, "routes", args.app) if args.app else None
+        app = app_of(self.shell, "routes", args.app) if args.app else None
         if args.time or args.off:
             return self.timed("routes", args, app, args.app or "")
         table, python = routes(app), f"lp.routes({args.app or ''})"
         if args.action in ROUTES.verbs:
             return ROUTES.run(self.shell, args, table, python)
         ROUTES.place_of(args)
-        return table.report(_pattern(python, args))
+        report = table.report(_pattern(python, args))
+        for name, address in other_apps().items() if app is None else ():
+            print(f"another app answers at {address or name}: %routes --app {name}")
+        return report
 
     @magic_arguments()
     @argument("action", nargs="?", help=f"a part of a name, or {', '.join(EVENTS.verbs)}")

@@ -10,7 +10,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from .calls import tell
 from .timing import OFF_HELP, TIME_HELP, TimedMagics
 from .verbs import Verb, VerbTable
-from .words import value_of
+from .words import app_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -86,10 +86,10 @@ class LivepatchWebMagics(TimedMagics):
             %middleware --time
             %middleware --time --off
         """
-        from livepatch.this_webui.middleware import middleware
+        from livepatch.this_webui.middleware import middleware, other_apps
 
         args = parse_argstring(self.middleware, line)
-        app = value_of(self.shell, "middleware", args.app) if args.app else None
+        app = app_of(self.shell, "middleware", args.app) if args.app else None
         if args.time or args.off:
             return self.timed("middleware", args, app, args.app or "")
         stack, python = middleware(app), f"lp.middleware({args.app or ''})"
@@ -97,4 +97,6 @@ class LivepatchWebMagics(TimedMagics):
             return MIDDLEWARE.run(self.shell, args, stack, python)
         MIDDLEWARE.place_of(args)
         tell(python)
+        for name, address in other_apps().items() if app is None else ():
+            print(f"another app answers at {address or name}: %middleware --app {name}")
         return stack

@@ -63,6 +63,17 @@ def value_of(shell: InteractiveShell, magic: str, text: str) -> Any:
         ) from error
 
 
+def app_of(shell: InteractiveShell, magic: str, text: str) -> Any:
+    """An app that was named: by a dotted name in a loaded module, or a Python expression.
+
+    Raises:
+        LivepatchError: there is none of that name, or the expression raised.
+    """
+    if all(part.isidentifier() for part in text.split(".")):
+        return named(shell, magic, text)
+    return value_of(shell, magic, text)
+
+
 def options_of(shell: InteractiveShell, magic: str, words: Sequence[str]) -> dict[str, Any]:
     """The keyword arguments that stand as ``OPTION=VALUE``.
 

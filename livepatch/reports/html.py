@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape as escape_html
 from typing import TYPE_CHECKING
 
+from livepatch.engine.answers import Caution
 from livepatch.engine.shown import LINES, shown
 
 if TYPE_CHECKING:
@@ -43,13 +44,18 @@ def html_facts(facts: Sequence[str], python: str, source: str) -> str:
     """An answer: what was done, then further facts more quietly, then the Python call.
 
     Args:
-        facts: what was done, and what has to be said of it.
+        facts: what was done, and what has to be said of it: a caution as loud as what was done.
         python: the equivalent Python call; empty: none.
         source: a text to show below; empty: none.
     """
     done, *others = facts
     parts = [f"<strong>{escape(done)}</strong>"]
-    parts += [f'<span style="color:{QUIET}"> · {escape(fact)}</span>' for fact in others]
+    parts += [
+        f" · <strong>{escape(fact)}</strong>"
+        if isinstance(fact, Caution)
+        else f'<span style="color:{QUIET}"> · {escape(fact)}</span>'
+        for fact in others
+    ]
     html = f'<div style="color:{TEXT}">{"".join(parts)}</div>'
     if python:
         html += f'<div style="color:{QUIET};font-family:{CODE}">= {escape(python)}</div>'

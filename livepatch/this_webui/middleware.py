@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.errors import HostUnsupported
 from livepatch.web import middleware_of
+from livepatch.web.find import path_of
 from livepatch.web.kinds import find_app
+from livepatch.web.servers import servers
 
 from .detect import host
 
@@ -47,3 +49,13 @@ def middleware(app: Any = None) -> MiddlewareStack:
                 "give it: lp.middleware(app)",
             )
     return middleware_of(app)
+
+
+def other_apps() -> dict[str, str | None]:
+    """The apps that this process serves besides the webui's own, by name, with their addresses.
+
+    text-generation-webui has one for its page and one for its API.
+    """
+    own = host().app() or find_app()
+    served = [(found.app, found.address) for found in servers() if found.app is not None]
+    return {path_of(app): address for app, address in served if app is not own}

@@ -54,7 +54,7 @@ def extensions_table(title: str, rows: Sequence[InstalledExtension]) -> Report[I
 
 def _state(row: InstalledExtension) -> str:
     state = "on" if row.enabled else "off in the webui"
-    return f"{state}, came along" if row.builtin else state
+    return f"{state}, the webui's own" if row.builtin else state
 
 
 def _events(registrations: Sequence[Registration]) -> str:

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from livepatch.engine.answers import AnswerLine, answer, counted
+from livepatch.engine.answers import AnswerLine, Caution, answer, counted
 from livepatch.engine.changing.events import subscribe
 from livepatch.engine.changing.locks import Lock
 from livepatch.engine.shown import shown
@@ -355,7 +355,7 @@ def _restored(changes: Iterable[Change]) -> list[str]:
         if len(idle) == 1
         else ("are still watched, and change something")
     )
-    return [f"{names} {has} again when saved"] if idle else []
+    return [Caution(f"{names} {has} again when saved")] if idle else []
 
 
 subscribe("remarks", _restored)

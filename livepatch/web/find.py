@@ -138,12 +138,17 @@ def path_of(owner: Any) -> str:
     """
     for name, module in list(sys.modules.items()):
         namespace = getattr(module, "__dict__", None)
-        if not isinstance(namespace, dict):
+        if not isinstance(namespace, dict) or name in _names_of_notebooks():
             continue
         for attribute, value in list(namespace.items()):
             if value is owner and not attribute.startswith("_"):
                 return f"{name}.{attribute}"
     return _shown(owner)
+
+
+def _names_of_notebooks() -> set[str]:
+    """Whose names for things of the webui are no names of theirs; a program that runs has its own."""
+    return registry.notebook_modules - {"__main__"}
 
 
 def _shown(app: Any) -> str:

@@ -25,7 +25,7 @@ def rows_of(notebook):
 def test_undo_and_redo(notebook):
     replace(notebook, "'new'")
     shown = notebook.run("%undo")
-    assert f"undone: replace {TARGET} · notebook's 'replace'" in shown
+    assert f"undone: replace {TARGET} · notebook · live: what the webui had" in shown
     assert "= lp.undo()" in shown
     assert functions.uses_module(1) == 3
     assert f"redone: replace {TARGET}" in notebook.run("%redo")

@@ -208,3 +208,38 @@ def test_time_of_routes_is_that_of_their_requests(notebook, server):
     server.seen()
     server.on_loop(lambda: None)
     assert "GET /" in notebook.run("%routes --time --off")
+
+
+# apps besides the webui's own, and what they are called
+
+
+def test_another_app_that_is_served_is_named_and_can_be_typed(notebook, server, monkeypatch):
+    api = SimpleNamespace(app=Starlette(routes=[Route("/v1/models", home)]))
+    monkeypatch.setitem(sys.modules, "small_api", api)
+    monkeypatch.setattr("livepatch.this_webui.middleware.host", lambda: OwnApp(server.app))
+    with Server(api.app) as other:
+        for magic in ("%middleware", "%routes"):
+            shown = notebook.run(magic)
+            address = f"http://127.0.0.1:{other.port}"
+            assert f"another app answers at {address}: {magic} --app small_api.app" in shown
+        assert "/v1/models" in notebook.run("%routes --app small_api.app")
+    assert "another app" not in notebook.run("%routes")
+
+
+class OwnApp:
+    """An adapter that knows which of the apps is the webui's."""
+
+    flavor = "plain"
+
+    def __init__(self, app):
+        self.own = app
+
+    def app(self):
+        return self.own
+
+
+def test_a_name_of_the_notebook_renames_no_app_in_reports(server, monkeypatch):
+    app = Starlette()
+    before = lp.middleware(Starlette()).path
+    monkeypatch.setitem(sys.modules, "livepatch_notebook", SimpleNamespace(app=app))
+    assert lp.middleware(app).path == before

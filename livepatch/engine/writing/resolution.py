@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import CellType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..answers import Caution
 from .names import AROUND, LOCALS, NOTEBOOK, SAVED, VALUES, ForeignNames, Names, names_of
 
 if TYPE_CHECKING:
@@ -36,10 +37,14 @@ class Uses:
             "{} is defined nowhere yet": self.nowhere,
         }
         return tuple(
-            text.format(", ".join(f"`{name}`" for name in sorted(names)))
+            (Caution if names is self.nowhere else str)(text.format(_listed(names)))
             for text, names in told.items()
             if names
         )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
 
 
 class OriginalOf(Protocol):
