@@ -147,7 +147,7 @@ def path_of(owner: Any) -> str:
 
 
 def _names_of_notebooks() -> set[str]:
-    """Whose names for things of the webui are no names of theirs; a program that runs has its own."""
+    """Whose names for things of the webui are not those things' own: a program's are."""
     return registry.notebook_modules - {"__main__"}
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import warnings
 from types import ModuleType
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from livepatch.registries.containers import Snapshot
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Warns(type):
