@@ -22,7 +22,6 @@ from livepatch.registries.loaded import (
     ExtensionChange,
     LoadedExtension,
     in_words,
-    is_registered,
 )
 
 from .belongings import belongings, modules_of, without_ours
@@ -190,7 +189,8 @@ def _is_loaded(loader: Loader, loading: Loading, known: Sequence[Extension]) -> 
     if loaded is not None and loaded.is_there and not loaded.is_dropped():
         return True
     present = next((e for e in known if e.name == loading.name), None)
-    return present is not None and any(map(is_registered, belongings(loader, _own(present))))
+    has = belongings(loader, _own(present)) if present is not None else []
+    return any(not put.where.startswith("_") for put in has)
 
 
 class _Registries:

@@ -247,6 +247,8 @@ def test_what_the_webui_has_loaded_is_reloaded_in_its_place(
     write(installed, "second")
     said = running.run("str(lp.extensions().reload('controlled'))")
     assert "1 route" in said
+    assert "its controls stay on the page until its Reload UI" in said
+    assert "begin with" not in said
     assert running.run("ask('/controlled')") == "second"
     assert running.run("listed(), places(), paths('')") == before
     assert running.run("[d.script_class.__name__ for d in scripts.scripts_data]") == names

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 
     from livepatch.registries.containers import Contents
 
-OF_THE_PAGE = ("args_from", "args_to", "name", "controls", "group", "api_info", "parent", "tabname")
-"""What the webui gives an instance as it draws its controls."""
+LATE = "livepatch_is_late"
+"""An attribute of an instance whose controls no page has drawn."""
+OF_THE_PAGE = (
+    *("args_from", "args_to", "name", "controls", "group", "api_info", "parent", "tabname"),
+    LATE,
+)
+"""What the webui gives an instance as it draws its controls; and whether it has not."""
 DEFAULTS = {
     "scripts_txt2img": "default_script_arg_txt2img",
     "scripts_img2img": "default_script_arg_img2img",
@@ -61,6 +66,7 @@ def give_places(script: Any, runner: Any, old: Any, controls: Sequence[Any] | No
         controls: what it would draw.
     """
     taken = [len(getattr(runner, "inputs", None) or ()), *map(_end_of, [*runner.scripts, old])]
+    setattr(script, LATE, True)
     script.args_from = max([1, *taken])  # 0 is the number of the script that is chosen
     script.args_to = script.args_from + len(controls or ())
     if controls is not None:
@@ -74,6 +80,17 @@ def title_of(script: Any) -> str:
         return str(script.title())
     except Exception:  # the webui takes it so, too
         return str(script.filename)
+
+
+def count(script: Any) -> int | None:
+    """How many values a script gets; None where no page has a place for it."""
+    begin, end = getattr(script, "args_from", None), getattr(script, "args_to", None)
+    return end - begin if begin and end else None
+
+
+def is_drawn(script: Any) -> bool:
+    """Whether the page has controls of a script."""
+    return bool(count(script)) and LATE not in vars(script)
 
 
 def values_of(controls: Iterable[Any]) -> list[Any]:

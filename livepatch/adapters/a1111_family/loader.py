@@ -25,8 +25,10 @@ from .controls import (
     DEFAULTS,
     InDefaults,
     ask_controls,
+    count,
     default_lists,
     give_places,
+    is_drawn,
     supply,
     take_over,
     title_of,
@@ -135,9 +137,13 @@ class ScriptsLoader(Loader):
             if event in ("ui_tabs", "ui_settings")
             and Loading("", _path(extension)).belongs(str(getattr(entry, "script", "") or ""))
         ]
-        told = {"ui_tabs": "its tab", "ui_settings": "its settings"}
-        words = " and ".join(told[event] for event in dict.fromkeys(drew))
-        return [f"{words} stay on the page until its Reload UI"] if words else []
+        named = {"ui_tabs": "its tab", "ui_settings": "its settings"}
+        words = [named[event] for event in dict.fromkeys(drew)]
+        drawn = filter(is_drawn, [s for r in self._runners() for s in r.scripts])
+        if any(Loading("", _path(extension)).belongs(str(s.filename)) for s in drawn):
+            words.append("its controls")
+        said = f"{', '.join(words[:-1])} and {words[-1]}" if words[1:] else "".join(words)
+        return [f"{said} stay on the page until its Reload UI"] if said else []
 
     def _as_listed(self, loading: Loading) -> tuple[str, bool]:
         """The folder as the webui names it, and whether it came along: SD.Next's are relative."""
@@ -216,6 +222,8 @@ class ScriptsLoader(Loader):
         if name == "scripts_control" and not self._is_drawn_there(script, loading):
             return
         old = _counterpart(loading.old_in(f"_scripts {name}"), script)
+        if old is not None and count(old) is None:
+            return  # this page has drawn none of it
         try:
             controls = ask_controls(script)
         except Exception as error:
@@ -223,14 +231,15 @@ class ScriptsLoader(Loader):
             stays = "its hooks get no values" if old is None else "its controls are the old ones"
             _say(loading, f"its ui raised {raised(error, loading)}: {stays}")
             return
-        if old is not None and _count(old) == len(controls or ()):
+        if old is not None and count(old) == len(controls or ()):
             take_over(script, old)
-            said = "its controls on the page are the old ones until its Reload UI"
         else:
             give_places(script, runner, old, controls)
-            said = "its hooks get what its controls begin with until Reload UI draws them"
         if controls:
-            _say(loading, said)
+            if not is_drawn(script):
+                _say(
+                    loading, "its hooks get what its controls begin with until Reload UI draws them"
+                )
             supply(script, scripts.Script, values_of(controls))
             self._tell_the_api(name, script, values_of(controls), loading)
 
@@ -245,7 +254,7 @@ class ScriptsLoader(Loader):
     def _is_drawn_there(self, script: Any, loading: Loading) -> bool:
         """Whether SD.Next draws a script on its control page: its installer has the names."""
         named = attribute_of("installer", "control_extensions") or ()
-        folder = self._of("paths", "extensions_dir")
+        folder = self._of("paths_internal", "extensions_dir") or self._of("paths", "extensions_dir")
         is_users = bool(folder) and Loading("", Path(folder)).belongs(str(loading.path))
         is_asked = getattr(script, "standalone", False) or is_users
         return not is_asked or script.title() in named
@@ -324,12 +333,6 @@ def _counterpart(old: list[Any], script: Any) -> Any:
     name = type(script).__qualname__
     found = (o for o in old if (type(o).__qualname__, o.filename) == (name, script.filename))
     return next(found, None)
-
-
-def _count(script: Any) -> int | None:
-    """How many values a script gets; None where no page has drawn it."""
-    begin, end = script.args_from, script.args_to
-    return end - begin if begin and end else None
 
 
 def _say(loading: Loading, fact: str) -> None:
