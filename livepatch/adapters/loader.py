@@ -72,6 +72,10 @@ class Loader(ABC):
         What begins with ``_`` is not counted in answers.
         """
 
+    def entries(self, loading: Loading) -> Sequence[Path]:  # noqa: ARG002
+        """The files that are executed: an old one is told to go only if all of them compile."""
+        return ()
+
     @abstractmethod
     def load(self, loading: Loading) -> None:
         """Execute the extension and register what it has, as the webui does at its start.
@@ -167,6 +171,17 @@ def execute(name: str, file: Path, *, register: bool = False, package: bool = Fa
         sys.modules[name] = module
     exec(compile(_read(file), str(file), "exec"), vars(module))
     return module
+
+
+def check_syntax(files: Sequence[Path]) -> None:
+    """Compile files, as :func:`execute` would.
+
+    Raises:
+        SyntaxError: one of them is no Python.
+        ImportError: one of them cannot be read.
+    """
+    for file in files:
+        compile(_read(file), str(file), "exec")
 
 
 def _read(file: Path) -> bytes:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from livepatch.adapters.loader import Loading, raised, told
+from livepatch.adapters.loader import Loading, check_syntax, raised, told
 from livepatch.engine import LivepatchError, transaction
 from livepatch.engine.answers import AnswerLine, answer, counted
 from livepatch.engine.changing.change import apply, taken_back
@@ -88,6 +88,9 @@ def unload(extension: Extension) -> AnswerLine:
     words = [*in_words(loaded.puts), *_layers_in_words(routes)]
     milliseconds = f"{(time.perf_counter() - begun) * 1000:.0f} ms"
     stays = [] if loaded.is_whole else ["what it assigned to the webui's names at start stays"]
+    middleware = [layer.name for layer in getattr(extension, "middleware", ())]
+    if middleware and not loaded.is_whole:
+        stays.append(f"its middleware stays: {', '.join(middleware)}")
     return answer(
         f"unloaded {extension.name}",
         *(words or ["nothing of it was there"]),
@@ -110,6 +113,10 @@ def reload(extension: Extension) -> AnswerLine:
         raise PatchRefused(asked, "its folder is not known", "lp.extensions().load(PATH)")
     loading = loader.find(asked, extension.path)
     loading.name = extension.name
+    try:
+        check_syntax(loader.entries(loading))
+    except (SyntaxError, ImportError) as error:
+        _refuse(asked, loading, error)
     left = loader.left(extension)
     lists = {w: [*held] for w, held in loader.containers().items() if isinstance(held, list)}
     with transaction():

@@ -80,8 +80,21 @@ def by_api(**more):
     """What the hook gets of a generation that the API is asked for."""
     probe.got.clear()
     body = {"prompt": "a", "steps": 1, "width": 64, "height": 64, **more}
-    assert "images" in ask("/sdapi/v1/txt2img", body)
+    answer = ask("/sdapi/v1/txt2img", body)
+    assert probe.without_model or "images" in answer
     return list(probe.got)
+
+class NoModel(Exception):
+    pass
+
+def only_scripts(p):
+    p.scripts.process(p)
+    raise NoModel
+
+models = getattr(sys.modules.get("modules.sd_models"), "checkpoints_list", {0: 0})
+probe.without_model = not models  # a real one: its API as far as the hooks
+if probe.without_model:
+    sys.modules["modules.api.api"].process_images = only_scripts
 
 def ends():
     return max(s.args_to or 0 for s in scripts.scripts_txt2img.scripts)
@@ -255,6 +268,12 @@ def test_what_the_webui_has_loaded_is_reloaded_in_its_place(
     assert running.run("of_page(size)") == [mine]
     assert running.run("by_api()") == [(0.5, "second")]
     assert running.run("probe.ended") == ["first"]
+    file = installed / "scripts" / "controlled.py"
+    text = file.read_text()
+    file.write_text(f"{text}\nif:")
+    assert "SyntaxError" in running.run("error(lambda: lp.extensions().reload('controlled'))")
+    file.write_text(text)
+    assert running.run("probe.ended, ask('/controlled')") == (["first"], "second")  # not told
     running.run("lp.undo()")
     assert running.run("ask('/controlled')") == "first"
     assert running.run("listed(), places(), paths('')") == before

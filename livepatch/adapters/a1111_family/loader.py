@@ -89,13 +89,18 @@ class ScriptsLoader(Loader):
         listed = {f"callback {key}": value for key, value in callbacks.items()}
         return {**found, **lists_of(**listed), **runners_lists(self._named_runners())}
 
+    def entries(self, loading: Loading) -> list[Path]:
+        """``scripts/*.py``, or the file."""
+        is_folder = loading.path.is_dir()
+        return python_files(loading.path / "scripts") if is_folder else [loading.path]
+
     def load(self, loading: Loading) -> None:
         """Execute the scripts, make their instances, tell them that the app has started."""
         scripts = self._module("scripts")
         folder, is_builtin = self._as_listed(loading)
         if loading.path.is_dir():
             self._add_extension(loading, folder, is_builtin=is_builtin)
-            names = [file.name for file in python_files(loading.path / "scripts")]
+            names = [file.name for file in self.entries(loading)]
             files = [os.path.join(folder, "scripts", name) for name in names]
         else:
             files = [os.path.join(folder, loading.path.name)]

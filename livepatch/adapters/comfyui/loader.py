@@ -55,6 +55,10 @@ class ComfyuiLoader(Loader):
             _routes=getattr(getattr(server, "routes", None), "_items", None),
         )
 
+    def entries(self, loading: Loading) -> list[Path]:
+        """``__init__.py``, or the file."""
+        return [loading.path / "__init__.py" if loading.path.is_dir() else loading.path]
+
     def load(self, loading: Loading) -> None:
         """As ComfyUI does, for one of them; nodes that ComfyUI itself has keep their names."""
         nodes, path = sys.modules["nodes"], as_listed(loading.path)

@@ -55,6 +55,10 @@ class TextgenLoader(Loader):
             **({} if routes[1] is routes[0] else {"route of the API": routes[1]}),
         )
 
+    def entries(self, loading: Loading) -> list[Path]:
+        """``script.py``."""
+        return [loading.path / "script.py"]
+
     def load(self, loading: Loading) -> None:
         """As the webui itself does, for one extension."""
         extensions = sys.modules[EXTENSIONS]
