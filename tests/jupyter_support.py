@@ -73,15 +73,19 @@ class JupyterServer:
         return status, json.loads(text) if text else None
 
     def open(self, kernel: str) -> Channels:
-        url = f"ws://{self.address}/api/kernels/{kernel}/channels?token={TOKEN}"
-        return Channels(websocket.create_connection(url, timeout=30))
+        # As JupyterLab does: the session of its messages is the server's for its sockets.
+        url = f"ws://{self.address}/api/kernels/{kernel}/channels?token={TOKEN}&session_id=SESSION"
+        session = uuid.uuid4().hex
+        url = url.replace("SESSION", session)
+        return Channels(websocket.create_connection(url, timeout=30), session)
 
 
 class Channels:
     """What an open notebook is to the server: one WebSocket."""
 
-    def __init__(self, socket: websocket.WebSocket) -> None:
+    def __init__(self, socket: websocket.WebSocket, session: str) -> None:
         self.socket = socket
+        self.session = session
 
     def send(self, code: str, subshell: str | None = None) -> str:
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
@@ -99,7 +103,12 @@ class Channels:
         self, channel: str, kind: str, content: dict[str, Any], subshell: str | None = None
     ) -> str:
         identity = uuid.uuid4().hex
-        header = {"msg_id": identity, "msg_type": kind, "session": "s", "subshell_id": subshell}
+        header = {
+            "msg_id": identity,
+            "msg_type": kind,
+            "session": self.session,
+            "subshell_id": subshell,
+        }
         header |= {"username": "", "version": "5.5", "date": "2026-01-01T00:00:00Z"}
         message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
         self.socket.send(json.dumps({**message, "channel": channel, "buffers": []}))
@@ -126,6 +135,13 @@ class Channels:
 
     def run(self, code: str, subshell: str | None = None) -> str:
         return self.answer(self.send(code, subshell))
+
+    def error(self, identity: str) -> dict[str, Any]:
+        """What the error says with which a cell ends."""
+        found: dict[str, Any] = next(
+            m["content"] for m in self.messages(identity) if m["msg_type"] == "error"
+        )
+        return found
 
     def wait_for_print(self, identity: str) -> None:
         next(m for m in self.messages(identity) if m["msg_type"] == "stream")

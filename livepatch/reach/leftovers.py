@@ -16,6 +16,7 @@ from .records import HIGHEST_PID
 ASK_PREFIX = ".ask-"  # of the socket of an attach; no webui's name begins with a dot
 SCRIPT_PREFIX = "inject-"
 CLIENT_LINK_PREFIX = "c-"
+STANDIN = "s"  # behind the links of a client: the sockets that answer while the webui has ended
 TO_SHORT_FOLDER = "-0"  # of a client: leads to where its links are, the links are numbered from 1
 
 
@@ -23,11 +24,17 @@ def sweep_links(folder: Path) -> None:
     """Remove the links of clients that were killed, when the webui has ended, too."""
     for link in folder.glob(f"{CLIENT_LINK_PREFIX}*"):
         if not link.is_symlink():
-            continue
-        if link.name.endswith(TO_SHORT_FOLDER):
+            if not _is_of_a_living_client(link):
+                remove(link)
+        elif link.name.endswith(TO_SHORT_FOLDER):
             _sweep_short_folder(folder, link)
         elif not os.path.exists(link):
             remove(link)
+
+
+def _is_of_a_living_client(path: Path) -> bool:
+    pid = re.match(rf"{CLIENT_LINK_PREFIX}(\d{{1,10}})-", path.name)
+    return pid is not None and int(pid[1]) <= HIGHEST_PID and is_alive(int(pid[1]))
 
 
 def _sweep_short_folder(folder: Path, link: Path) -> None:
@@ -37,12 +44,12 @@ def _sweep_short_folder(folder: Path, link: Path) -> None:
         folder: the runtime folder.
         link: leads to the short folder, and has the client's pid in its name.
     """
-    pid = re.match(rf"{CLIENT_LINK_PREFIX}(\d{{1,10}})-", link.name)
-    if pid is not None and int(pid[1]) <= HIGHEST_PID and is_alive(int(pid[1])):
+    if _is_of_a_living_client(link):
         return
     stem = link.name.removesuffix(TO_SHORT_FOLDER)
     for base in short_bases(Path(os.readlink(link)), stem):
         if is_base_of(base, folder, stem):
+            remove_sockets(Path(f"{base}{STANDIN}"))
             remove_sockets(base)
     remove(link)
 

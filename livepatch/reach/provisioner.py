@@ -29,6 +29,7 @@ from livepatch.files import check_trusted, shown
 from .folder import remove_sockets, runtime_folder, socket_base
 from .hearing import require_answer
 from .leftovers import CLIENT_LINK_PREFIX, TO_SHORT_FOLDER
+from .standin import Standin
 from .webuis import Webui, choose, running_webuis
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class LivepatchProvisioner(KernelProvisionerBase):
     _let_go = True
     _links: Path | None = None
     _to_short_folder: Path | None = None
+    _standin: Standin | None = None
 
     @property
     def has_process(self) -> bool:
@@ -143,6 +145,7 @@ class LivepatchProvisioner(KernelProvisionerBase):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
         """Attach to the webui that was found."""
+        await self._end_standin()
         connection = self._chosen.connection
         info = {key: connection[key] for key in CONNECTION_KEYS if connection.get(key) is not None}
         info["key"] = connection["key"].encode()
@@ -185,8 +188,26 @@ class LivepatchProvisioner(KernelProvisionerBase):
             return 0
         if webui.is_running:
             self._lost_at = None
+            self._prepare_standin(webui)
             return None
-        return None if self._is_worth_waiting(webui) else 0
+        if self._is_worth_waiting(webui):
+            if self._standin is not None:
+                self._standin.stand_in()
+            return None
+        await self._end_standin()
+        return 0
+
+    def _prepare_standin(self, webui: Webui) -> None:
+        """Have somebody answer in the webui's place when it ends, where a server waits for it."""
+        is_servers = getattr(self.parent, "_restarter", None) is not None
+        if self._standin is None and self._links is not None and is_servers:
+            self._standin = Standin(webui, self.connection_info, self._links)
+            self._standin.start()
+
+    async def _end_standin(self) -> None:
+        standin, self._standin = self._standin, None
+        if standin is not None:
+            await asyncio.to_thread(standin.stop)
 
     def _is_worth_waiting(self, lost: Webui) -> bool:
         """Whether to hide from a server that the webui ended, until it is started again.
@@ -236,6 +257,7 @@ class LivepatchProvisioner(KernelProvisionerBase):
 
     async def cleanup(self, restart: bool = False) -> None:
         """Remove this client's links; after a restart it has the same ones."""
+        await self._end_standin()
         if self._links is None or restart:
             return
         remove_sockets(self._links)

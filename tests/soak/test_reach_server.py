@@ -144,6 +144,36 @@ def test_an_open_notebook_survives_the_webuis_restart(
     notebook.socket.close()
 
 
+def test_a_cell_that_runs_or_is_run_when_the_webui_has_gone_ends_with_a_word(
+    here: Place, server: JupyterServer
+) -> None:
+    webui = here.start()
+    _, kernel = server.request("POST", "kernels", {"name": "livepatch-greeter"})
+    notebook = server.open(kernel["id"])
+    for _ in range(3):  # from when the server has looked after it once
+        notebook.run("import time; time.sleep(0.4)")
+    endless = notebook.send("import time\nprint(1, flush=True)\nwhile True: time.sleep(0.01)")
+    notebook.wait_for_print(endless)
+    webui.end()
+    error = notebook.error(endless)
+    assert error["ename"] == "WebuiEnded"
+    assert f"the webui greeter (pid {webui.pid}) has ended" in error["traceback"][0]
+    reply = next(m for m in notebook.messages(endless) if m["msg_type"] == "execute_reply")
+    assert reply["content"]["status"] == "error"
+    later = notebook.send("1 + 1")
+    assert notebook.error(later)["ename"] == "WebuiEnded"
+    assert next(notebook.messages(later))["msg_type"] in ("status", "execute_reply")
+
+    successor = here.start()
+    notebook.wait_for_status("restarting")
+    notebook.socket.close()
+    notebook = server.open(kernel["id"])
+    assert notebook.run("import os; os.getpid()") == str(successor.pid)
+    assert server.request("DELETE", f"kernels/{kernel['id']}")[0] == 204
+    notebook.socket.close()
+    assert not [path.name for path in here.runtime.glob("c-*s-*")]
+
+
 def test_two_webuis_without_a_choice_are_named_in_the_answer(
     here: Place, server: JupyterServer
 ) -> None:
