@@ -113,7 +113,8 @@ class HookPoint(FollowedPoint):
         with registry.lock:
             old = self.find(asked, reference)
             item = self.store.make(callback, old.name, old.item)
-            new = Registration(self, item, old.name, caller(), is_ours=True)
+            own = old.replaces if old.is_ours else old
+            new = Registration(self, item, old.name, caller(), is_ours=True, replaces=own)
             return self._exchange(old, new, "replace", begun)
 
     def remove(self, reference: Reference) -> AnswerLine:

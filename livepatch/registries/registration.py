@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,6 +31,8 @@ class Registration:
         name: what the webui calls it.
         owner: whose it is: an extension's, a package's, the webui's, the notebook's, a module's.
         is_ours: whether it was put there through livepatch.
+        replaces: the webui's own that it stands in the place of; None: it was added.
+        again: what one of the webui's is known by when it is registered anew.
     """
 
     point: Point
@@ -38,6 +40,8 @@ class Registration:
     name: str
     owner: str
     is_ours: bool = False
+    replaces: Registration | None = field(default=None, repr=False)
+    again: Hashable = field(default=None, repr=False)
     answer: str = field(default="", repr=False)
 
     verb = "callback"
@@ -84,6 +88,11 @@ class Registration:
     def state(self) -> State:
         """``active``, ``off`` (muted), ``stale`` (the webui dropped it) or ``removed``."""
         return self.point.states().get(self, "removed")
+
+    @property
+    def why(self) -> str:
+        """Why it is stale; empty where it is not, or where the webui has just dropped it."""
+        return self.point.barred.get(self, "")
 
     def mute(self) -> AnswerLine:
         """Let the webui pass it by, without losing its place."""
@@ -136,11 +145,13 @@ class Point(Sequence[Registration]):
 
     Attributes:
         store: where the webui keeps it.
-        plan: the placements as the webui has them.
+        plan: the placements as they shall be.
+        barred: those that have no place in what the webui has now, and why.
     """
 
     store: Store
     plan: Placements
+    barred: dict[Registration, str]
 
     @property
     def event(self) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.naming.slots import ABSENT, Attribute
 from livepatch.engine.reading.descriptors import rebuilt
-from livepatch.looking.callables import file_of, name_of
+from livepatch.looking.callables import file_of, name_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, MutableMapping, Sequence
@@ -78,9 +78,43 @@ class Store(ABC):
         """Tells an item from others; the item lives for as long as it is compared."""
         return id(item)
 
+    def own_items(self) -> list[Any] | None:
+        """The items as they would be without us, where the webui has made its data anew.
+
+        None: it has not since :meth:`settle`; what is there is ours, and what others did to it.
+        """
+        return None
+
+    def settle(self) -> None:  # noqa: B027 - most have nothing to forget
+        """What the webui has now is taken in: forget what it has let go of."""
+
+    def is_registering(self) -> bool:
+        """Whether the webui has begun to make its data anew, and has not finished."""
+        return False
+
+    def again(self, item: Any) -> Hashable:
+        """What an item of the webui's is known by when the webui registers it anew."""
+        return self.name_of(item), name_of(self.callback_of(item)), self.file_of(item)
+
+    def follows(self, old: Any, new: Any) -> bool:  # noqa: ARG002
+        """Whether an item that is known by the same is the webui's again, not somebody else's."""
+        return True
+
     def renewed(self, item: Any, name: str) -> Any:  # noqa: ARG002
         """An item of ours for data that the webui has made anew."""
         return item
+
+    def missing(self, item: Any) -> str:  # noqa: ARG002
+        """Why an item of the webui's that we changed is not there."""
+        return "the webui has not registered it again"
+
+    def homeless(self, item: Any) -> str:  # noqa: ARG002
+        """Why the webui has no place for an item of ours now; empty where it has one."""
+        return ""
+
+    def in_the_way(self, item: Any, own: Any) -> str:  # noqa: ARG002
+        """Why an item of ours cannot be there beside one of the webui's; empty where it can."""
+        return ""
 
     def callback_of(self, item: Any) -> Any:
         """What is called."""
@@ -251,6 +285,20 @@ class Method:
     value: Any
 
 
+@dataclass(frozen=True, eq=False)
+class _Changed:
+    """What a holder was given by us; it is kept for as long as that is known by its identity."""
+
+    holder: Any
+    slot: Attribute
+    before: Any
+    written: Any
+
+    def is_as_written(self) -> bool:
+        """Whether nobody has assigned something else since."""
+        return self.slot.read() is self.written
+
+
 class AttributeStore(Store):
     """One hook that several holders may have under one name: script classes, extension modules.
 
@@ -275,7 +323,7 @@ class AttributeStore(Store):
         super().__init__(event, path, ("attribute", key, event))
         self._holders = holders
         self.nothing = nothing
-        self._hidden: dict[int, Any] = {}
+        self._changed: dict[int, _Changed] = {}
 
     def holders(self) -> dict[str, Any]:
         """Who may have the hook, by name."""
@@ -286,11 +334,24 @@ class AttributeStore(Store):
         found = [(holder, self._value(holder)) for holder in self._holders().values()]
         return [Method(holder, value) for holder, value in found if value is not ABSENT]
 
+    def own_items(self) -> list[Any]:
+        """The holders that have it by themselves: each tells what it had before us."""
+        found = [(holder, self._own_value(holder)) for holder in self._holders().values()]
+        return [Method(holder, value) for holder, value in found if value is not ABSENT]
+
     def write(self, items: Sequence[Any]) -> None:
         """Give each holder its own, or take it away."""
         wanted = {id(item.holder): item.value for item in items}
         for holder in self._holders().values():
             self._put(holder, wanted.get(id(holder), ABSENT))
+
+    def settle(self) -> None:
+        """Give a module that was let go of, or switched off, its own back."""
+        present = {id(holder) for holder in self._holders().values()}
+        for key in [key for key in self._changed if key not in present]:
+            changed = self._changed.pop(key)
+            if changed.is_as_written():
+                changed.slot.write(changed.before)
 
     def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:  # noqa: ARG002
         """The callable for the holder of another item, or for a holder."""
@@ -303,9 +364,39 @@ class AttributeStore(Store):
             return Method(item.holder, rebuilt(value, around))
         return Method(item.holder, around(value))
 
+    def again(self, item: Any) -> Hashable:
+        """The holder's name: it has one such hook, whatever that is by now."""
+        return self.name_of(item)
+
     def renewed(self, item: Any, name: str) -> Any:
         """The same function for the holder that has the name by now."""
         return Method(self._holders().get(name, item.holder), item.value)
+
+    def follows(self, old: Any, new: Any) -> bool:
+        """Of a holder that was made anew anything, of the same one the same function anew."""
+        if old.holder is not new.holder:
+            return True
+        one, other = self.callback_of(old), self.callback_of(new)
+        return (name_of(one), file_of(one)) == (name_of(other), file_of(other))
+
+    def missing(self, item: Any) -> str:
+        """Whether its holder was let go of, has lost the hook, or was given another."""
+        value = ABSENT if self.homeless(item) else self._own_value(item.holder)
+        if value is ABSENT:
+            return self.homeless(item) or f"it has no {self.event} of its own any more"
+        found = self.callback_of(Method(item.holder, value))
+        return f"it was given {name_of(found)} ({place_of(found)}) since"
+
+    def homeless(self, item: Any) -> str:
+        """Whether its holder is not among those that are called."""
+        is_there = any(holder is item.holder for holder in self._holders().values())
+        return "" if is_there else "what had it is not loaded now"
+
+    def in_the_way(self, item: Any, own: Any) -> str:
+        """Whether the holder has a hook of its own that the item was not made for."""
+        if own.holder is not item.holder:
+            return ""
+        return f"{self.name_of(own)} has its own {self.event} now ({place_of(own.value)})"
 
     def identity(self, item: Any) -> Hashable:
         """Holder and value."""
@@ -325,30 +416,45 @@ class AttributeStore(Store):
         return self.event
 
     def _value(self, holder: Any) -> Any:
+        return self._seen(holder, self._slot(holder).read())
+
+    def _own_value(self, holder: Any) -> Any:
+        return self._seen(holder, self._own(holder))
+
+    def _own(self, holder: Any) -> Any:
+        """What a holder itself had under the name, or has been given since by someone else."""
+        changed = self._changed.get(id(holder))
+        if changed is not None and changed.is_as_written():
+            return changed.before
+        return self._slot(holder).read()
+
+    def _seen(self, holder: Any, own: Any) -> Any:
+        """The hook of a holder that has this by itself; what it inherits counts as well."""
+        found = self._above(holder) if own is ABSENT else own
+        return ABSENT if found is self.nothing else found
+
+    def _above(self, holder: Any) -> Any:
         name = self.attribute_of(holder)
-        for place in self._places(holder):
-            if name in place.__dict__:
-                value = place.__dict__[name]
-                return ABSENT if value is self.nothing else value
-        return ABSENT
+        inherited = (p.__dict__[name] for p in self._places(holder)[1:] if name in p.__dict__)
+        return next(inherited, ABSENT)
 
     def _put(self, holder: Any, value: Any) -> None:
-        if self._value(holder) is value and id(holder) not in self._hidden:
-            return
-        name = self.attribute_of(holder)
-        slot, above = Attribute(holder, name), ABSENT
-        for place in reversed(self._places(holder)[1:]):
-            above = place.__dict__.get(name, above)
-        shown = ABSENT if above is self.nothing else above
-        # What a holder inherits needs nothing of its own; what it shall not inherit is hidden.
-        self._hidden.pop(id(holder), None)
-        if shown is value:
-            slot.write(ABSENT)
-        elif value is ABSENT:
-            self._hidden[id(holder)] = holder
-            slot.write(self.nothing)
+        slot, before = self._slot(holder), self._own(holder)
+        if value is self._seen(holder, before):
+            wanted = before  # exactly what it had
+        elif value is self._seen(holder, ABSENT):
+            wanted = ABSENT  # what a holder inherits needs nothing of its own
         else:
-            slot.write(value)
+            wanted = self.nothing if value is ABSENT else value  # or it shall not inherit it
+        if slot.read() is not wanted:
+            slot.write(wanted)
+        if wanted is before:
+            self._changed.pop(id(holder), None)
+        else:
+            self._changed[id(holder)] = _Changed(holder, slot, before, wanted)
+
+    def _slot(self, holder: Any) -> Attribute:
+        return Attribute(holder, self.attribute_of(holder))
 
     @staticmethod
     def _places(holder: Any) -> Sequence[Any]:

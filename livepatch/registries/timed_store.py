@@ -47,6 +47,39 @@ class TimedStore(Store):
         """That of the inner store."""
         return self.inner.identity(item)
 
+    def own_items(self) -> list[Any] | None:
+        """Those of the inner store; what is timed counts as ours there."""
+        items = self.inner.own_items()
+        return None if items is None else [self._plain.get(self.identity(i), i) for i in items]
+
+    def is_registering(self) -> bool:
+        """That of the inner store."""
+        return self.inner.is_registering()
+
+    def settle(self) -> None:
+        """That of the inner store."""
+        self.inner.settle()
+
+    def again(self, item: Any) -> Hashable:
+        """That of the inner store."""
+        return self.inner.again(item)
+
+    def follows(self, old: Any, new: Any) -> bool:
+        """That of the inner store."""
+        return self.inner.follows(old, new)
+
+    def missing(self, item: Any) -> str:
+        """That of the inner store."""
+        return self.inner.missing(item)
+
+    def homeless(self, item: Any) -> str:
+        """That of the inner store."""
+        return self.inner.homeless(item)
+
+    def in_the_way(self, item: Any, own: Any) -> str:
+        """That of the inner store."""
+        return self.inner.in_the_way(item, own)
+
     def renewed(self, item: Any, name: str) -> Any:
         """That of the inner store."""
         return self.inner.renewed(item, name)

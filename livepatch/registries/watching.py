@@ -1,15 +1,15 @@
 """Notices when a webui has rebuilt its registries, as on a reload of its page.
 
 What is muted, replaced or added shall stay so although nobody looks. While something is, a thread
-compares what the webui has with what it should have. It acts when two looks in a row have seen the
-same: a webui that reloads registers one after the other.
+looks at what the webui has. Whether that is whole, or the webui has only begun to make it anew, a
+point knows by its store.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from livepatch.engine.changing.registry import registry
 
@@ -27,7 +27,6 @@ class Watch:
 
     def __init__(self) -> None:
         self.points: dict[int, Point] = {}
-        self._seen: dict[int, list[Any]] = {}
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
 
@@ -44,7 +43,6 @@ class Watch:
     def leave(self, point: Point) -> None:
         """Look after a point no longer; the thread ends with the last one. With the lock held."""
         self.points.pop(id(point), None)
-        self._seen.pop(id(point), None)
         if not self.points:
             self._over.set()
             self._thread = None
@@ -54,16 +52,9 @@ class Watch:
         with registry.lock:
             for point in list(self.points.values()):
                 try:
-                    self._look_at(point)
+                    point.refresh()
                 except Exception:  # the webui's data, half made: the next look may do
                     log.debug("livepatch: could not look at %s", point.path, exc_info=True)
-
-    def _look_at(self, point: Point) -> None:
-        present = [point.store.identity(item) for item in point.store.read()]
-        before = self._seen.get(id(point))
-        self._seen[id(point)] = present
-        if present == before:
-            point.refresh()
 
     def _run(self, over: threading.Event) -> None:
         while not over.wait(PERIOD):
