@@ -111,7 +111,14 @@ class A1111Host(GradioHost):
 
     def callback_stores(self) -> Sequence[Store]:
         """The events of ``script_callbacks``."""
-        return stores.callback_stores(CALLBACKS, self.backwards, walked=self.walked)
+        return stores.callback_stores(
+            CALLBACKS, self.backwards, walked=self.walked, built=self.built
+        )
+
+    @staticmethod
+    def built() -> object:
+        """What it makes last when it builds its page: the times that this took."""
+        return attribute_of("modules.timer", "startup_record")
 
     def hook_stores(self) -> Sequence[Store]:
         """The methods of the scripts, then the forward hooks of the model."""

@@ -20,6 +20,8 @@ from livepatch.looking.callables import file_of, name_of, place_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, MutableMapping, Sequence
 
+    from .registering import Registering
+
 EVERYTHING = frozenset({"add", "replace", "mute", "move", "remove"})
 
 
@@ -145,6 +147,7 @@ class ListStore(Store):
         walked: whether the webui walks along the list itself while it calls. Then a new list takes
             its place, so that calls under way go on along the old one; otherwise the list is
             changed in place, for whoever else holds it.
+        registering: of a webui that drops everything and registers anew, what tells of it.
     """
 
     def __init__(
@@ -156,12 +159,15 @@ class ListStore(Store):
         *,
         backwards: bool = False,
         walked: bool = False,
+        registering: Registering | None = None,
     ) -> None:
         super().__init__(event, path, ("list", id(mapping), key))
         self.mapping = mapping
         self.list_key = key
         self.backwards = backwards
         self.walked = walked
+        self.registering = registering
+        self._times = registering.times if registering is not None else 0
         self.own: list[Any] | None = None
         if backwards:
             self.note = "the last one registered is called first"
@@ -182,6 +188,20 @@ class ListStore(Store):
         same = len(self.own) == len(wanted) and all(map(is_, self.own, wanted))
         self.last_put = self.own if same else wanted
         self.mapping[self.list_key] = self.last_put
+
+    def is_registering(self) -> bool:
+        """Whether the webui has dropped everything and not registered all of it yet."""
+        return self.registering is not None and self.registering.is_under_way()
+
+    def own_items(self) -> list[Any] | None:
+        """What it has registered anew: none of ours is among that."""
+        is_anew = self.registering is not None and self.registering.times != self._times
+        return self.read() if is_anew else None
+
+    def settle(self) -> None:
+        """What it has registered anew is taken in."""
+        if self.registering is not None:
+            self._times = self.registering.times
 
     def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:  # noqa: ARG002
         """The callable itself."""

@@ -13,6 +13,7 @@ from livepatch.adapters.runtime import attribute_of, identifier
 from livepatch.errors import HostUnsupported
 from livepatch.looking.callables import file_of
 from livepatch.registries.extension import Extension
+from livepatch.registries.registering import Registering
 from livepatch.registries.store import AttributeStore, ListStore, UnknownStore
 
 from .runtime import PREFIX, forget_methods
@@ -30,15 +31,27 @@ class CallbackStore(ListStore):
         event: the name of the event.
         backwards: whether the last one registered is called first.
         walked: whether the webui walks along the list itself.
+        registering: tells when the webui has dropped all callbacks and registers them anew.
     """
 
     def __init__(
-        self, module: ModuleType, event: str, *, backwards: bool = False, walked: bool = False
+        self,
+        module: ModuleType,
+        event: str,
+        *,
+        backwards: bool = False,
+        walked: bool = False,
+        registering: Registering | None = None,
     ) -> None:
-        callback_map = vars(module)["callback_map"]
-        key = f"{PREFIX}{event}"
-        path = f"callbacks of {event}"
-        super().__init__(event, path, callback_map, key, backwards=backwards, walked=walked)
+        super().__init__(
+            event,
+            f"callbacks of {event}",
+            vars(module)["callback_map"],
+            f"{PREFIX}{event}",
+            backwards=backwards,
+            walked=walked,
+            registering=registering,
+        )
         self.entry = vars(module).get("ScriptCallback")
 
     def make(self, callback: Callable[..., Any], name: str, like: Any) -> Any:
@@ -111,8 +124,9 @@ class OrderedCallbackStore(CallbackStore):
         *,
         backwards: bool = False,
         walked: bool = False,  # noqa: ARG002 - what it walks along is the cached order
+        registering: Registering | None = None,
     ) -> None:
-        super().__init__(module, event, backwards=backwards)
+        super().__init__(module, event, backwards=backwards, registering=registering)
         self.cache: MutableMapping[str, Any] = vars(module)["ordered_callbacks_map"]
         self.sort: Callable[[str, list[Any]], list[Any]] = vars(module)["sort_callbacks"]
         self.registered: list[Any] = []
@@ -147,6 +161,13 @@ class OrderedCallbackStore(CallbackStore):
         self.mapping[self.list_key][:] = listed
         if not _alike(self.sort(self.event, listed), wanted):
             self.cache[self.event] = list(wanted)
+
+    def own_items(self) -> list[Any] | None:
+        """What was registered anew, and nothing known of the places of what was before."""
+        if self.registering is None or self.registering.times == self._times:
+            return None
+        self.registered, self.is_ours_to_sort = [], False
+        return super().own_items()
 
     def _remember(self, listed: list[Any]) -> None:
         """Keep the places of entries in the list, also of those that are not in it now."""
@@ -193,13 +214,20 @@ class ScriptMethodStore(AttributeStore):
         forget_methods(self.runners())
 
 
-def callback_stores(module_name: str, backwards: frozenset[str], *, walked: bool) -> list[Any]:
+def callback_stores(
+    module_name: str,
+    backwards: frozenset[str],
+    *,
+    walked: bool,
+    built: Callable[[], object] | None = None,
+) -> list[Any]:
     """The stores of every event of a ``script_callbacks`` module; none while it is not loaded.
 
     Args:
         module_name: its name.
         backwards: the events whose last callback is called first.
         walked: whether the webui walks along the lists themselves.
+        built: answers what the webui makes anew when it has reloaded its page; None: it cannot.
 
     Raises:
         HostUnsupported: its registry is no dictionary.
@@ -218,16 +246,36 @@ def callback_stores(module_name: str, backwards: frozenset[str], *, walked: bool
     is_ordered = isinstance(vars(module).get("ordered_callbacks_map"), dict)
     is_ordered = is_ordered and callable(vars(module).get("sort_callbacks"))
     kind = OrderedCallbackStore if is_ordered else CallbackStore
+    registering = None if built is None else _registering(callback_map, built)
     stores: list[Any] = []
     for key, listed in list(callback_map.items()):
         if not str(key).startswith(PREFIX):
             continue
         event = str(key).removeprefix(PREFIX)
         if isinstance(listed, list):
-            stores.append(kind(module, event, backwards=event in backwards, walked=walked))
+            is_last_first = event in backwards
+            stores.append(
+                kind(module, event, backwards=is_last_first, walked=walked, registering=registering)
+            )
         else:
             stores.append(UnknownStore(event, f"callbacks of {event}", listed))
     return stores
+
+
+_registerings: dict[int, tuple[Any, Registering]] = {}
+
+
+def _registering(callback_map: dict[str, Any], built: Callable[[], object]) -> Registering:
+    """What tells of one registry: always the same, for it remembers what was there."""
+
+    def lists() -> list[list[Any]]:
+        return [listed for listed in list(callback_map.values()) if isinstance(listed, list)]
+
+    known, told = _registerings.get(id(callback_map), (None, None))
+    if known is not callback_map or told is None:
+        told = Registering(lists, built)
+        _registerings[id(callback_map)] = callback_map, told
+    return told
 
 
 def script_classes(runners: Sequence[Any], method: str) -> dict[str, Any]:
