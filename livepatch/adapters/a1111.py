@@ -115,8 +115,7 @@ class A1111Host(GradioHost):
             CALLBACKS, self.backwards, walked=self.walked, built=self.built
         )
 
-    @staticmethod
-    def built() -> object:
+    def built(self) -> object:
         """What it makes last when it builds its page: the times that this took."""
         return attribute_of("modules.timer", "startup_record")
 

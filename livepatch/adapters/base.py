@@ -152,6 +152,14 @@ class Host:
         """The page, a ``gradio.Blocks``; None where there is none."""
         return None
 
+    def built(self) -> object:
+        """What the webui makes anew, and last, each time when it builds its page or its app.
+
+        By that livepatch knows that a reload has ended. None: it has not yet, or livepatch knows no
+        such thing of this flavor.
+        """
+        return None
+
     def callback_stores(self) -> Sequence[Store]:
         """Where the webui keeps its callbacks: one store for each event."""
         return ()

@@ -32,8 +32,7 @@ class SdnextHost(A1111Host):
     runner_names = ("scripts_txt2img", "scripts_img2img", "scripts_control")
     hook_note = "scripts that the page has not drawn are not called"
 
-    @staticmethod
-    def built() -> object:
+    def built(self) -> object:
         """What it makes last when it builds its page: an empty record of the times of the next."""
         return attribute_of("modules.timer", "startup", "records")
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from livepatch.engine.changing.registry import registry
-
-if TYPE_CHECKING:
-    from .registration import Point
 
 PERIOD = 0.25
 """Seconds between two looks."""
@@ -22,15 +19,26 @@ PERIOD = 0.25
 log = logging.getLogger("livepatch")
 
 
+class Followed(Protocol):
+    """What is looked after: a point, or the page."""
+
+    @property
+    def path(self) -> str:
+        """What it is, in words."""
+
+    def refresh(self) -> None:
+        """Look at what the webui has now."""
+
+
 class Watch:
     """The thread that looks; it runs for as long as a point has changes of ours."""
 
     def __init__(self) -> None:
-        self.points: dict[int, Point] = {}
+        self.points: dict[int, Followed] = {}
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
 
-    def follow(self, point: Point) -> None:
+    def follow(self, point: Followed) -> None:
         """Look after a point; with the lock held."""
         self.points[id(point)] = point
         if self._thread is None or not self._thread.is_alive():
@@ -40,7 +48,7 @@ class Watch:
             )
             self._thread.start()
 
-    def leave(self, point: Point) -> None:
+    def leave(self, point: Followed) -> None:
         """Look after a point no longer; the thread ends with the last one. With the lock held."""
         self.points.pop(id(point), None)
         if not self.points:

@@ -9,6 +9,7 @@ from livepatch.web.gradio.find import events_of
 from livepatch.web.gradio.pages import is_page, pages_of
 
 from .detect import host
+from .rebuilt import page as served_page
 
 if TYPE_CHECKING:
     from livepatch.web.gradio.events import Events
@@ -37,6 +38,8 @@ def events(page: Any = None) -> Events:
         a builtins.int is not a Gradio page and does not serve one
         give a gradio.Blocks, or the app that it is mounted in
     """
+    if page is None:
+        served_page.refresh()
     found = host()
     served = list(pages_of(found.app()))
     if page is None:

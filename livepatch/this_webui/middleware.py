@@ -11,6 +11,7 @@ from livepatch.web.kinds import find_app
 from livepatch.web.servers import servers
 
 from .detect import host
+from .rebuilt import page
 
 if TYPE_CHECKING:
     from livepatch.web import MiddlewareStack
@@ -41,6 +42,7 @@ def middleware(app: Any = None) -> MiddlewareStack:
     """
     if app is None:
         found = host()
+        page.refresh()
         app = found.app() or find_app()
         if app is None:
             raise HostUnsupported(

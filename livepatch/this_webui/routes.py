@@ -8,6 +8,7 @@ from livepatch.errors import HostUnsupported
 from livepatch.web.find import routes_of
 
 from .detect import host
+from .rebuilt import page
 
 if TYPE_CHECKING:
     from livepatch.web.routes.routes import Routes
@@ -42,6 +43,7 @@ def routes(app: Any = None) -> Routes:
     """
     if app is None:
         found = host()
+        page.refresh()
         app = found.app()
         if app is None:
             raise HostUnsupported(

@@ -14,7 +14,7 @@ from .asgi.stack import AsgiStack
 from .kinds import kind_of_app, named_kinds
 from .routes.kinds import router_of
 from .routes.routes import Routes
-from .routes.walk import add_documented, list_of
+from .routes.walk import add_documented, follow_router, list_of
 
 if TYPE_CHECKING:
     from .stack import MiddlewareStack
@@ -101,6 +101,31 @@ def _routes_of(asked: str, app: Any) -> Routes:
     routes = list_of(router, path)
     add_documented(routes, app)
     return Routes(routes, path)
+
+
+def follow_app(app: Any, new: Any) -> list[str]:
+    """Have our changes of an app go upon the one that the webui has made in its place.
+
+    Args:
+        app: the app of before.
+        new: the new one.
+
+    Returns:
+        What could not be carried over, each with the reason.
+    """
+    left: list[str] = []
+    stack = _stacks.get(id(app))
+    if stack is not None and stack.owner is app:
+        try:
+            stack.renew(new)
+        except (PatchRefused, NotImplementedError) as refused:
+            left.append(f"{stack.path}: {refused}")
+        else:
+            _stacks[id(new)] = stack
+    old, router = router_of(app), router_of(new)
+    if old is not None and router is not None:
+        follow_router(old, router, new)
+    return left
 
 
 def _no_app(asked: str, app: Any) -> PatchRefused:

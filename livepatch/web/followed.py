@@ -119,6 +119,19 @@ class FollowedStack(Stack):
         self.take_plan(plan)
         return present
 
+    def renew(self, owner: Any) -> None:
+        """Go on with another app, which the webui has made in the place of this one.
+
+        Our changes go upon its stack; a middleware of ours stays the one that it is.
+
+        Args:
+            owner: the new app.
+
+        Raises:
+            PatchRefused: its stack cannot be mapped.
+        """
+        raise NotImplementedError(f"{type(self).__name__} stays with its app")
+
     def measure_by(self, meter: RequestMeter | None) -> None:
         """Let the requests that come from now on be timed, or no longer.
 

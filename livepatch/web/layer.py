@@ -89,6 +89,16 @@ class MiddlewareLayer:
         """Whether the app's own list of middleware has it too."""
         return self.stack.declares_layer(self)
 
+    def take_over(self, other: MiddlewareLayer) -> None:
+        """Stand for what another layer stood for: the webui has made its app anew.
+
+        Args:
+            other: a layer of the new app, which nobody knows yet.
+        """
+        self.cls, self.options, self.positional = other.cls, other.options, other.positional
+        self.instance, self.spec, self.links = other.instance, other.spec, other.links
+        self.slot = None
+
     def remove(self) -> None:
         """Take it out of the stack; a layer that is gone already stays gone."""
         if self.state != "removed":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from livepatch.engine import PatchRefused
 from livepatch.engine.answers import answer
@@ -18,6 +18,9 @@ from livepatch.engine.plan.plan import Placement
 from livepatch.engine.reading.sources import source_of
 
 from .changes import WebChange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
 
 
 @dataclass(eq=False)
@@ -200,6 +203,32 @@ class OperationList(ABC):
             registry.changed[id(self)] = self
         else:
             registry.changed.pop(id(self), None)
+
+
+def renewed(
+    before: Iterable[Any], now: Iterable[Any], known_by: Callable[[Any], Hashable]
+) -> dict[int, Any]:
+    """What stands for what, where the webui has made everything anew: by the former's identity.
+
+    Args:
+        before: the things of before.
+        now: those of now.
+        known_by: what a thing is known by; of several with the same the first stands for the first.
+
+    Example:
+        >>> a, b, c = "Old", "old", "new"
+        >>> renewed([a, b], [c, "OLD"], str.lower) == {id(a): "OLD"}
+        True
+    """
+    found: dict[Hashable, list[Any]] = {}
+    for thing in now:
+        found.setdefault(known_by(thing), []).append(thing)
+    again: dict[int, Any] = {}
+    for thing in before:
+        candidates = found.get(known_by(thing))
+        if candidates:
+            again[id(thing)] = candidates.pop(0)
+    return again
 
 
 def when_seen() -> list[str]:

@@ -117,6 +117,12 @@ class TextgenHost(GradioHost):
             return app
         return super().app() or attribute_of("modules.api.script", "app")
 
+    def built(self) -> object:
+        """The app that its page has once it is launched, and launched again."""
+        gradio = attribute_of(SHARED, "gradio")
+        page = gradio.get("interface") if isinstance(gradio, dict) else None
+        return getattr(page, "app", None)
+
     def hook_stores(self) -> Sequence[Store]:
         """The hooks of extensions in the order of a chat, then the model's forward hooks."""
         state = attribute_of(EXTENSIONS, "state")

@@ -48,6 +48,11 @@ def guard_stack(stack: AsgiStack) -> AnswerLine:
     )
 
 
+def guard_of(stack: AsgiStack) -> Guard | None:
+    """What guards the app of a stack; None: nothing does."""
+    return _guards.get(id(stack.owner)) if stack.is_guarded else None
+
+
 class Guarding(Change):
     """A guard comes up."""
 

@@ -123,6 +123,39 @@ class AsgiStack(MiddlewareStack):
         self._layers[id(layer.instance)] = layer
         return layer
 
+    def renew(self, owner: Any) -> None:
+        """Go on with the app that the webui has made in the place of this one."""
+        new = type(self)(owner, self.attribute, self._terminal_of(owner), self.path)
+        new.refresh(f"follow {self.path}")
+        before, waiting = self.base, list(self.base)
+        found = []
+        for placement in new.base:
+            layer = placement.layer
+            same = (p for p in waiting if (p.layer.name, p.layer.kind) == (layer.name, layer.kind))
+            known = next(same, None)
+            if known is None:
+                layer.stack = self
+            else:
+                waiting.remove(known)
+                known.layer.take_over(layer)
+            found.append(known or placement)
+        plan = carry_over(before, self.plan, tuple(found))
+        self.owner, self.entrance, self._rests = owner, None, True
+        self._given_terminal, self._terminal = new._given_terminal, new._terminal
+        self._list_before = self._list_of_ours = None
+        self._layers = weakref.WeakValueDictionary()
+        for layer in [*(p.layer for p in found), *(p.layer for p in plan)]:
+            for thing in (layer.instance, layer.spec):
+                if thing is not None:
+                    self._layers[id(thing)] = layer
+        self.base = self.published = tuple(found)
+        self.take_plan(plan)
+        self.publish(plan)
+
+    @staticmethod
+    def _terminal_of(owner: Any) -> Any:
+        return getattr(owner, "router", None)
+
     def is_published(self) -> bool:
         """Whether the app still has what was published last."""
         rests = self.published == self.base and self.measure is None and not self.is_guarded

@@ -42,3 +42,16 @@ def events_of(blocks: Any, apps: Iterable[Any] = ()) -> Events:
             found = _lists[id(blocks)] = EventList(blocks, f"events of {path_of(blocks)}")
         own = (getattr(blocks, name, None) for name in ("app", "server_app"))
         return Events(with_apps(found, (*own, *apps)))
+
+
+def follow_page(blocks: Any, new: Any) -> None:
+    """Have our changes of a page's events go upon the page that the webui has made in its place.
+
+    Args:
+        blocks: the page of before.
+        new: the new one.
+    """
+    found = _lists.get(id(blocks))
+    if found is not None and found.blocks is blocks:
+        found.renew(new)
+        _lists[id(new)] = found

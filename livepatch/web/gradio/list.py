@@ -9,18 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine.changing.registry import registry
+from livepatch.looking.callables import file_of, name_of
 from livepatch.web.operations import (
+    Operation,
     OperationLayer,
     OperationList,
     OperationPlacement,
     Operations,
+    renewed,
 )
 from livepatch.web.routes.openapi import await_calls
 
 from .functions import Streams, attributes_for, config_of, fitting, silent, streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
     from livepatch.measure import Meter
 
@@ -62,6 +65,32 @@ class EventList(OperationList):
     def has_queue(self) -> bool:
         """Whether the page has a queue, which streams need: before Gradio 4 it may have none."""
         return bool(getattr(self.blocks, "enable_queue", True))
+
+    def renew(self, blocks: Any) -> None:
+        """Go on with the page that the webui has made in the place of this one.
+
+        Args:
+            blocks: the new page, a ``gradio.Blocks``.
+        """
+        before, shown = [*self.events().values()], self.published
+        again_by = self._known_by
+        known = {id(event): again_by(event) for event in before}
+        for key in [*self._written]:
+            self._forget(key)
+        self.blocks, self.apps, self.published = blocks, [], ()
+        self._own_config = self._shown_config = None
+        again = renewed(
+            before, self.events().values(), lambda event: known.get(id(event)) or again_by(event)
+        )
+        for placement in self.plan:
+            slot, new, anchor = placement.patch
+            # Not another placement: undo and redo know it by this one.
+            placement.patch = Operation(again.get(id(slot), slot), new, anchor)
+        self.publish(shown)
+
+    def _known_by(self, event: Any) -> Hashable:
+        own = self.own_function(event)
+        return getattr(event, "api_name", None) or "", name_of(own) if own else "", file_of(own)
 
     def refresh(self) -> None:
         """Nothing to carry over: an event is the webui's again as soon as someone assigns it."""

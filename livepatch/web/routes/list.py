@@ -9,15 +9,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from livepatch.looking.callables import name_of
 from livepatch.web.operations import (
+    Operation,
     OperationLayer,
     OperationList,
     OperationPlacement,
     Operations,
+    renewed,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from .kinds import Request
 
@@ -141,6 +144,31 @@ class RouteList(OperationList):
             if slot is route or any(slot is r for r in base):
                 previous = slot
         self.base = base
+
+    def renew(self, owner: Any) -> None:
+        """Go on with the router of the app that the webui has made in the place of this one's.
+
+        Args:
+            owner: the new router.
+        """
+        before, self.owner, shown = self.base, owner, self.published
+        self.base, self.published = self.read(), ()
+        again = renewed(before, self.base, self._known_by)
+        for placement in self.plan:
+            slot, new, anchor = placement.patch
+            # Not another placement: undo and redo know it by this one.
+            placement.patch = Operation(
+                again.get(id(slot), slot), new, again.get(id(anchor), anchor)
+            )
+        self.publish(shown)
+
+    def _known_by(self, route: Any) -> Hashable:
+        return (
+            self.kind_of(route),
+            self.path_of(route),
+            self.methods_of(route),
+            name_of(self.endpoint_of(route)),
+        )
 
     def publish(self, shown: Operations) -> None:
         """Let the requests that come from now on see these operations."""

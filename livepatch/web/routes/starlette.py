@@ -47,6 +47,11 @@ class StarletteRoutes(RouteList):
         self.apps: weakref.WeakSet[Any] = weakref.WeakSet()
         self._own_list: list[Any] | None = None
 
+    def renew(self, owner: Any) -> None:
+        """Go on with the router of the app that the webui has made in the place of this one's."""
+        self._own_list = None
+        super().renew(owner)
+
     def read(self) -> list[Any]:
         """A copy of the list that is there."""
         return list(self.owner.routes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from livepatch.looking.callables import owner_of, undecorated
 
 from .aiohttp import AiohttpRoutes, aiohttp_list_of, sub_app_of
-from .kinds import endpoint_of, inner_router, label_of, winner_over
+from .kinds import endpoint_of, inner_router, kind_of, label_of, winner_over
 from .list import Cell, RouteLayer
 from .starlette import StarletteRoutes
 
@@ -211,6 +211,29 @@ def list_of(router: Any, path: str) -> StarletteRoutes:
     if found is None or found.owner is not router:
         found = _lists[id(router)] = StarletteRoutes(router, path)
     return found
+
+
+def follow_router(router: Any, new: Any, app: Any) -> None:
+    """Have our changes of a router, and of those in it, go upon the one made in its place.
+
+    Args:
+        router: the router of before.
+        new: the new one.
+        app: the app that shows its routes in its document.
+    """
+    found = _lists.get(id(router))
+    if found is not None and found.owner is router:
+        found.apps.clear()
+        add_documented(found, app)
+        found.renew(new)
+        _lists[id(new)] = found
+    inner = {label_of(kind_of(r), (), str(getattr(r, "path", ""))): r for r in new.routes}
+    for route in router.routes:
+        old = inner_router(route)
+        other = inner.get(label_of(kind_of(route), (), str(getattr(route, "path", ""))))
+        within = inner_router(other) if other is not None else None
+        if old is not None and within is not None and old is not within:
+            follow_router(old, within, app)
 
 
 def add_documented(routes: StarletteRoutes, app: Any) -> None:

@@ -1,6 +1,6 @@
 """The webui: one app after another, a new one for each "Reload UI"."""
 
-from modules import launch_utils, script_callbacks, shared
+from modules import launch_utils, script_callbacks, shared, timer
 from modules.webui_start import free_port, start
 
 
@@ -10,6 +10,8 @@ def main():
     while True:
         app, server = start(port)
         script_callbacks.app_started_callback(shared.demo, app)
+        timer.startup_record = timer.startup_timer.dump()
+        timer.startup.reset()
         while shared.state.wait_for_server_command() != "restart":
             pass
         server.should_exit = True

@@ -3,7 +3,7 @@
 import time
 import types
 
-from modules import script_callbacks, shared
+from modules import script_callbacks, shared, timer
 from modules.webui_start import free_port, start
 
 
@@ -21,6 +21,7 @@ def start_ui(port, restart):
     server.wants_restart = False
     shared.demo = types.SimpleNamespace(server=server)
     script_callbacks.app_started_callback(shared.demo, app)
+    timer.startup.reset()
     return server
 
 
