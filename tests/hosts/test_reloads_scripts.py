@@ -204,7 +204,9 @@ def test_what_the_webui_no_longer_registers_is_stale_and_never_written(webui: We
 
 
 def test_a_change_while_the_page_reloads_is_refused(webui: Webui) -> None:
-    webui.run("entries = {k: list(v) for k, v in script_callbacks.callback_map.items()}")
+    webui.run(
+        "lp.callbacks(); entries = {k: [*v] for k, v in script_callbacks.callback_map.items()}"
+    )
     webui.run("[v.clear() for v in script_callbacks.callback_map.values()]")
     try:
         refused = webui.run("error(lambda: lp.callbacks().add('cfg_denoiser', note('new')))")
