@@ -37,4 +37,5 @@ def look_again() -> None:
     """Look at every point anew: the webui's registries are as they shall be."""
     with registry.lock:
         for point in list(_points.values()):
+            point.store.take_as_it_is()
             point.refresh()

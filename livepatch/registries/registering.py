@@ -57,3 +57,7 @@ class Registering:
             self.times += 1
         self._known, self._last = present, self._built()
         return False
+
+    def take_as_it_is(self) -> None:
+        """What is registered now is all that shall be: it is not the webui that took the rest."""
+        self._known = {id(item): item for listed in self._lists() for item in listed}

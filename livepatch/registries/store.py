@@ -94,6 +94,9 @@ class Store(ABC):
         """Whether the webui has begun to make its data anew, and has not finished."""
         return False
 
+    def take_as_it_is(self) -> None:  # noqa: B027 - most never wait for the webui
+        """What is there now is whole: it was we who took out the rest."""
+
     def again(self, item: Any) -> Hashable:
         """What an item of the webui's is known by when the webui registers it anew."""
         return self.name_of(item), name_of(self.callback_of(item)), self.file_of(item)
@@ -192,6 +195,11 @@ class ListStore(Store):
     def is_registering(self) -> bool:
         """Whether the webui has dropped everything and not registered all of it yet."""
         return self.registering is not None and self.registering.is_under_way()
+
+    def take_as_it_is(self) -> None:
+        """It was we who took out the rest: the webui is not about to register it."""
+        if self.registering is not None:
+            self.registering.take_as_it_is()
 
     def own_items(self) -> list[Any] | None:
         """What it has registered anew: none of ours is among that."""
@@ -362,7 +370,8 @@ class AttributeStore(Store):
     def write(self, items: Sequence[Any]) -> None:
         """Give each holder its own, or take it away."""
         wanted = {id(item.holder): item.value for item in items}
-        for holder in self._holders().values():
+        # A class before those that inherit of it: what they need depends on what it has.
+        for holder in sorted(self._holders().values(), key=lambda h: len(self._places(h))):
             self._put(holder, wanted.get(id(holder), ABSENT))
 
     def settle(self) -> None:
@@ -439,7 +448,9 @@ class AttributeStore(Store):
         return self._seen(holder, self._slot(holder).read())
 
     def _own_value(self, holder: Any) -> Any:
-        return self._seen(holder, self._own(holder))
+        own = (self._own(place) for place in self._places(holder))
+        found = next((value for value in own if value is not ABSENT), ABSENT)
+        return ABSENT if found is self.nothing else found
 
     def _own(self, holder: Any) -> Any:
         """What a holder itself had under the name, or has been given since by someone else."""
@@ -450,13 +461,11 @@ class AttributeStore(Store):
 
     def _seen(self, holder: Any, own: Any) -> Any:
         """The hook of a holder that has this by itself; what it inherits counts as well."""
-        found = self._above(holder) if own is ABSENT else own
-        return ABSENT if found is self.nothing else found
-
-    def _above(self, holder: Any) -> Any:
+        places = self._places(holder)[1:] if own is ABSENT else ()
         name = self.attribute_of(holder)
-        inherited = (p.__dict__[name] for p in self._places(holder)[1:] if name in p.__dict__)
-        return next(inherited, ABSENT)
+        inherited = (p.__dict__[name] for p in places if name in p.__dict__)
+        found = next(inherited, own)
+        return ABSENT if found is self.nothing else found
 
     def _put(self, holder: Any, value: Any) -> None:
         slot, before = self._slot(holder), self._own(holder)

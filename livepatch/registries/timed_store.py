@@ -56,6 +56,10 @@ class TimedStore(Store):
         """That of the inner store."""
         return self.inner.is_registering()
 
+    def take_as_it_is(self) -> None:
+        """That of the inner store."""
+        self.inner.take_as_it_is()
+
     def settle(self) -> None:
         """That of the inner store."""
         self.inner.settle()
