@@ -10,7 +10,7 @@ from livepatch.engine.changing.change import Change, ChangeDescription, apply
 from livepatch.engine.changing.registry import registry
 from livepatch.errors import PatchRefused
 
-from .points import look_again
+from .points import at_rest, look_again
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -197,13 +197,14 @@ class ExtensionChange(Change):
         )
 
     def _make(self, *, is_there: bool) -> None:
+        resting = at_rest()
         self.loaded.registries = self.registries
         if self.is_recorded:
             self._move(is_there=is_there)
         self.loaded.is_there = is_there
         if self.is_recorded:
             self.registries.changed(self.loaded)
-            look_again()
+            look_again(resting)
         else:
             self.registries.forget(self.loaded)
         # One that livepatch loaded was not there before, one of the webui's own was.

@@ -12,7 +12,7 @@ from .point import HookPoint
 from .timed_store import TimedStore
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from .extension import Owners
     from .store import Store
@@ -33,9 +33,21 @@ def point_of(store: Store, owners: Owners) -> HookPoint:
         return point
 
 
-def look_again() -> None:
-    """Look at every point anew: the webui's registries are as they shall be."""
+def at_rest() -> list[Store]:
+    """The stores whose webui is not about to register everything anew."""
     with registry.lock:
+        stores = [point.store for point in _points.values()]
+        return [store for store in stores if not store.is_registering()]
+
+
+def look_again(resting: Sequence[Store]) -> None:
+    """Look at every point anew, after we have put something there or taken something out.
+
+    Args:
+        resting: the stores that were :func:`at_rest` before: what is gone from them, we took out.
+    """
+    with registry.lock:
+        for store in resting:
+            store.take_as_it_is()
         for point in list(_points.values()):
-            point.store.take_as_it_is()
             point.refresh()

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
+holding_back: list[Callable[[], bool]] = []
+"""Each tells whether livepatch has still to put back what callbacks come from: extensions that it
+had loaded, and that a reload of the page has dropped."""
+
+
 class Registering:
     """All lists of callbacks of one webui, and what it makes when it has filled them.
 
@@ -52,7 +57,7 @@ class Registering:
         present = {id(item): item for listed in self._lists() for item in listed}
         if self._known and self._known.keys().isdisjoint(present):
             built = self._built()
-            if built is self._last or built is None:
+            if built is self._last or built is None or any(told() for told in holding_back):
                 return True
             self.times += 1
         self._known, self._last = present, self._built()

@@ -26,6 +26,7 @@ from livepatch.registries.loaded import (
 
 from .belongings import belongings, modules_of, without_ours
 from .detect import host
+from .rebuilt import page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,6 +127,9 @@ def reload(extension: Extension) -> AnswerLine:
     return _answer("reloaded", loaded, _counts(loaded, ours))
 
 
+_following = threading.Lock()  # two at once would load what was dropped twice
+
+
 def follow_reload() -> list[str]:
     """Make loads and unloads true again, when a reload of the webui's page has ended.
 
@@ -137,6 +141,11 @@ def follow_reload() -> list[str]:
     Returns:
         What could not be made true, for people.
     """
+    with _following:
+        return _follow_reload()
+
+
+def _follow_reload() -> list[str]:
     said: list[str] = []
     records = _records()
     for loaded in records:
@@ -385,3 +394,6 @@ def _layers_in_words(changes: Sequence[Change]) -> list[str]:
 def _answer(done: str, loaded: LoadedExtension, counts: list[str]) -> AnswerLine:
     words = counts or ["it registered nothing"]
     return answer(f"{done} {loaded.name}", *words, *loaded.facts, f"{loaded.milliseconds:.0f} ms")
+
+
+page.when_rebuilt.append(follow_reload)

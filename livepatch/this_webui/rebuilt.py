@@ -6,13 +6,16 @@ What of ours lies on the old ones goes upon the new ones, once the webui itself 
 
 from __future__ import annotations
 
+import contextvars
 import logging
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import subscribe
 from livepatch.engine.changing.registry import registry
 from livepatch.registries.loaded import ChangedExtension
+from livepatch.registries.registering import holding_back
 from livepatch.registries.watching import watch
 from livepatch.web.asgi.guard import Guard
 from livepatch.web.find import follow_app
@@ -23,7 +26,7 @@ from livepatch.web.operations import OperationList
 from .detect import webui
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from livepatch.engine.changing.change import Step
 
@@ -37,14 +40,16 @@ class Page:
     """The app and the page that the webui serves, as they were last seen.
 
     Attributes:
-        when_rebuilt: what is called when the webui has made them anew, with the lock held.
+        when_rebuilt: what is called when the webui has made them anew, on a thread of its own: it
+            may load extensions. It answers what could not be made true again, for people.
     """
 
     path = "the webui's app and page"
 
     def __init__(self) -> None:
-        self.when_rebuilt: list[Callable[[], None]] = []
+        self.when_rebuilt: list[Callable[[], Iterable[str]]] = []
         self._built: object = None
+        self._is_telling = False
         self._app: Any = _nothing
         self._blocks: Any = _nothing
 
@@ -67,8 +72,22 @@ class Page:
                 _try(follow_app, app, new_app)
             if _is_another(new_blocks, blocks):
                 _try(follow_page, blocks, new_blocks)
-            for call in self.when_rebuilt:
-                _try(call)
+            self._is_telling = True
+            thread = threading.Thread(target=self._tell, name="livepatch-rebuilt", daemon=True)
+            # In a context of its own: what it logs is the webui's, not a cell's.
+            contextvars.Context().run(thread.start)
+
+    def _tell(self) -> None:
+        for call in self.when_rebuilt:
+            _try(call)
+        self._is_telling = False
+
+    def has_to_load(self) -> bool:
+        """Whether extensions that livepatch had loaded are still to be loaded again."""
+        if not any(isinstance(c, ChangedExtension) for c in registry.changed.values()):
+            return False
+        found = webui()
+        return self._is_telling or (found is not None and found.built() is not self._built)
 
     def keep(self, _step: Step) -> None:
         """A step was made: look after the page while something of ours lies on it."""
@@ -106,3 +125,4 @@ def _weakly(thing: Any) -> Any:
 
 page = Page()
 subscribe("step", page.keep)
+holding_back.append(page.has_to_load)

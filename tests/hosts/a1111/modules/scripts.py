@@ -5,7 +5,7 @@ import sys
 import time
 from collections import namedtuple
 
-from modules import errors, extensions, script_callbacks, script_loading, timer
+from modules import errors, extensions, script_callbacks, script_loading
 from modules.script_places import UNDRAWN
 from modules.script_runner import ScriptRunner
 
@@ -66,7 +66,7 @@ def load_scripts():
     script_callbacks.clear_callbacks()
     for extension in extensions.active():
         for path in extension.list_files("scripts", ".py"):
-            if timer.startup_record is not None:  # real ones load for seconds, with pauses
+            if scripts_txt2img is not None:  # a reload: real ones take seconds, with pauses
                 time.sleep(0.4)
             before, current_basedir = sys.path, extension.path
             sys.path = [extension.path, *sys.path]

@@ -1,4 +1,4 @@
-"""The times of the start: what A1111, and SD.Next, make anew when their page is built."""
+"""The times of the start: what A1111 makes anew when its page is built."""
 
 
 class Timer:
@@ -11,9 +11,6 @@ class Timer:
     def dump(self):
         return {"total": sum(self.records.values()), "records": self.records}
 
-    def reset(self):
-        self.__init__()
 
-
-startup_timer = startup = Timer()
+startup_timer = Timer()
 startup_record = None

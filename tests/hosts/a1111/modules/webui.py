@@ -11,7 +11,6 @@ def main():
         app, server = start(port)
         script_callbacks.app_started_callback(shared.demo, app)
         timer.startup_record = timer.startup_timer.dump()
-        timer.startup.reset()
         while shared.state.wait_for_server_command() != "restart":
             pass
         server.should_exit = True
