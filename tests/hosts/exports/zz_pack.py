@@ -179,7 +179,7 @@ def _extensions(packages):
     found = {}
     for module in [*sys.modules.values()]:
         extension = getattr(module, "__dict__", {}).get("EXTENSION")
-        if extension is not None:
+        if hasattr(extension, "applied"):
             holds_hooks = "HOOKS" in vars(module)
             if extension.name not in found or holds_hooks:
                 found[extension.name] = (extension, module if holds_hooks else extension)
