@@ -31,8 +31,10 @@ class ComfyuiRuntime(WebuiRuntime):
             return {}
         named: dict[str, ModuleType] = {}
         for key, module in sys.modules.copy().items():
+            if "/" not in key and "\\" not in key:
+                continue  # nearly all of them: this is asked for often
             for folder in FOLDERS:
-                _, found, inner = str(key).replace("\\", "/").rpartition(f"/{folder}/")
+                _, found, inner = key.replace("\\", "/").rpartition(f"/{folder}/")
                 if found and module is not None:
                     parts = (identifier(part) for part in inner.split("."))
                     named.setdefault(".".join([folder, *parts]), module)
