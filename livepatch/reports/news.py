@@ -71,7 +71,7 @@ def _why_stale(layer: Any) -> str:
             except LivepatchError as error:
                 return error.found
             return "its name leads to something else now: loaded again, or assigned"
-    return "the webui has dropped what it was on"
+    return getattr(layer, "why", "") or "the webui has dropped what it was on"
 
 
 def _failures(layer: Any) -> list[Failure]:

@@ -82,8 +82,9 @@ def of_file():
 def restore():
     lp.restore_all()
 def undo():
-    while [layer for layer in lp.patches() if layer.verb != "load"]:
-        lp.undo()
+    for _ in range(4):
+        if [layer for layer in lp.patches() if layer.verb != "load"]:
+            lp.undo()
 def detach():
     get_ipython().run_line_magic("unload_ext", "livepatch")
     get_ipython().run_line_magic("load_ext", "livepatch")

@@ -79,8 +79,9 @@ def of_file():
 def restore():
     lp.restore_all()
 def undo():
-    while lp.patches():
-        lp.undo()
+    for _ in range(4):
+        if lp.patches():
+            lp.undo()
 def detach():
     get_ipython().run_line_magic("unload_ext", "livepatch")
     get_ipython().run_line_magic("load_ext", "livepatch")
