@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .registration import Point, Registration
 
-MOST_NAMES = 24
+MOST_NAMES = 6
 MOST_ROWS = 40
 
 

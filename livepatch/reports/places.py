@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,10 @@ def place_column(heading: str, cell: Callable[[Item], object]) -> Column[Item]:
 
 
 def short_place(place: str) -> str:
-    """A path below the webui's folder, or in an installed package, without what is above that.
+    """A path without what is above the webui's folder or an installed package.
+
+    Of a line of the webui's, or of its extensions', the file is enough: what stands beside it says
+    whose it is.
 
     Example:
         >>> short_place("/env/lib/python3.11/site-packages/starlette/middleware/gzip.py:45")
@@ -45,8 +49,16 @@ def short_place(place: str) -> str:
             return inside
     for folder in _folders():
         if place.startswith(folder):
-            return place[len(folder) :]
+            inside = place[len(folder) :]
+            return os.sep.join(inside.split(os.sep)[_from_file(inside) :])
     return place
+
+
+def _from_file(inside: str) -> int:
+    """Where the file begins among the parts of a place: that of a package has a name with it."""
+    if not re.search(r"\.py:\d+$", inside):
+        return 0
+    return -2 if "__init__.py:" in inside else -1
 
 
 def _folders() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from running import Webui, started, webuis_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BATCH = 20
+BATCH = 5
 MOST_OF_A_REAL_ONE = 600
 BEGIN = '''
 from IPython import get_ipython
