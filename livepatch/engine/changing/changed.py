@@ -44,13 +44,15 @@ def layers_of_changed() -> list[Any]:
 def ways_back() -> tuple[dict[str, Change], list[Stuck]]:
     """The changes that take everything back, by what they are about; and what refused.
 
+    What came last goes first: it may have taken the place of what came before.
+
     Example:
         >>> ways_back()
         ({}, [])
     """
     changes: dict[str, Change] = {}
     refused: list[Stuck] = []
-    for position, thing in enumerate(tuple(registry.changed.values()), 1):
+    for position, thing in enumerate(reversed(tuple(registry.changed.values())), 1):
         try:
             change = thing.way_back()
         except Exception as error:  # whatever it is: all others are taken back
