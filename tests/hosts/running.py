@@ -164,6 +164,7 @@ class Webui:
         raise AssertionError(f"it has no kernel:\n{self.output()[-3000:]}")
 
     def wait_until(self, expression: str) -> None:
+        """Wait until an expression is true, for as long as a start may take."""
         """Wait until an expression of a cell is true of the webui."""
         self.run(f"_asked = lambda: {expression}")
         end = time.monotonic() + START_SECONDS[self.is_real]
