@@ -94,6 +94,10 @@ class Loader(ABC):
     def unroute(self, loading: Loading) -> None:  # noqa: B027 - most have the routes in a list
         """Take out the routes of an extension that the webui itself has loaded."""
 
+    def more(self, loading: Loading) -> list[Put]:  # noqa: ARG002
+        """What there is of an extension beside what the containers have."""
+        return []
+
     def own_thing(self, item: Any) -> Any:
         """What an item of a container holds of an extension; here: the item itself."""
         return item

@@ -62,7 +62,7 @@ def belongings(loader: Loader, own: Loading) -> list[Put]:
                 previous = item
         else:
             puts += [InSet(where, item) for item in set(container) if is_its(where, item)]
-    return without_ours(puts)
+    return without_ours([*puts, *loader.more(own)])
 
 
 def without_ours(puts: Iterable[Put]) -> list[Put]:

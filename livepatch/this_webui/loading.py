@@ -257,11 +257,11 @@ def _brought_in(
     before = Snapshot(loader.containers())
     loaded = record or LoadedExtension(loading.name, loading.path)
     was = loaded.puts, loaded.changes, loaded.is_there, loaded.registries
-    loaded.is_there, loaded.registries, loaded.facts = False, None, loading.facts
+    loaded.registries, loaded.facts = None, loading.facts
 
     def take_back() -> None:
-        if loaded.is_there:  # an interrupt came when it was all in, and in the journal
-            return
+        if loaded.is_there and loaded.registries is not None:
+            return  # an interrupt came when it was all in, and in the journal
         loaded.puts, loaded.changes, loaded.is_there, loaded.registries = was
         contents = loader.containers()
         for put in reversed(_puts(before, loading, contents)):

@@ -19,7 +19,7 @@ from livepatch.engine.naming.slots import ABSENT
 from livepatch.registries.containers import Put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from livepatch.registries.containers import Contents
 
@@ -127,16 +127,20 @@ def _end_of(script: Any) -> int:
 
 @dataclass(eq=False)
 class InDefaults(Put):
-    """The values of a script's controls in the list that the webui's API begins with."""
+    """The values of a script's controls in the list that the webui's API begins with.
+
+    Attributes:
+        find: answers that list; None while the API has not worked it out.
+        values: the values; None of a script that the page has drawn: the webui has put them there,
+            unless it worked them out while the script was gone.
+    """
 
     where: str
     item: Any
-    values: list[Any]
-    listed: list[Any]
-    is_there: bool = False
-
-    def __post_init__(self) -> None:
-        self.old = self.listed[self.item.args_from : self.item.args_to]
+    find: Callable[[], list[Any] | None]
+    values: list[Any] | None = None
+    is_there: bool = True
+    listed: list[Any] | None = None
 
     def is_in(self, contents: Contents) -> bool:  # noqa: ARG002 - it is no container of objects
         """Whether they are there."""
@@ -145,17 +149,29 @@ class InDefaults(Put):
     def take_out(self, contents: Contents) -> None:  # noqa: ARG002
         """The values that were in their places; where there were none, nothing."""
         begin, end = self.item.args_from, self.item.args_to
-        if self.is_there:
-            last = len(self.listed) <= end
-            self.listed[begin:end] = self.old or ([] if last else [None] * (end - begin))
+        if self.is_there and self.values is not None and self.listed is self.find():
+            last = len(self.listed or ()) <= end
+            if self.listed is not None:
+                self.listed[begin:end] = self.old or ([] if last else [None] * (end - begin))
         self.is_there = False
 
     def put_back(self, contents: Contents) -> None:  # noqa: ARG002
         """Each value in its place."""
         begin, end = self.item.args_from, self.item.args_to
+        listed = self.find()
+        if self.is_there and listed is self.listed:
+            return
+        self.is_there, self.listed = True, listed
+        if self.listed is None:  # the API will ask the script itself
+            return
+        self.old = self.listed[begin:end]
+        values = self.values
+        if values is None and any(value is not None for value in self.old):
+            return
         self.listed.extend([None] * (end - len(self.listed)))
-        self.listed[begin:end] = self.values
-        self.is_there = True
+        self.listed[begin:end] = (
+            values_of(ask_controls(self.item) or ()) if values is None else values
+        )
 
 
 def default_lists(endpoints: Iterable[Any]) -> Mapping[str, list[Any]]:

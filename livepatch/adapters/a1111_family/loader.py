@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from livepatch.adapters.gradio import GradioHost
     from livepatch.registries import Extension
+    from livepatch.registries.containers import Put
 
 AT_START = ("ui_tabs", "ui_settings", "before_ui", "ui_train_tabs", "after_ui")
 
@@ -249,12 +251,22 @@ class ScriptsLoader(Loader):
             self._tell_the_api(name, script, values_of(controls), loading)
 
     def _tell_the_api(self, name: str, script: Any, values: list[Any], loading: Loading) -> None:
+        put = InDefaults(f"_{DEFAULTS[name]}", script, partial(self._defaults, name), values, False)
+        loading.puts.append(put)
+        put.put_back({})
+
+    def _defaults(self, name: str) -> list[Any] | None:
         routes = getattr(getattr(self.host.app(), "router", None), "routes", None) or ()
-        listed = default_lists(getattr(route, "endpoint", None) for route in routes).get(name)
-        if listed is not None:
-            put = InDefaults(f"_{DEFAULTS[name]}", script, values, listed)
-            loading.puts.append(put)
-            put.put_back({})
+        return default_lists(getattr(route, "endpoint", None) for route in routes).get(name)
+
+    def more(self, loading: Loading) -> list[Put]:
+        """The values of its controls in those that the API begins with."""
+        return [
+            InDefaults(f"_{DEFAULTS[name]}", script, partial(self._defaults, name))
+            for name, runner in self._named_runners().items()
+            for script in runner.scripts
+            if name in DEFAULTS and count(script) and loading.belongs(str(script.filename))
+        ]
 
     def _is_drawn_there(self, script: Any, loading: Loading) -> bool:
         """Whether SD.Next draws a script on its control page: its installer has the names."""
