@@ -91,15 +91,20 @@ def _check_app(
             f"{stack.path} is changed, and {adapter.layout.unreachable_app}",
             "take that back before the export; lp.wrap the function behind the route instead",
         )
+    if not hasattr(stack.owner, "middlewares" if _is_aiohttp(stack) else "user_middleware"):
+        raise ExportRefused(
+            asked,
+            f"{stack.path} is changed, and an export changes the middleware of Starlette, FastAPI "
+            f"and aiohttp apps only ({place(type(stack.owner))})",
+            "take that back before the export, and name the class in the application's settings",
+        )
     finds_it_itself = type(adapter.runtime).app is not WebuiRuntime.app
     is_this_webui = finds_it_itself and host().flavor == adapter.flavor
     app: Any = host().app() if is_this_webui else stacks[0].owner
     wrapped = [app]
     while wrapped[-1] is not None and stack.owner is not wrapped[-1]:
         wrapped.append(getattr(wrapped[-1], "__dict__", {}).get("app"))
-    if wrapped[-1] is None or not hasattr(
-        stack.owner, "middlewares" if _is_aiohttp(stack) else "user_middleware"
-    ):
+    if wrapped[-1] is None:
         raise ExportRefused(
             asked,
             f"{stack.path} is changed, which is not the app that the extension will be given",

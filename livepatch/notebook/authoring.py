@@ -14,7 +14,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 
 from livepatch.reports import Answer
 
-from .calls import call_text, tell
+from .calls import Source, call_text, tell
 from .words import paths_below, unquoted
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ class LivepatchAuthoringMagics(Magics):
             options["timeout"] = args.timeout
         said = {name: value for name, value in options.items() if value}
         if args.no_check:
-            options["check"] = said["check"] = False
+            options["check"] = False
+            said["check"] = Source("False")
         done = export(*folder, **options)
         return Answer(str(done), call_text("lp.export", *folder, **said))
 

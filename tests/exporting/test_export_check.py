@@ -337,3 +337,27 @@ def test_the_main_module_is_not_run_again(tmp_path):
     assert "applied 1 and took them back" in done.stdout
     assert "1 target as live" in done.stdout
     assert (tmp_path / "started.txt").read_text() == "started "
+
+
+def test_it_goes_to_the_webuis_own_folder_of_extensions(webui, tmp_path, monkeypatch):
+    lp.replace(f"{webui.__name__}.NAME", "new")
+    monkeypatch.chdir(tmp_path)
+    assert lp.export(name="mine", flavor="starlette").path.parent.samefile(tmp_path)
+    folder = tmp_path / "webui" / "extensions"
+    monkeypatch.setattr(PlainHost, "extension_folder", folder)
+    made = lp.export(name="mine", flavor="plain")
+    assert made.path == folder / "mine"
+    assert f"exported mine for plain to {folder / 'mine'}" in str(made)
+    assert lp.export(name="mine", flavor="aiohttp").path.parent.samefile(tmp_path)
+
+
+def test_the_magic_has_the_same_options(webui, notebook, tmp_path):
+    lp.replace(f"{webui.__name__}.NAME", "new")
+    shown = notebook.run(f"%export mine --to {tmp_path} --for plain --no-check")
+    assert "not checked, as you asked" in shown
+    assert f'= lp.export("{tmp_path}", name="mine", flavor="plain", check=False)' in shown
+    refused = notebook.run(f"%export mine --to {tmp_path} --for plain --timeout 0.01")
+    assert "did not end within 0.01 s" in refused
+    shown = notebook.run(f"%export mine --to {tmp_path} --for plain --timeout 60")
+    assert "timeout=60.0" in shown
+    assert "1 target as live" in shown

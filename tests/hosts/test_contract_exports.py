@@ -179,3 +179,52 @@ def test_exports_go_to_the_webuis_own_folder(live: Live) -> None:
         assert live.folder.name == "custom_nodes"  # its own; the test's is a further one
     else:
         assert live.folder == wanted
+
+
+def test_one_that_was_off_when_the_page_was_loaded_again_is_complete_when_it_is_on(
+    tmp_path: Path,
+) -> None:
+    home = Home("a1111", None, tmp_path / "webui")
+    (change,) = (one for one in changes_of("a1111") if one.kind == "middleware")
+    webui = home.live()
+    try:
+        webui.run(f"{change.cell}\nlp.export(name='zz-words')")
+    finally:
+        webui.close()
+    webui = home.live()
+    try:
+        webui.run(RELOAD)
+        names = "[m.cls.__name__ for m in lp.host().app().user_middleware]"
+        assert "ZzMiddleware" in webui.run(names)
+        webui.run("switch(False)")
+        assert "ZzMiddleware" not in webui.run(names)
+        webui.run("reload()")
+        assert "ZzMiddleware" not in webui.run(names)
+        webui.run("switch(True)")
+        assert "ZzMiddleware" in webui.run(names)
+        webui.run("reload()")
+        assert webui.run(names).count("ZzMiddleware") == 1
+    finally:
+        webui.close()
+
+
+RELOAD = """
+import sys
+from modules import shared
+
+def switch(on):
+    shared.opts.data["zz_words_changes_enabled"] = on
+    sys.modules["zz_words_changes"].when_switched()
+
+def reload():
+    app, told = lp.host().app(), []
+    former = sys.modules["zz_words_changes"]
+    shared.state.request_restart()
+    end = time.monotonic() + 50
+    while time.monotonic() < end and (
+        lp.host().app() in (app, None)
+        or sys.modules.get("zz_words_changes") in (former, None)
+        or sys.modules["zz_words_changes"].EXTENSION.app is None
+    ):
+        time.sleep(0.05)
+"""

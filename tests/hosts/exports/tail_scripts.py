@@ -49,8 +49,14 @@ def _callbacks(event):
 def _middleware():
     import gc
 
-    apps = [one for one in gc.get_objects() if type(one).__name__ == "FastAPI"]
+    # Gradio's app is of a class of its own.
+    kinds = {cls for cls in gc.get_objects() if isinstance(cls, type) and _is_app(cls)}
+    apps = [one for one in gc.get_objects() if type(one) in kinds]
     return any(b"zz" in headers for one in apps for headers in asyncio.run(_headers(one)))
+
+
+def _is_app(cls):
+    return any(base.__name__ == "FastAPI" for base in cls.__mro__)
 
 
 async def _headers(app):
