@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -117,6 +118,40 @@ def test_a_script_behaves_as_under_plain_python(here: Place, arguments: list[str
     own = re.sub(r'  File "[^"]*runpy[^"]*".*\n(    .*\n)?', "", expected.stderr)
     assert found.stderr == own
     assert found.returncode == expected.returncode
+
+
+STACKS = """
+import importlib.util, inspect, json, sys, types
+
+class Asked(types.ModuleType):
+    count = 0
+    def __getattr__(self, name):
+        Asked.count += name == "__file__"
+        raise AttributeError(name)
+
+sys.modules["asked"] = Asked("asked")
+spec = importlib.util.spec_from_file_location("registers", "registers.py")
+
+def stack():
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return [tuple(frame)[1:] for frame in module.stack]
+
+stack()
+Asked.count = 0
+print(json.dumps([Asked.count, [f for f in stack() if f[0].endswith((".py", "_external>"))],
+                  Asked.count]))
+"""
+
+
+def test_the_stacks_that_a_webui_looks_at_cost_no_more_than_without(here: Place) -> None:
+    """A1111 looks at one for each callback, and inspect asks each module of a frame it lacks."""
+    (here.folder / "stacks.py").write_text(STACKS)
+    (here.folder / "registers.py").write_text("import inspect\nstack = inspect.stack()\n")
+    _, frames, without = json.loads(plain(here, "stacks.py").stdout)
+    _, found, asked = json.loads(here.livepatch("run", "stacks.py").stdout)
+    assert asked <= without
+    assert [f for f in found if "/livepatch/" not in f[0] and "runpy" not in f[0]] == frames
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="POSIX signals")
