@@ -596,3 +596,15 @@ def test_an_answers_caution_is_as_loud_as_what_was_done(notebook):
     html = answered._repr_mimebundle_()["text/html"]
     assert "<strong>`gren` is defined nowhere yet</strong>" in html
     lp.restore_all()
+
+
+def test_what_an_exported_extension_changed_is_listed_as_anothers(monkeypatch):
+    layer = lp.replace("samples.functions.plain", lambda a, b=2, *, c=1: "exported")
+    monkeypatch.setattr(registry, "kept_owners", {layer.owner})
+    (patch, *_) = lp.foreign("samples.functions.plain")
+    assert (patch.target, patch.whose) == ("samples.functions.plain", layer.owner)
+    assert "livepatch has exported" in patch.what
+    assert "test_looking.py" in patch.by
+    assert "functions.py" in patch.original
+    layer.remove()
+    assert not lp.foreign("samples.functions.plain")
