@@ -13,6 +13,9 @@ from running import Webui, webuis_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Each of two dozen exports starts a process, and a real webui starts in a minute.
+pytestmark = pytest.mark.timeout(1500)
+
 TARGETS = {
     "a1111": "modules.extensions.list_extensions",
     "forge": "modules.extensions.list_extensions",
