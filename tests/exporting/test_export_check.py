@@ -103,7 +103,8 @@ def started(webui):
 
 def test_what_is_changed_is_there_as_its_definition_and_nothing_of_the_webui_runs(webui, tmp_path):
     name = webui.__name__
-    lp.replace(f"{name}.decorated", "def decorated(a):\n    return a + 1")
+    decorators = '@noted("first")\n@noted("second")\n'
+    lp.replace(f"{name}.decorated", f"{decorators}def decorated(a):\n    return a + 1")
     lp.replace(f"{name}.page", "def page(a, *, b=None):\n    return a, b")
     lp.replace(f"{name}.numbers", "def numbers(n):\n    yield n\n    yield n + 1")
     lp.replace(f"{name}.Sampler.scale", "@staticmethod\ndef scale(a):\n    return 2 * a")

@@ -36,6 +36,7 @@ class Home:
 
     def __init__(self, flavor: str, command: list[str] | None, folder: Path) -> None:
         self.flavor, self.command, self.folder = flavor, command, folder
+        self.others: tuple[str, ...] = ()  # extensions to be named before the user's
         self.script = folder / SCRIPTS.get(flavor, f"extensions/{PACK}/scripts/{PACK}.py")
         self.script.parent.mkdir(parents=True)
         (folder / "models").mkdir()  # text-generation-webui lists it at once
@@ -53,7 +54,8 @@ class Home:
         """What the program has to be told, to find them."""
         port = str(_free_port())
         if self.flavor == "textgen":
-            given = ["--user-data-dir", str(self.folder), "--extensions", PACK, *names]
+            given = ["--user-data-dir", str(self.folder), "--extensions"]
+            given += [*self.others, PACK, *names]
             return given if self.command is None else [*given, "--api-port", port]
         if self.command is None:
             return []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from exports_changes import REFUSED, Change, changes_of
 from exports_running import PACK, Home
-from running import Webui, webuis_of
+from running import HERE, Webui, webuis_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,3 +232,28 @@ def reload():
     ):
         time.sleep(0.05)
 """
+
+
+def test_a_hook_is_found_from_whichever_folder_its_extension_is_loaded(tmp_path: Path) -> None:
+    home = Home("textgen", None, tmp_path / "webui")
+    home.others = ("shout",)
+    change = Change(
+        "shout",
+        "def zz_shout(string):\n    return string + ' shouted'\n"
+        "lp.hooks()['input_modifier'].replace('shout', zz_shout)",
+        ("replaced hook",),
+    )
+    webui = home.live()
+    try:
+        webui.run(BEGIN)
+        assert webui.run("'user_ext_shout' in sys.modules") is False
+        one = Exported(webui, change, "shout", tmp_path / "exports")
+        before = webui.run("before")
+    finally:
+        webui.close()
+    assert "shouted" in one.during["replaced hook"]
+    shutil.copytree(HERE / "textgen" / "extensions" / "shout", home.extensions / "shout")
+    told = home.fresh([one.path], [one.path.name])
+    assert told["warnings"] == []
+    assert told["on"] == told["again"] == one.during
+    assert told["off"] == before
