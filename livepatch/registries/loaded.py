@@ -25,6 +25,9 @@ class Registries(Protocol):
     def contents(self) -> Contents:
         """The lists, dictionaries and sets, as they are now."""
 
+    def built(self) -> object:
+        """What the webui makes anew each time when it builds its page; None where nobody knows."""
+
     def found(self, loaded: LoadedExtension) -> list[Put]:
         """What is there of an extension, by its files."""
 
@@ -62,6 +65,7 @@ class LoadedExtension:
     owner: str = "notebook"
     is_there: bool = False
     registries: Registries | None = field(default=None, repr=False)
+    built: object = field(default=None, repr=False)
 
     verb = "load"
 
@@ -83,7 +87,7 @@ class LoadedExtension:
         So it is after a reload of the page, of what the webui does not load itself. Its modules
         stay in ``sys.modules``.
         """
-        was = self.is_there and any(map(is_registered, self.puts))
+        was = self.is_there and self._may_be_rebuilt() and any(map(is_registered, self.puts))
         return was and not any(map(is_registered, self.present()))
 
     def is_outdated(self) -> bool:
@@ -91,12 +95,19 @@ class LoadedExtension:
 
         It is the webui's own then, whatever livepatch did with it before.
         """
-        if self.registries is None or not any(map(is_registered, self.puts)):
+        if self.registries is None or not self._may_be_rebuilt():
+            return False
+        if not any(map(is_registered, self.puts)):
             return False
         contents = self.registries.contents()
         if self.is_there and any(p.is_in(contents) for p in self.puts if is_registered(p)):
             return False
         return any(map(is_registered, self.registries.found(self)))
+
+    def _may_be_rebuilt(self) -> bool:
+        """Whether the webui may have built its page anew; what is muted is gone from it, too."""
+        built = self.registries.built() if self.registries is not None else None
+        return built is None or built is not self.built
 
     def present(self) -> list[Put]:
         """What the webui has of it now.
@@ -111,6 +122,13 @@ class LoadedExtension:
         known = {(put.where, id(put.item)) for put in kept}
         found = self.registries.found(self)
         return [*kept, *(put for put in found if (put.where, id(put.item)) not in known)]
+
+    def going(self) -> list[Put]:
+        """What has to go with it: what is there, and what may come back, as what is muted."""
+        present = self.present()
+        if self._may_be_rebuilt() and not any(p in self.puts for p in present if is_registered(p)):
+            return present
+        return [*self.puts, *(put for put in present if put not in self.puts)]
 
     def off(self) -> None:
         """Take it out."""
@@ -178,7 +196,7 @@ class ExtensionChange(Change):
                 f"lp.extensions().reload({loaded.name!r}) or .unload({loaded.name!r})",
             )
         # By its files others are found as well that come back in the same step.
-        self._going = loaded.present() if loaded.is_there else None
+        self._going = loaded.going() if loaded.is_there else None
 
     def commit(self) -> None:
         """Bring it in, or take it out."""
@@ -198,7 +216,7 @@ class ExtensionChange(Change):
 
     def _make(self, *, is_there: bool) -> None:
         resting = at_rest()
-        self.loaded.registries = self.registries
+        self.loaded.registries, self.loaded.built = self.registries, self.registries.built()
         if self.is_recorded:
             self._move(is_there=is_there)
         self.loaded.is_there = is_there
@@ -227,6 +245,9 @@ class ExtensionChange(Change):
 
 class ChangedExtension:
     """An extension that livepatch loaded, or one of the webui's that it unloaded."""
+
+    is_last = True
+    """What it has registered may have changes of ours: they are taken back first."""
 
     def __init__(self, loaded: LoadedExtension) -> None:
         self.loaded = loaded

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from livepatch.adapters.loader import Loading, check_syntax, raised, told
-from livepatch.engine import LivepatchError, transaction
+from livepatch.engine import LivepatchError, live_layers, transaction
 from livepatch.engine.answers import AnswerLine, answer, counted
 from livepatch.engine.changing.change import apply, taken_back
 from livepatch.engine.changing.masking import certainly
 from livepatch.engine.changing.registry import registry
 from livepatch.errors import HostUnsupported, PatchRefused
+from livepatch.registries import Registration
 from livepatch.registries.containers import Snapshot, in_place_of
 from livepatch.registries.loaded import (
     ChangedExtension,
@@ -82,6 +83,7 @@ def unload(extension: Extension) -> AnswerLine:
     left = loader.left(extension)
     own = _own(extension)
     with transaction() as step:
+        _unmute(extension)
         before = len(step.changes)
         loaded = _taken_out(loader, extension, own)
         made = step.changes[before:]
@@ -218,6 +220,9 @@ class _Registries:
     def contents(self) -> Contents:
         return self.loader.containers()
 
+    def built(self) -> object:
+        return host().built()
+
     def found(self, loaded: LoadedExtension) -> list[Put]:
         other = _loaded.get(loaded.name)
         if other is not None and other is not loaded and not other.is_outdated():
@@ -329,6 +334,14 @@ def _told(loader: Loader, extension: Extension, own: Loading) -> list[str]:
     said: list[str] = []
     raises = told(lambda: said.extend(loader.on_unload(extension) or ()), "end", own)
     return [*said, *raises]
+
+
+def _unmute(extension: Extension) -> None:
+    """Have what is muted of an extension go with it: it would come back when it is unmuted."""
+    mine = f"extension {extension.name}"
+    for layer in live_layers():
+        if isinstance(layer, Registration) and layer.owner == mine and layer.state == "off":
+            layer.unmute()
 
 
 def _forget_what_was(name: str) -> None:

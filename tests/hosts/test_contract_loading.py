@@ -383,6 +383,22 @@ def test_what_livepatch_loaded_is_loaded_again_by_itself(running: Webui, control
     running.run("lp.restore_all()")
 
 
+def test_an_extension_whose_only_callback_is_muted_is_there(webui: Webui, tmp_path: Path) -> None:
+    folder = write(tmp_path / "quiet", "quiet")
+    text = "from modules import script_callbacks\nscript_callbacks.on_image_saved(lambda p: None)\n"
+    (folder / "scripts" / "quiet.py").write_text(text)
+    webui.run(
+        f"lp.extensions().load({str(folder)!r}); lp.extensions()['quiet'].callbacks[0].mute()"
+    )
+    states = "{layer.name: layer.state for layer in lp.patches()}"
+    assert webui.run(f"{states}['quiet']") == "active"
+    assert "is loaded already" in webui.run(f"error(lambda: lp.extensions().load({str(folder)!r}))")
+    webui.run("lp.extensions().unload('quiet')")
+    assert webui.run("lp.patches()[:] == ()")
+    webui.run("lp.undo()")
+    assert webui.run("len(lp.extensions()['quiet'].callbacks)") == 1
+
+
 def test_an_extension_that_came_along_stays_one(webui: Webui) -> None:
     name = webui.run(
         "next(e.name for e in lp.extensions() if e.builtin and e.callbacks and e.hooks)"

@@ -52,7 +52,9 @@ def ways_back() -> tuple[dict[str, Change], list[Stuck]]:
     """
     changes: dict[str, Change] = {}
     refused: list[Stuck] = []
-    for position, thing in enumerate(reversed(tuple(registry.changed.values())), 1):
+    things = reversed(tuple(registry.changed.values()))
+    last = sorted(things, key=lambda thing: getattr(thing, "is_last", False))
+    for position, thing in enumerate(last, 1):
         try:
             change = thing.way_back()
         except Exception as error:  # whatever it is: all others are taken back
