@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from livepatch.engine import PatchRefused
 from livepatch.engine.answers import counted
 from livepatch.engine.changing.change import Change, ChangeDescription, apply
 from livepatch.engine.changing.registry import registry
-from livepatch.errors import PatchRefused
 
 from .points import at_rest, look_again
 

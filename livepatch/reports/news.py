@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from livepatch.engine import LivepatchError, live_layers
 from livepatch.engine.answers import answer, counted
+from livepatch.engine.changing.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ class News:
     """What nobody was told yet: each failure and each layer that became stale is told once."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._failure = 0.0  # the time of the last failure that was told
         self._stale: set[int] = set()
 

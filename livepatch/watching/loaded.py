@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from livepatch.engine.naming.modules import named_modules
 from livepatch.engine.reading.namespaces import namespace_of
-from livepatch.errors import HostUnsupported, PatchRefused
+from livepatch.errors import PatchRefused
+from livepatch.looking.origins import Rank, origin_of
 
 from .paths import candidates
 
@@ -32,9 +33,10 @@ def refuse_loaded(asked: str, paths: Iterable[Path]) -> None:
         file = namespace_of(module).get("__file__")
         if type(file) is not str or os.path.basename(file) not in names:
             continue
-        real = os.path.realpath(file)
-        extension = _extension_of(real) if real in files else None
-        if extension is not None:
+        real, origin = os.path.realpath(file), origin_of(namespace_of(module))
+        extension = origin.name.rpartition("/")[2].removesuffix(".py")
+        is_watched = name.startswith("livepatch_watched_")  # it may lie in an extension's folder
+        if real in files and origin.rank is Rank.EXTENSION and not is_watched:
             raise PatchRefused(
                 asked,
                 f"the webui has loaded {files[real]} as {name}, a module of the extension "
@@ -42,18 +44,3 @@ def refuse_loaded(asked: str, paths: Iterable[Path]) -> None:
                 f"edit it, then %extensions reload {extension}; %watch takes files that use "
                 "lp.replace and the other verbs",
             )
-
-
-def _extension_of(file: str) -> str | None:
-    """The name of the extension that a file belongs to; None where it is of none."""
-    from livepatch.this_webui.detect import host
-
-    try:
-        known = host().extensions()
-    except HostUnsupported:  # the webui keeps them in a shape that is not known
-        return None
-    for extension in known:
-        folder = os.path.realpath(extension.path) if extension.path else ""
-        if folder and (file == folder or file.startswith(os.path.join(folder, ""))):
-            return extension.name
-    return None

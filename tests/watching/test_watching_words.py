@@ -11,9 +11,7 @@ from samples import functions
 from watching_support import OLD, replacing
 
 import livepatch as lp
-from livepatch.adapters.plain import PlainHost
 from livepatch.reach.playground import watch_playground
-from livepatch.registries import Extension
 from livepatch.watching import loaded
 from livepatch.watching import watches as watching
 
@@ -65,9 +63,6 @@ def test_the_folder_of_an_extension_leads_to_reload(tmp_path, monkeypatch):
     module = module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "pack", module)
     spec.loader.exec_module(module)
-    extensions = (Extension("pack", pack),)
-    monkeypatch.setattr(PlainHost, "extensions", lambda self: extensions)
-    monkeypatch.setattr("livepatch.this_webui.detect.host", PlainHost)
     for path in (pack, pack / "__init__.py"):
         with pytest.raises(lp.PatchRefused, match="%extensions reload pack") as refused:
             lp.watch(path)
