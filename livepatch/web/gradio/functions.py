@@ -47,7 +47,7 @@ def check_function(asked: str, function: Any, block_fn: Any, *, has_queue: bool 
         raise PatchRefused(
             asked,
             f"{_shown(function)} takes {takes} inputs, but the event passes {given}: "
-            f"{listed([describe(block) for block in block_fn.inputs]) or 'none'}",
+            f"{listed(block_fn.inputs) or 'none'}",
             "take the same number; inputs and outputs of an event belong to the page",
         )
     answered = next((n for n in _answers(function) if outputs > 1 and n != outputs), None)
@@ -55,7 +55,7 @@ def check_function(asked: str, function: Any, block_fn: Any, *, has_queue: bool 
         raise PatchRefused(
             asked,
             f"{_shown(function)} returns {answered} outputs, but the event has {outputs}: "
-            f"{listed([describe(block) for block in block_fn.outputs])}",
+            f"{listed(block_fn.outputs)}",
             "return the same number; gr.skip() leaves an output as it is",
         )
 
@@ -210,20 +210,19 @@ def describe(block: Any) -> str:
     return f"{kind} {label!r}" if label else str(kind)
 
 
-def listed(components: Sequence[str]) -> str:
+def listed(blocks: Sequence[Any]) -> str:
     """The first components in words, and how many there are.
 
-    A button of A1111 reads two hundred, and a table shows hundreds of events.
+    A button of A1111 reads two hundred, and SD.Next has two thousand events.
 
     Example:
-        >>> listed(["textbox 'Name'", "number"])
-        "textbox 'Name', number"
-        >>> listed(["number"] * 200)
-        'number, number, … 200 in all'
+        >>> class Number: ...
+        >>> listed([Number()] * 3), listed([Number()] * 200)
+        ('Number, Number, Number', 'Number, Number, … 200 in all')
     """
-    if len(components) <= MOST_LISTED:
-        return ", ".join(components)
-    return ", ".join([*components[: MOST_LISTED - 1], f"… {len(components)} in all"])
+    if len(blocks) <= MOST_LISTED:
+        return ", ".join(map(describe, blocks))
+    return ", ".join([*map(describe, blocks[: MOST_LISTED - 1]), f"… {len(blocks)} in all"])
 
 
 def _takes(function: Any) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from livepatch.reports.places import place_column
 from livepatch.reports.report import Report
 from livepatch.reports.table import Column
 
-from .functions import listed
+from .functions import MOST_LISTED, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,15 +30,21 @@ def events_table(path: str, events: Sequence[LiveEvent]) -> Report[LiveEvent]:
     columns: list[Column[LiveEvent]] = [
         Column("", lambda event: event.index),
         Column("api name", lambda event: event.api_name or ""),
-        Column("trigger", lambda event: listed(event.targets)),
-        Column("inputs", lambda event: listed(event.inputs)),
-        Column("outputs", lambda event: listed(event.outputs)),
+        Column("trigger", _triggers),
+        Column("inputs", lambda event: listed(event.event.inputs)),
+        Column("outputs", lambda event: listed(event.event.outputs)),
         Column("owner", lambda event: event.owner),
         Column("remark", _remark),
         Column("function", _function),
         place_column("where", lambda event: event.place),
     ]
     return Report(f"{path[:1].upper()}{path[1:]}", events, columns, "no event")
+
+
+def _triggers(event: LiveEvent) -> str:
+    targets = event.targets
+    more = [f"… {len(targets)} in all"] if len(targets) > MOST_LISTED else []
+    return ", ".join([*targets[:MOST_LISTED], *more])
 
 
 def _function(event: LiveEvent) -> str:
