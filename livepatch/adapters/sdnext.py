@@ -39,4 +39,4 @@ class SdnextHost(A1111Host):
     @classmethod
     def is_detected(cls) -> bool:
         """The installer and the loader that only SD.Next has are loaded."""
-        return is_of_the_family() and {"installer", "modules.loader"} <= set(sys.modules)
+        return is_of_the_family() and {"installer", "modules.loader"} <= sys.modules.keys()

