@@ -53,7 +53,7 @@ def test_every_event_has_a_line_that_can_be_read(webui: Webui) -> None:
     assert webui.run("len(lp.events()) == len(gradio_functions())") is True
     assert webui.run("len(own) > 100")
     assert webui.run("max(map(len, str(lp.events()).splitlines()))") < 600
-    assert "Events of " in webui.shows("%events")
+    assert "Events of " in webui.shows("%events prompt")
     assert webui.run("[e.index for e in lp.events() if not e.targets and e.function][:3]") == []
 
 
