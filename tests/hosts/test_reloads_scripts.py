@@ -6,6 +6,8 @@ And after ``restore_all`` the webui has what it would have without livepatch.
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,6 @@ from test_contract_scripts import BEGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 RELOADS = int(os.environ.get("LIVEPATCH_RELOADS", "2"))
 
@@ -22,20 +23,18 @@ MORE = """
 import contextlib, urllib.error, urllib.request
 from livepatch.registries.finding import matches
 
-def reload():
-    settled(lambda: lp.host().built() is not None, 100)  # it has started
-    app, seen = lp.host().app(), lp.host().built()
-    if hasattr(shared, "restart_server"):
+def begin_reload():
+    global app_before, built_before
+    app_before, built_before = lp.host().app(), lp.host().built()
+    if hasattr(shared, "restart_server"):  # SD.Next
         shared.restart_server(restart=True)
     else:
         shared.state.request_restart()
-    end = time.monotonic() + 200
-    def is_done():
-        found = lp.host()
-        return found.app() is not app and found.built() is not seen and bool(found.address)
-    while not is_done() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert is_done()
+
+def is_reloaded():
+    found = lp.host()
+    return (found.app() is not app_before and found.built() is not built_before
+            and bool(found.address))
 
 def registered():
     "What is registered where, by files and names."
@@ -93,69 +92,93 @@ def settled(check, seconds=10):
 """
 
 
+PROBE = """
+from modules import script_callbacks, scripts
+
+class Probe(scripts.Script):
+    def title(self):
+        return "Probe"
+
+    def show(self, is_img2img):
+        return scripts.AlwaysVisible
+
+    def process(self, p, *args):
+        pass
+
+def saved_one(params): pass
+def saved_two(params): pass
+def step_one(params): pass
+def step_two(params): pass
+
+for callback in (saved_one, saved_two):
+    script_callbacks.on_image_saved(callback)
+for callback in (step_one, step_two):
+    script_callbacks.on_cfg_denoiser(callback)
+"""
+
+
 @pytest.fixture(scope="module", params=webuis_of("a1111", "forge", "forge-classic", "sdnext"))
-def webui(request: pytest.FixtureRequest) -> Iterator[Webui]:
-    yield from started(request.param, BEGIN + MORE)
+def webui(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Webui]:
+    data = tmp_path_factory.mktemp("data")
+    (data / "extensions").mkdir()
+    for webui in started(request.param, BEGIN + MORE, data):
+        probe = Path(webui.run("str(lp.host().extension_folder)")) / "reload_probe"
+        (probe / "scripts").mkdir(parents=True)
+        (probe / "scripts" / "probe.py").write_text(PROBE)
+        try:
+            webui.wait_until("lp.host().built() is not None")  # it has started
+            yield webui
+        finally:
+            shutil.rmtree(probe)
+
+
+def reload(webui: Webui) -> None:
+    webui.run("begin_reload()")
+    webui.wait_until("is_reloaded()")
 
 
 DO = """
-saved = lp.callbacks()["image_saved"]
-own = [r for r in saved if r.owner.startswith("extension")]
-full = saved.event if own else "cfg_denoiser"
-first, last = note("first"), note("last")
-lp.callbacks().add("cfg_after_cfg", note("at an empty event"), name="empty")
-lp.callbacks().add(full, first, name="first", index=0)
-lp.callbacks().add(full, last, name="last")
-at_start = ("app_started", "ui_tabs", "ui_settings", "script_unloaded", "before_ui")
-theirs = [r for r in lp.callbacks() if r.owner.startswith("extension")
-          and r.event not in at_start and getattr(r.callback, "__name__", "") != "loaded_live"
-          and [x.name for x in r.point].count(r.name) == 1]
-muted = theirs[0]
-where = muted.event, muted.name
+def theirs(name):
+    found = (r for r in lp.callbacks() if getattr(r.callback, "__name__", "") == name)
+    return next(r for r in found if not r.is_ours)
+
+def names(event):
+    return [getattr(r.callback, "__name__", "?") for r in lp.callbacks()[event]
+            if r.state == "active"]
+
+lp.callbacks().add("cfg_after_cfg", note("at_an_empty_event"))
+lp.callbacks().add("image_saved", note("first"), index=0)
+lp.callbacks().add("image_saved", note("last"))
+muted, moved = theirs("saved_one"), theirs("step_two")
 muted.mute()
-moved = None
-for point in (p for p in lp.callbacks().points if p.event != muted.event):
-    if len([r for r in point if r.state == "active"]) > 1 and point.event != full:
-        moved = point[-1]
-        moved_to = point.event, moved.name
-        moved.move(index=0)
-        break
-replaced = next((r for r in theirs if r is not muted and r is not moved), None)
-if replaced is not None:
-    replaced_at = replaced.event, replaced.name
-    mine = replaced.replace(note("instead"))
-script = next(iter(lp.hooks()["process"].store.holders()), None)
-lp.hooks().add("postprocess_image", lambda self, p, pp, *args: ran.append("image"), to=script)
-hooked = lp.hooks()["process"]
-hook = hooked[0].name if len(hooked) else None
-if hook:
-    hooked.mute(hook)
+moved.move(index=0)
+mine = theirs("saved_two").replace(note("instead"))
+lp.hooks()["postprocess_image"].add(lambda self, p, pp, *args: ran.append("image"), to="Probe")
+lp.hooks()["process"].mute("Probe")
 layer = lp.middleware().add(Marking, mark="mine")
 lp.routes().add("/added-by-a-notebook", lambda: "mine")
 ping = next(r for r in lp.routes() if r.path == "/internal/ping")
 lp.routes().replace(ping.label, lambda: "replaced")
-orders = {e: order(e) for e in {full, "cfg_after_cfg", *([moved_to[0]] if moved else [])}}
+orders = {e: names(e) for e in ("cfg_after_cfg", "image_saved", "cfg_denoiser")}
+assert set(orders["image_saved"]) >= {"first", "instead", "loaded_live", "last"}
+assert orders["cfg_denoiser"][0] == "step_two" and "step_one" in orders["cfg_denoiser"]
 """
 
 TRUE = """
 def is_true():
-    assert orders == {e: order(e) for e in orders}, {e: order(e) for e in orders}
-    assert lp.callbacks()[where[0]][where[1]].state == "off"
-    if replaced is not None:
-        found = [r for r in lp.callbacks()[replaced_at[0]] if r.name == replaced_at[1]]
-        assert [r.state for r in found] == ["active"] and found[0].callback is mine.callback, found
-    holder = lp.hooks()["postprocess_image"].store.holders()[script]
+    now = {e: names(e) for e in orders}
+    assert now == orders, now
+    assert muted.state == "off" and mine.state == "active"
+    holder = lp.hooks()["process"].store.holders()["Probe"]
     assert vars(holder)["postprocess_image"].__globals__ is globals()
-    if hook:
-        assert [r.state for r in lp.hooks()["process"] if r.name == hook] == ["off"]
+    assert [r.state for r in lp.hooks()["process"] if r.name == "Probe"] == ["off"]
     status, marks, body = get("/internal/ping")
     assert (status, marks, body) == (200, ["mine"], b'"replaced"'), (status, marks, body)
     assert get("/added-by-a-notebook")[2] == b'"mine"'
     assert sum(r.path == "/added-by-a-notebook" for r in lp.routes()) == 1
-    assert lp.host().app().user_middleware[0].cls is Marking or any(
-        m.cls is Marking for m in lp.host().app().user_middleware)
-    live = [r for r in saved if getattr(r.callback, "__name__", "") == "loaded_live"]
-    assert [r.state for r in live] == ["active"], live
+    assert sum(m.cls is Marking for m in lp.host().app().user_middleware) == 1
     stale = [r for r in lp.patches() if r.state == "stale"]
     assert not stale, stale
     return True
@@ -181,47 +204,41 @@ script_callbacks.on_image_saved(loaded_live)
 def test_everything_is_true_after_each_reload_and_nothing_after_restore(
     webui: Webui, tmp_path: Path
 ) -> None:
-    webui.run("reload(); plain = registered()")
+    reload(webui)
+    webui.run("plain = registered()")
     (tmp_path / "live" / "scripts").mkdir(parents=True)
     (tmp_path / "live" / "scripts" / "live.py").write_text(EXTENSION)
     webui.run(f"lp.extensions().load({str(tmp_path / 'live')!r})")
     webui.run(DO + TRUE + "is_true()")
     for _ in range(RELOADS):
-        webui.run("reload(); settled(is_true); assert is_true()")
+        reload(webui)
+        webui.run("settled(is_true); assert is_true()")
     webui.run("lp.restore_all()")
     assert webui.run("dead()") == 0
     assert webui.run(DIFFERENCES) == {}
-    webui.run("reload()")
+    reload(webui)
     assert webui.run(DIFFERENCES) == {}
 
 
 def test_what_the_webui_no_longer_registers_is_stale_and_never_written(webui: Webui) -> None:
-    webui.run(
-        """
-        at_start = ("app_started", "ui_tabs", "ui_settings", "script_unloaded", "before_ui")
-        theirs = [r for r in lp.callbacks()
-                  if r.owner.startswith("extension") and r.event not in at_start
-                  and [x.name for x in r.point].count(r.name) == 1]
-        gone = theirs[0]
-        where = gone.event, gone.name
-        gone.mute()
-        extension = gone.owner.removeprefix("extension ")
-        shared.opts.data.setdefault("disabled_extensions", [])
-        before = list(shared.opts.data["disabled_extensions"])
-        shared.opts.data["disabled_extensions"] = [*before, extension]
-        reload()
-        settled(lambda: gone.state == "stale")
-        """
-    )
-    assert webui.run("gone.state, gone.why") == (
-        *("stale", "the webui has not registered it again"),
-    )
-    webui.run("lp.restore_all()")
-    assert webui.run("[r.name for r in lp.callbacks()[where[0]] if r.name == where[1]]") == []
-    webui.run("shared.opts.data['disabled_extensions'] = before; reload()")
-    assert webui.run("[r.state for r in lp.callbacks()[where[0]] if r.name == where[1]]") == [
-        "active"
-    ]
+    reload(webui)
+    webui.run(DO.partition("lp.callbacks().add")[0] + "gone = theirs('saved_one'); gone.mute()")
+    probe = Path(webui.run("str(lp.host().extension_folder)")) / "reload_probe/scripts/probe.py"
+    try:
+        probe.write_text("")
+        reload(webui)
+        webui.run("settled(lambda: gone.state == 'stale')")
+        assert webui.run("gone.state, gone.why") == (
+            *("stale", "the webui has not registered it again"),
+        )
+        assert "not registered it again" in webui.shows("%patches")
+        webui.run("lp.restore_all()")
+        assert "saved_one" not in webui.run("names('image_saved')")
+        assert "saved_one" not in webui.run("str(registered()['callbacks_image_saved'])")
+    finally:
+        probe.write_text(PROBE)
+    reload(webui)
+    assert "saved_one" in webui.run("names('image_saved')")
 
 
 def test_a_change_while_the_page_reloads_is_refused(webui: Webui) -> None:
