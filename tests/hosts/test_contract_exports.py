@@ -257,3 +257,8 @@ def test_a_hook_is_found_from_whichever_folder_its_extension_is_loaded(tmp_path:
     assert told["warnings"] == []
     assert told["on"] == told["again"] == one.during
     assert told["off"] == before
+    # Named before the extension that it changes, it says what to do.
+    home.others = (one.path.name, "shout")
+    told = home.fresh([one.path], [])
+    assert f"name shout before {one.path.name} behind --extensions" in told["log"]
+    assert told["on"] == before

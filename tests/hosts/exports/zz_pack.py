@@ -194,7 +194,7 @@ def _switch(found, *, on):
 def _wait(packages):
     end = time.monotonic() + float(os.environ["EXPORTS_SECONDS"])
     found = None
-    while time.monotonic() < end:
+    while packages and time.monotonic() < end:
         found = _extensions(packages)
         if found is not None and all(len(e.applied) == len(e.changes) for e, _ in found.values()):
             time.sleep(0.5)  # the webui may be between two of its callbacks
