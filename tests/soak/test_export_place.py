@@ -102,14 +102,14 @@ PUT_IN = {
 @pytest.mark.parametrize("put_in", PUT_IN.values(), ids=PUT_IN.keys())
 def test_a_folder_in_which_anything_was_changed_is_left_alone(put_in, tmp_path, unchecked):
     exported = export(tmp_path)
-    put_in(exported.path / "src" / "mine_changes" / "names.py")
+    put_in(exported.path / "src" / "mine" / "names.py")
     refused(tmp_path, "somebody changed")
 
 
 @posix
 def test_what_python_has_compiled_is_no_change(tmp_path, unchecked):
     exported = export(tmp_path)
-    compiled = exported.path / "src" / "mine_changes" / "__pycache__"
+    compiled = exported.path / "src" / "mine" / "__pycache__"
     compiled.mkdir()
     (compiled / "names.cpython-311.pyc").write_bytes(b"\0")
     assert export(tmp_path).path == exported.path
