@@ -160,9 +160,11 @@ class ComfyuiHost(AiohttpHost):
         """Its nodes; those in other folders have the same names as in the usual one."""
         named = dict(super().modules())
         folders = dict(attribute_of("nodes", "LOADED_MODULE_DIRS") or {})
-        packs = {str(Path(str(f))).replace(".", "_x_"): name for name, f in folders.items()}
+        packs = {str(f).replace(".", "_x_"): name for name, f in folders.items()}
         for key, module in sys.modules.copy().items():
-            pack, _, inner = str(key).partition(".")
+            if "/" not in key and "\\" not in key:
+                continue  # nearly all of them: this is asked for often
+            pack, _, inner = key.partition(".")
             if pack in packs and module is not None:
                 parts = [Path(packs[pack]).name, *inner.split(".")]
                 named.setdefault(".".join([FOLDER, *map(identifier, filter(None, parts))]), module)
