@@ -13,6 +13,7 @@ from livepatch.adapters.loader import Loading, check_syntax, raised, told
 from livepatch.engine import LivepatchError, live_layers, transaction
 from livepatch.engine.answers import AnswerLine, answer, counted
 from livepatch.engine.changing.change import apply, taken_back
+from livepatch.engine.changing.locks import Lock
 from livepatch.engine.changing.masking import certainly
 from livepatch.engine.changing.registry import registry
 from livepatch.errors import HostUnsupported, PatchRefused
@@ -129,7 +130,7 @@ def reload(extension: Extension) -> AnswerLine:
     return _answer("reloaded", loaded, _counts(loaded, ours))
 
 
-_following = threading.Lock()  # two at once would load what was dropped twice
+_following = Lock()  # two at once would load what was dropped twice
 
 
 def follow_reload() -> list[str]:
