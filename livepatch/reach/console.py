@@ -3,8 +3,8 @@
 jupyter_console interrupts the kernel inside its signal handler, by jupyter_core's ``run_sync``.
 That takes a lock (``_TaskRunner.run``) which the main thread itself holds where the signal meets it
 in another ``run_sync``: then the console waits for itself for good. It was so after 5 and after 22
-Ctrl-C that came together with output. Here the handler only puts a word into a queue, and a thread asks
-the kernel.
+Ctrl-C that came together with output. Here the handler only puts a word into a queue, and a thread
+asks the kernel.
 """
 
 from __future__ import annotations

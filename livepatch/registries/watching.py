@@ -7,6 +7,7 @@ point knows by its store.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from typing import Protocol
@@ -36,16 +37,20 @@ class Watch:
     def __init__(self) -> None:
         self.points: dict[int, Followed] = {}
         self._thread: threading.Thread | None = None
+        self._last: threading.Thread | None = None  # that was started; it may be ending
         self._over = threading.Event()
 
     def follow(self, point: Followed) -> None:
         """Look after a point; with the lock held."""
         self.points[id(point)] = point
         if self._thread is None or not self._thread.is_alive():
+            atexit.unregister(self.end)  # once, however often it begins
+            atexit.register(self.end)
             self._over = threading.Event()
             self._thread = threading.Thread(
                 target=self._run, args=(self._over,), name="livepatch-registries", daemon=True
             )
+            self._last = self._thread
             self._thread.start()
 
     def leave(self, point: Followed) -> None:
@@ -54,6 +59,17 @@ class Watch:
         if not self.points:
             self._over.set()
             self._thread = None
+
+    def end(self) -> None:
+        """End the thread before the interpreter does.
+
+        One that wakes up while the interpreter ends is ended by ``pthread_exit``, for which glibc
+        opens a library: without a descriptor left it aborts the process (bpo-44434).
+        """
+        self._over.set()
+        self._thread = None
+        if self._last is not None:
+            self._last.join(1.0)
 
     def look(self) -> None:
         """One look at every point."""

@@ -95,6 +95,8 @@ class Page:
             if any(isinstance(changed, FOLLOWING) for changed in registry.changed.values()):
                 watch.follow(self)
                 self.refresh()
+            else:
+                watch.leave(self)
 
 
 def _is_another(new: Any, old: Any) -> bool:
