@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from livepatch.engine.changing.events import names_as_told_first
 from livepatch.engine.shown import shown
 
 from .html import BORDER, CODE, QUIET, TEXT, breakable, escape, html_paragraph
@@ -48,7 +49,8 @@ def columns_of(columns: Columns[Item]) -> tuple[Column[Item], ...]:
 
 def cells_of(columns: Sequence[Column[Item]], items: Sequence[Item]) -> list[list[str]]:
     """The cells as text, a list for each item."""
-    return [[str(column.cell(item)) for column in columns] for item in items]
+    with names_as_told_first():
+        return [[str(column.cell(item)) for column in columns] for item in items]
 
 
 def text_table(headings: Sequence[str], rows: list[list[str]], numbers: Sequence[int] = ()) -> str:

@@ -58,14 +58,15 @@ def run_method(method):
     return list(ran)
 
 def reload_ui():
-    """The webui's own reload of its page, until it serves the new one."""
-    app, runner = lp.host().app(), scripts.scripts_txt2img
+    """The webui's own reload of its page, until it says that the new one is built."""
+    wait_until(lambda: lp.host().built() is not None)  # it has started
+    app, built = lp.host().app(), lp.host().built()
     if hasattr(shared, "restart_server"):  # SD.Next: the server starts again in its process
         shared.restart_server(restart=True)
     else:
         shared.state.request_restart()
     wait_until(lambda: lp.host().app() is not app and bool(lp.host().address)
-               and scripts.scripts_txt2img is not runner)
+               and lp.host().built() is not built)
 
 def wait_until(is_so):
     end = time.monotonic() + 120
