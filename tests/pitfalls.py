@@ -243,8 +243,7 @@ UNDOINGS = (
     ),
     _undo(
         "kernel/app.py",
-        "        if self.curve_secretkey is not None:\n"
-        "            self._apply_curve_server_options(socket)\n",
+        "        if self._curve_keys:\n            self._apply_curve_server_options(socket)\n",
         "",
         "test_reach_security::test_over_tcp_nobody_listens_without_the_servers_key",
     ),

@@ -395,7 +395,7 @@ def test_an_interrupt_is_never_cleared_but_absorbed():
         for call in ast.walk(ast.parse(text))
         if isinstance(call, ast.Call) and "set_async_exc" in ast.unparse(call.func).lower()
     ]
-    assert given == ["KeyboardInterrupt"]
+    assert set(given) == {"KeyboardInterrupt"}
 
 
 def test_a_cell_is_as_fast_after_interrupts_as_before(kernel_client):
