@@ -15,6 +15,7 @@ import pytest
 from web_support import Server, in_thread
 
 import livepatch as lp
+from livepatch.web.gradio.find import follow_page
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Gradio's own, of other packages
@@ -493,3 +494,18 @@ def test_events_are_timed_and_clients_notice_nothing(server, client):
     assert t["/greet"].place.startswith(__file__)
     assert client.predict("you", 1, api_name="/greet") == "hello you"
     assert t["/greet"].calls == 2
+
+
+def test_a_page_made_anew_has_what_the_events_of_the_old_one_had():
+    page, new = in_a_loop(build_page), in_a_loop(build_page)
+    own = [event.fn for event in functions_of(new)]
+    replaced = lp.events(page)["/greet"].replace(lambda name, times: f"mine {name}")
+    lp.events(page)["/split"].mute()
+    follow_page(page, new)
+    assert replaced.state == "active"
+    assert lp.events(new)["/greet"].function("x", 1) == "mine x"
+    assert lp.events(new)["/split"].muted
+    lp.undo()
+    assert not lp.events(new)["/split"].muted
+    lp.restore_all()
+    assert [event.fn for event in functions_of(new)] == own

@@ -374,3 +374,14 @@ def test_what_is_no_app_is_told(thing):
 def test_without_a_webui_an_app_has_to_be_given():
     with pytest.raises(lp.HostUnsupported, match=r"lp\.middleware\(app\)"):
         lp.middleware()
+
+
+def test_what_was_off_when_the_app_was_built_is_made_when_it_is_switched_on():
+    app = Starlette(middleware=[Middleware(Mark, tag="a"), Middleware(Mark, tag="b")])
+    layer = lp.middleware(app)[0]
+    layer.off()
+    app.middleware_stack = app.build_middleware_stack()
+    layer.on()
+    assert [one.state for one in lp.middleware(app) if one.kind != "framework"] == ["active"] * 2
+    lp.restore_all()
+    assert [given.kwargs["tag"] for given in app.user_middleware] == ["a", "b"]

@@ -117,11 +117,15 @@ class AsgiStack(MiddlewareStack):
     def make_declared(self, asked: str, spec: Spec) -> MiddlewareLayer:
         """The layer of a declaration of the webui, made now around a slot of its own."""
         layer = self.declared(spec)
-        layer.slot = Slot(self.key, self.recent, self._terminal)
-        options = {**spec.options}
-        layer.instance = make_asgi(asked, spec.cls, layer.slot, options, spec.positional)
-        self._layers[id(layer.instance)] = layer
+        self._make(asked, layer)
         return layer
+
+    def _make(self, asked: str, layer: MiddlewareLayer) -> None:
+        """Make the middleware of a layer now, as the app would have made it."""
+        layer.slot = Slot(self.key, self.recent, self._terminal)
+        options = {**layer.options}
+        layer.instance = make_asgi(asked, layer.cls, layer.slot, options, layer.positional)
+        self._layers[id(layer.instance)] = layer
 
     def renew(self, owner: Any) -> None:
         """Go on with the app that the webui has made in the place of this one."""
@@ -178,6 +182,10 @@ class AsgiStack(MiddlewareStack):
                 self._publish_after_build(before, shown)
             return
         self._rests = False
+        for placement in shown:
+            # It was off, or elsewhere, when the app built its stack.
+            if placement.on and placement.layer.instance is None:
+                self._make(f"change {self.path}", placement.layer)
         if self.value is not self.entrance or self.entrance is None:
             self._splice()
             origin = next((p.layer.instance for p in self.base if p.on), self._terminal)
