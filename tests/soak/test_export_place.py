@@ -67,7 +67,7 @@ def refused(folder, *words, **arguments):
 @pytest.fixture
 def unchecked(monkeypatch):
     """Exports are not tried in a process of their own: their places are what matters."""
-    monkeypatch.setattr(export_module, "check", lambda *_: Checked(1, (), "lints clean"))
+    monkeypatch.setattr(export_module, "checked_export", lambda *_: Checked("lints clean", 1))
 
 
 def socket_at(path):
@@ -185,11 +185,11 @@ def test_a_folder_that_is_missing_is_made(flavor, single, tmp_path, unchecked):
 
 @posix
 def test_a_refused_export_leaves_no_folder_behind(tmp_path, monkeypatch):
-    def fail(draft, names, live, asked):
+    def fail(draft, names, live, asked, timeout):
         assert draft.parent.parent == tmp_path / "a" / "b"
         raise lp.ExportRefused(asked, "the check failed", "fix it")
 
-    monkeypatch.setattr(export_module, "check", fail)
+    monkeypatch.setattr(export_module, "checked_export", fail)
     with pytest.raises(lp.ExportRefused, match="the check failed"):
         export(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
@@ -233,13 +233,13 @@ def test_nobody_else_can_write_what_is_exported_whatever_the_umask(
 ):
     seen = []
 
-    def look(draft, names, live, asked):
+    def look(draft, names, live, asked, timeout):
         room = draft.relative_to(tmp_path / "new").parts[0]
         seen.append(stat.S_IMODE((tmp_path / "new" / room).stat().st_mode))
-        return real(draft, names, live, asked)
+        return real(draft, names, live, asked, timeout)
 
-    real = export_module.check
-    monkeypatch.setattr(export_module, "check", look)
+    real = export_module.checked_export
+    monkeypatch.setattr(export_module, "checked_export", look)
     former = os.umask(umask)
     try:
         exported = export(tmp_path / "new", flavor, single)
@@ -258,16 +258,16 @@ def test_what_comes_to_its_place_during_the_check_is_not_written_over(
 ):
     final = tmp_path / ("mine.py" if flavor == "demo" else "mine")
 
-    def meanwhile(draft, names, live, asked):
+    def meanwhile(draft, names, live, asked, timeout):
         if flavor == "demo":
             final.write_text("somebody's")
         else:
             final.mkdir()
             (final / "script.py").write_text("somebody's")
-        return real(draft, names, live, asked)
+        return real(draft, names, live, asked, timeout)
 
-    real = export_module.check
-    monkeypatch.setattr(export_module, "check", meanwhile)
+    real = export_module.checked_export
+    monkeypatch.setattr(export_module, "checked_export", meanwhile)
     with pytest.raises(lp.ExportRefused):
         export(tmp_path, flavor, single)
     file = final if flavor == "demo" else final / "script.py"
