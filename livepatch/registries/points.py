@@ -36,8 +36,12 @@ def point_of(store: Store, owners: Owners) -> HookPoint:
 def at_rest() -> list[Store]:
     """The stores whose webui is not about to register everything anew."""
     with registry.lock:
-        stores = [point.store for point in _points.values()]
-        return [store for store in stores if not store.is_registering()]
+        return _at_rest()
+
+
+def _at_rest() -> list[Store]:
+    stores = [point.store for point in _points.values()]
+    return [store for store in stores if not store.is_registering()]
 
 
 def look_again(resting: Sequence[Store]) -> None:
@@ -47,7 +51,11 @@ def look_again(resting: Sequence[Store]) -> None:
         resting: the stores that were :func:`at_rest` before: what is gone from them, we took out.
     """
     with registry.lock:
-        for store in resting:
-            store.take_as_it_is()
-        for point in list(_points.values()):
-            point.refresh()
+        _look_again(resting)
+
+
+def _look_again(resting: Sequence[Store]) -> None:
+    for store in resting:
+        store.take_as_it_is()
+    for point in list(_points.values()):
+        point.refresh()

@@ -26,14 +26,17 @@ class News:
     def lines(self) -> list[str]:
         """What has happened since this was asked last, a line for each layer."""
         with self._lock:
-            layers = list(live_layers())
-            stale = {id(layer): layer for layer in layers if layer.state == "stale"}
-            became = [layer for key, layer in stale.items() if key not in self._stale]
-            self._stale = set(stale)
-            return [
-                *self._failed(layers),
-                *(f"stale: {_whose(one)} · {why(one)}" for one in became),
-            ]
+            return self._lines()
+
+    def _lines(self) -> list[str]:
+        layers = list(live_layers())
+        stale = {id(layer): layer for layer in layers if layer.state == "stale"}
+        became = [layer for key, layer in stale.items() if key not in self._stale]
+        self._stale = set(stale)
+        return [
+            *self._failed(layers),
+            *(f"stale: {_whose(one)} · {why(one)}" for one in became),
+        ]
 
     def _failed(self, layers: list[Any]) -> Iterator[str]:
         told = self._failure

@@ -56,7 +56,7 @@ class Page:
     def refresh(self) -> None:
         """Look whether the webui has made its app and page anew since; follow it, where it has."""
         with registry.lock:
-            if not any(isinstance(changed, FOLLOWING) for changed in registry.changed.values()):
+            if not _is_followed():
                 watch.leave(self)
             found = webui()
             built = found.built() if found is not None else None
@@ -92,11 +92,15 @@ class Page:
     def keep(self, _step: Step) -> None:
         """A step was made: look after the page while something of ours lies on it."""
         with registry.lock:
-            if any(isinstance(changed, FOLLOWING) for changed in registry.changed.values()):
+            if _is_followed():
                 watch.follow(self)
                 self.refresh()
             else:
                 watch.leave(self)
+
+
+def _is_followed() -> bool:
+    return any(isinstance(changed, FOLLOWING) for changed in registry.changed.values())
 
 
 def _is_another(new: Any, old: Any) -> bool:

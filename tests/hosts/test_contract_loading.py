@@ -374,8 +374,8 @@ def test_loads_and_unloads_hold_over_a_reload_of_the_page(
 def test_what_livepatch_loaded_is_loaded_again_by_itself(running: Webui, controlled: Path) -> None:
     running.run(f"lp.extensions().load({str(controlled)!r})")
     reload_ui(running)
+    running.wait_until("ask('/controlled') == 'first'")
     running.wait_until("[layer.state for layer in lp.patches()] == ['active']")
-    assert running.run("ask('/controlled')") == "first"
     assert running.run("by_api()") == [(0.5, "first")]
     running.run("lp.restore_all()")
     assert "extension controlled" not in running.shows("%patches")

@@ -151,7 +151,8 @@ def test_the_stacks_that_a_webui_looks_at_cost_no_more_than_without(here: Place)
     _, frames, without = json.loads(plain(here, "stacks.py").stdout)
     _, found, asked = json.loads(here.livepatch("run", "stacks.py").stdout)
     assert asked <= without
-    assert [f for f in found if "/livepatch/" not in f[0] and "runpy" not in f[0]] == frames
+    found = [f[:3] for f in found if "/livepatch/" not in f[0] and "runpy" not in f[0]]
+    assert found == [f[:3] for f in frames]  # 3.14 shows the lines of the import system then
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="POSIX signals")
