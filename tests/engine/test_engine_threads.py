@@ -43,7 +43,7 @@ def test_no_call_is_torn_while_a_layer_in_the_middle_comes_and_goes():
         seen = hammer.middle_comes_and_goes(app.f, "hammered.f", CYCLES, SECONDS)
         assert hammer.torn(seen) == {}
         both = {("top", "middle", "bottom", "base"), ("top", "bottom", "base")}
-        # Which of the two the other threads come to see is the scheduler's; the next test sees both.
+        # Which of the two other threads come to see is the scheduler's; the next test sees both.
         assert hammer.orders(seen) <= both
 
 
