@@ -173,6 +173,7 @@ class ExtensionChange(Change):
 
     Attributes:
         is_recorded: False where it only notes that the extension is the webui's own by now.
+        is_made: whether it is committed, and not taken back.
     """
 
     def __init__(self, loaded: LoadedExtension, *, comes: bool, registries: Registries) -> None:
@@ -180,6 +181,7 @@ class ExtensionChange(Change):
         self.comes = comes
         self.registries = registries
         self.is_recorded = True
+        self.is_made = False
         self._going: list[Put] | None = None
 
     def prepare(self) -> None:
@@ -220,6 +222,7 @@ class ExtensionChange(Change):
         if self.is_recorded:
             self._move(is_there=is_there)
         self.loaded.is_there = is_there
+        self.is_made = is_there is self.comes
         if self.is_recorded:
             self.registries.changed(self.loaded)
             look_again(resting)

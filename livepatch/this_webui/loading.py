@@ -181,7 +181,7 @@ def _out_again(loaded: LoadedExtension) -> None:
     own = Loading(loaded.name, loaded.path)
     extension = next((e for e in host().extensions() if e.name == loaded.name), None)
     loaded.facts = _told(loader, extension, own) if extension is not None else []
-    loaded.puts, loaded.is_there, loaded.registries = belongings(loader, own), True, None
+    loaded.puts, loaded.is_there = belongings(loader, own), True
     with transaction(recorded=False):
         loader.unroute(own)
         apply(ExtensionChange(loaded, comes=False, registries=_Registries(loader)))
@@ -262,13 +262,14 @@ def _brought_in(
     threads = {*threading.enumerate()}
     before = Snapshot(loader.containers())
     loaded = record or LoadedExtension(loading.name, loading.path)
-    was = loaded.puts, loaded.changes, loaded.is_there, loaded.registries
-    loaded.registries, loaded.facts = None, loading.facts
+    was = loaded.puts, loaded.changes, loaded.is_there
+    loaded.facts = loading.facts
+    change = ExtensionChange(loaded, comes=True, registries=_Registries(loader))
 
     def take_back() -> None:
-        if loaded.is_there and loaded.registries is not None:
+        if change.is_made:
             return  # an interrupt came when it was all in, and in the journal
-        loaded.puts, loaded.changes, loaded.is_there, loaded.registries = was
+        loaded.puts, loaded.changes, loaded.is_there = was
         contents = loader.containers()
         for put in reversed(_puts(before, loading, contents)):
             put.take_out(contents)
@@ -284,7 +285,7 @@ def _brought_in(
             loaded.changes = list(made)
             loaded.milliseconds = (time.perf_counter() - begun) * 1000
             loader.forget_orders(loaded.touched(contents))
-            apply(ExtensionChange(loaded, comes=True, registries=_Registries(loader)))
+            apply(change)
             loaded.exports = _exports_of(loading)
     except BaseException as error:  # an end of the process or of the cell, too, leaves no half
         certainly(take_back)
