@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from livepatch.engine.changing.events import names_as_told_first
 from livepatch.engine.shown import shown
 
 from .html import BORDER, CODE, QUIET, TEXT, breakable, escape, html_paragraph
 
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import TypeAlias
 
 Item = TypeVar("Item")
@@ -40,6 +41,11 @@ if TYPE_CHECKING:
     Columns: TypeAlias = Mapping[str, Callable[[Item], object]] | Sequence[Column[Item]]
 
 
+names_told: ContextVar[list[Mapping[str, ModuleType]] | None]
+names_told = ContextVar("livepatch.names", default=None)
+"""While the cells of a table are made: the names of modules, once the webui was asked for them."""
+
+
 def columns_of(columns: Columns[Item]) -> tuple[Column[Item], ...]:
     """The columns, where they may be given as headings with what each says of an item."""
     if isinstance(columns, Mapping):
@@ -49,8 +55,11 @@ def columns_of(columns: Columns[Item]) -> tuple[Column[Item], ...]:
 
 def cells_of(columns: Sequence[Column[Item]], items: Sequence[Item]) -> list[list[str]]:
     """The cells as text, a list for each item."""
-    with names_as_told_first():
+    token = names_told.set([])
+    try:
         return [[str(column.cell(item)) for column in columns] for item in items]
+    finally:
+        names_told.reset(token)
 
 
 def text_table(headings: Sequence[str], rows: list[list[str]], numbers: Sequence[int] = ()) -> str:

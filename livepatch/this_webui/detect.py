@@ -10,6 +10,7 @@ from livepatch.adapters.known import adapters
 from livepatch.adapters.plain import PlainHost
 from livepatch.engine import subscribe
 from livepatch.plugins import HOSTS, complain
+from livepatch.reports.table import names_told
 
 from .undotted import undotted_modules
 
@@ -63,6 +64,15 @@ def _adapters_of_webuis() -> Iterator[type[Host]]:
 
 
 def _named_modules(name: str | None) -> Mapping[str, ModuleType]:
+    told = names_told.get()
+    if told is None:
+        return _names_of_webui(name)
+    if not told:
+        told.append(_names_of_webui(None))
+    return told[0]
+
+
+def _names_of_webui(name: str | None) -> Mapping[str, ModuleType]:
     first = name.partition(".")[0] if name is not None else None
     is_webuis = first is None or any(first in a.names for a in _adapters_of_webuis())
     found = webui() if is_webuis else None

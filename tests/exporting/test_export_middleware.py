@@ -161,22 +161,22 @@ def test_beside_a_stack_that_livepatch_has_changed(tmp_path, monkeypatch):
     from starlette.testclient import TestClient
 
     lp.middleware(apps.starlette_app()).add(Outer, word="exported")
-    exported = lp.export(tmp_path, name="beside", flavor="starlette")
+    exported = lp.export(tmp_path, name="beside_ours", flavor="starlette")
     lp.restore_all()
     monkeypatch.syspath_prepend(str(exported.path / "src"))
-    import beside  # type: ignore[import-not-found]
+    import beside_ours  # type: ignore[import-not-found]
 
     app = apps.starlette_app()
     client = TestClient(app)
     assert client.get("/").text == "Counted 1 > Other own"
     layer = lp.middleware(app).add(Inner, say=loud)
     assert client.get("/").text == "INNER > Counted 2 > Other own"
-    assert beside.apply(app) == []
+    assert beside_ours.apply(app) == []
     both = client.get("/").text
     assert sorted(both.split(" > ")) == ["Counted 3", "INNER", "Other own", "Outer exported"]
     layer.remove()
     assert client.get("/").text == "Outer exported > Counted 4 > Other own"
-    assert beside.remove() == []
+    assert beside_ours.remove() == []
     assert client.get("/").text == "Counted 5 > Other own"
 
 

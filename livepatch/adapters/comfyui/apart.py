@@ -45,8 +45,7 @@ def run_apart(make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     thread = threading.Thread(target=context.run, args=(apart.run,), name="livepatch-apart")
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(_LOOK)
+        _wait_for(thread)
     except BaseException:
         for _ in range(_TRIES):
             apart.cancel()
@@ -59,6 +58,11 @@ def run_apart(make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         raise apart.error
     result: Result = apart.results[0]
     return result
+
+
+def _wait_for(thread: threading.Thread) -> None:
+    while thread.is_alive():
+        thread.join(_LOOK)
 
 
 class _Apart:

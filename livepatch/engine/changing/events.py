@@ -10,23 +10,18 @@ and ``remarks``: what is to be said of changes that have just become true.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
 from .registry import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import ModuleType
 
 Event = Literal["before_commit", "after_commit", "is_idle", "modules", "remarks", "step"]
 
 log = logging.getLogger("livepatch")
-
-_told: ContextVar[list[dict[str, ModuleType]] | None]
-_told = ContextVar("livepatch.names", default=None)
 
 
 def subscribe(event: Event, call: Callable[[Any], object]) -> Callable[[], None]:
@@ -107,11 +102,6 @@ def modules_named(name: str | None = None) -> dict[str, ModuleType]:
         {'extensions.wrap.wrap': <module 'textwrap' from ...>}
         >>> unsubscribe()
     """
-    told = _told.get()
-    if told:
-        return told[0]
-    if told is not None:
-        name = None  # all of them, once
     named: dict[str, ModuleType] = {}
     for call in tuple(registry.subscribers.get("modules", ())):
         try:
@@ -119,25 +109,7 @@ def modules_named(name: str | None = None) -> dict[str, ModuleType]:
             named = {**answered, **named}
         except Exception:  # a look-up goes on without the names that this one knows
             log.exception("livepatch: a subscriber of 'modules' failed")
-    if told is not None:
-        told.append(named)
     return named
-
-
-@contextlib.contextmanager
-def names_as_told_first() -> Iterator[None]:
-    """Within this, names are asked for once: for a table of a thousand targets.
-
-    Example:
-        >>> with names_as_told_first():
-        ...     modules_named() is modules_named()
-        True
-    """
-    token = _told.set([])
-    try:
-        yield
-    finally:
-        _told.reset(token)
 
 
 def remarks(changes: object) -> list[str]:
